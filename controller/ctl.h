@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The controller: observes, joins, plans, acts; turn by turn.  It owns the
+ * newest world and plan, which the commands show. */
+#ifndef VDPAD_CTL_H
+#define VDPAD_CTL_H 1
+
+#include <vdpad/kernel.h>
+#include <vdpad/store.h>
+
+#include "history.h"
+#include "plan.h"
+#include "world.h"
+
+struct vdpad_loop;
+struct vdpad_ctl;
+
+struct vdpad_ctl_options {
+    bool dry_run;
+    const char *record_path;
+};
+
+/* Makes a controller over 'kernel' and 'store', which must outlive it. */
+struct vdpad_ctl *vdpad_ctl_new(struct vdpad_loop *loop,
+                                struct vdpad_kernel *kernel,
+                                struct vdpad_store *store,
+                                const struct vdpad_ctl_options *options);
+void vdpad_ctl_free(struct vdpad_ctl *ctl);
+
+/* One turn, and what to wait for after it. */
+void vdpad_ctl_run(struct vdpad_ctl *ctl, int64_t now_ns);
+void vdpad_ctl_wait(struct vdpad_ctl *ctl);
+
+/* True once the first complete observation and the first database snapshot
+ * are there: what READY=1 means. */
+bool vdpad_ctl_is_up(const struct vdpad_ctl *ctl);
+
+/* The newest joined world and plan; never NULL after the first run(); borrowed
+ * until the next run(). */
+const struct vdpad_world *vdpad_ctl_world(const struct vdpad_ctl *ctl);
+const struct vdpad_plan *vdpad_ctl_plan(const struct vdpad_ctl *ctl);
+const struct vdpad_kernel *vdpad_ctl_kernel(const struct vdpad_ctl *ctl);
+const struct vdpad_store *vdpad_ctl_store(const struct vdpad_ctl *ctl);
+struct vdpad_history *vdpad_ctl_history(struct vdpad_ctl *ctl);
+
+struct vdpad_ctl_figures {
+    int64_t last_reconcile_ns;      /* Monotonic; 0: never. */
+    uint64_t reconciles;            /* Plans made. */
+    uint64_t steps, failures;       /* Steps ended, and those that failed. */
+    uint64_t resyncs;               /* Classes observed anew after loss. */
+};
+void vdpad_ctl_get_figures(const struct vdpad_ctl *,
+                           struct vdpad_ctl_figures *);
+
+/* Forgets all back-offs and plans at the next turn. */
+void vdpad_ctl_reconcile(struct vdpad_ctl *ctl);
+
+/* Drops every picture; all is observed anew. */
+void vdpad_ctl_resync(struct vdpad_ctl *ctl);
+
+/* Calls 'cb' from a later run(), when the classes in 'mask' have been observed
+ * anew (or could not be: their error says so).  'fresh' are separate pictures
+ * when 'compare' is set (for verify), else NULL and the world is up to date.
+ * Always calls back, at the latest after the kernel port's deadline. */
+typedef void vdpad_refreshed_cb(void *aux,
+                                const struct vdpad_observed *fresh);
+void vdpad_ctl_refresh(struct vdpad_ctl *ctl, unsigned int mask, bool compare,
+                       vdpad_refreshed_cb *cb, void *aux);
+
+/* Writes the key vdpa-suspended: 'policy' (or "*") added or removed; with
+ * 'force' devices in use are taken down as well.  'cb' tells when it is in the
+ * database. */
+typedef void vdpad_suspended_cb(void *aux, int error,
+                                const struct vdpad_error *why);
+void vdpad_ctl_suspend(struct vdpad_ctl *ctl, const char *policy, bool on,
+                       bool force, vdpad_suspended_cb *cb, void *aux);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What must be remembered between two plans and is no observation: which
+ * steps are under way, which failed and when they are due again, what an
+ * operator has forced. */
+#ifndef VDPAD_MEMORY_H
+#define VDPAD_MEMORY_H 1
+
+#include <vdpad/action.h>
+#include <vdpad/error.h>
+
+struct vdpad_memory_entry {
+    char key[VDPAD_NAME_SIZE + 32];     /* "vdpa-add vdpa:0000:65:00.2" */
+    bool in_flight;
+    bool stuck;                 /* Past its deadline, still in the kernel. */
+    unsigned int failures;      /* In a row. */
+    int64_t next_ns;            /* Due again; 0: at once. */
+    uint64_t mark;              /* Last plan that wanted it. */
+    struct vdpad_error error;   /* Of the last failure. */
+};
+
+struct vdpad_memory {
+    size_t n, allocated;
+    struct vdpad_memory_entry *entries; /* Sorted by key. */
+    size_t n_forced;
+    char (*forced)[VDPAD_NAME_SIZE];    /* Policies torn down by --force; "*":
+                                         * all. */
+};
+
+struct vdpad_memory *vdpad_memory_new(void);
+void vdpad_memory_free(struct vdpad_memory *);
+
+/* The key of a step: its action's name and its object. */
+void vdpad_memory_key(char key[VDPAD_NAME_SIZE + 32], const char *action,
+                      const char *object);
+
+/* The entry of 'key', or NULL. */
+const struct vdpad_memory_entry *
+vdpad_memory_find(const struct vdpad_memory *, const char *key);
+
+void vdpad_memory_started(struct vdpad_memory *, const char *key);
+
+/* 'error' 0: the entry goes.  Otherwise the next attempt is due after 1, 2, 4
+ * … 300 s; -ECANCELED and -ESTALE are no failures: due at once.
+ * -ETIMEDOUT leaves it in flight and stuck. */
+void vdpad_memory_ended(struct vdpad_memory *, const char *key, int error,
+                        const struct vdpad_error *why, int64_t now_ns);
+
+/* Stuck steps have ended some way: forget that they are in flight. */
+void vdpad_memory_unstick(struct vdpad_memory *);
+
+/* Makes every failed step due now. */
+void vdpad_memory_retry_all(struct vdpad_memory *);
+
+/* Forgets failed entries whose key 'wanted' does not accept. */
+void vdpad_memory_prune(struct vdpad_memory *,
+                        bool (*wanted)(const char *key, void *aux),
+                        void *aux);
+
+void vdpad_memory_force(struct vdpad_memory *, const char *policy, bool on);
+bool vdpad_memory_is_forced(const struct vdpad_memory *, const char *policy);
+
+#endif

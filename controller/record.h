@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The record of what we changed: the proof of ownership, and what tear-down
+ * restores.  It lies in OVS's rundir, hence ends with the kernel's own state
+ * at a reboot, and survives the daemon's death and the loss of the database.
+ *
+ * An entry is written before the first change that it covers. */
+#ifndef VDPAD_RECORD_H
+#define VDPAD_RECORD_H 1
+
+#include <vdpad/error.h>
+#include <vdpad/model.h>
+#include <vdpad/store.h>
+
+/* State of a PF before our first change.  -1: that was not changed. */
+struct vdpad_record_pf {
+    char bdf[VDPAD_BDF_SIZE];
+    int32_t numvfs, mode, autoprobe, mtu, tc_offload;
+};
+
+/* A VF that a policy of ours covers: its vDPA device with that name was made
+ * by us. */
+struct vdpad_record_dev {
+    char vf[VDPAD_BDF_SIZE];
+    char name[VDPAD_NAME_SIZE];         /* "" when the device was adopted:
+                                         * not ours to delete. */
+    char policy[VDPAD_NAME_SIZE];
+};
+
+/* A policy that was applied, and in which database it was seen. */
+struct vdpad_record_policy {
+    char name[VDPAD_NAME_SIZE];
+    char db[VDPAD_UUID_SIZE];           /* Open_vSwitch row. */
+};
+
+struct vdpad_record {
+    size_t n_pfs, n_devs, n_policies;   /* Each sorted by its first member. */
+    struct vdpad_record_pf *pfs;
+    struct vdpad_record_dev *devs;
+    struct vdpad_record_policy *policies;
+};
+
+struct vdpad_record_pf *vdpad_record_find_pf(const struct vdpad_record *,
+                                             const char *bdf);
+struct vdpad_record_dev *vdpad_record_find_dev(const struct vdpad_record *,
+                                               const char *vf);
+struct vdpad_record_policy *
+vdpad_record_find_policy(const struct vdpad_record *, const char *name);
+
+/* Adds an entry (or returns the one that is there); the rest of it is zero,
+ * and -1 for a PF's values. */
+struct vdpad_record_pf *vdpad_record_add_pf(struct vdpad_record *,
+                                            const char *bdf);
+struct vdpad_record_dev *vdpad_record_add_dev(struct vdpad_record *,
+                                              const char *vf);
+struct vdpad_record_policy *vdpad_record_add_policy(struct vdpad_record *,
+                                                    const char *name);
+void vdpad_record_del_pf(struct vdpad_record *, const char *bdf);
+void vdpad_record_del_dev(struct vdpad_record *, const char *vf);
+void vdpad_record_del_policy(struct vdpad_record *, const char *name);
+
+/* Reads 'path'.  No such file, or one of an earlier boot: an empty record and
+ * 0.  A file that cannot be understood: an empty record, -EINVAL with 'why',
+ * and the file is renamed to PATH.bad, since nothing can be proven by it. */
+int vdpad_record_load(const char *path, struct vdpad_record **ret_record,
+                      struct vdpad_error *why);
+
+/* Replaces 'path' by 'record', atomically.  Returns 0 or a negative errno
+ * with 'why'. */
+int vdpad_record_save(const struct vdpad_record *record, const char *path,
+                      struct vdpad_error *why);
+
+void vdpad_record_free(struct vdpad_record *);
+
+#endif

@@ -78,7 +78,8 @@ struct vdpad_port_spec {
 
 /* One refusal. */
 struct vdpad_config_error {
-    char *key;                          /* The whole key. */
+    char *key;                          /* The whole key, made printable and
+                                         * cut to 255 characters. */
     char *word;                         /* The offending word, cut to a
                                          * printable 64 characters; "" when it
                                          * is the key as a whole. */
@@ -98,7 +99,11 @@ struct vdpad_config {
     struct vdpad_policy *policies;
     size_t n_ports;                     /* Valid ones, sorted by iface_id. */
     struct vdpad_port_spec *ports;
-    size_t n_errors;
+    /* Sorted names of the policies and iface_ids of the ports whose keys stand
+     * but are refused: their wishes are unknown, not withdrawn. */
+    size_t n_refused_policies, n_refused_ports;
+    char **refused_policies, **refused_ports;
+    size_t n_errors;                    /* Sorted by key. */
     struct vdpad_config_error *errors;
 };
 

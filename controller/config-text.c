@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Text as it comes from outside: what is valid, what may be shown, what a
+ * misspelt word was probably meant to be. */
+#include "config-parse.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *
+vdpad_xstrndup(const char *text, size_t n)
+{
+    char *s = strndup(text, n);
+    if (!s) {
+        abort();
+    }
+    return s;
+}
+
+/* Decodes the character at 's' to '*ret_code'; returns its length, or 0 if it
+ * is not valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
+static size_t
+utf8_decode(const char *s, uint32_t *ret_code)
+{
+    static const uint32_t min[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    unsigned char c = (unsigned char) *s;
+    size_t len;
+    uint32_t code;
+
+    if (c < 0x80) {
+        *ret_code = c;
+        return 1;
+    } else if ((c & 0xe0) == 0xc0) {
+        len = 2;
+        code = c & 0x1f;
+    } else if ((c & 0xf0) == 0xe0) {
+        len = 3;
+        code = c & 0x0f;
+    } else if ((c & 0xf8) == 0xf0) {
+        len = 4;
+        code = c & 0x07;
+    } else {
+        return 0;
+    }
+    for (size_t i = 1; i < len; i++) {
+        unsigned char d = (unsigned char) s[i];
+        if ((d & 0xc0) != 0x80) {
+            return 0;
+        }
+        code = code << 6 | (d & 0x3f);
+    }
+    if (code < min[len] || code > 0x10ffff
+        || (code >= 0xd800 && code <= 0xdfff)) {
+        return 0;
+    }
+    *ret_code = code;
+    return len;
+}
+
+/* Characters that steer a terminal or turn the direction of writing, by which
+ * a line could show something else than it says. */
+static bool
+is_disturbing(uint32_t code)
+{
+    return code < 0x20 || (code >= 0x7f && code < 0xa0)
+           || (code >= 0x200b && code <= 0x200f)
+           || (code >= 0x2028 && code <= 0x202e)
+           || (code >= 0x2060 && code <= 0x206f) || code == 0xfeff;
+}
+
+void
+vdpad_printable(const char *text, size_t max_chars, char *buf, size_t size)
+{
+    size_t used = 0;
+
+    for (size_t n = 0; *text; n++) {
+        uint32_t code;
+        size_t len = utf8_decode(text, &code);
+        bool replace = !len || is_disturbing(code);
+        size_t out = replace ? 1 : len;
+
+        if (n >= max_chars || used + out + 4 > size) {
+            while (used && used + 4 > size) {
+                used--;
+            }
+            memcpy(buf + used, "...", 3);
+            used += 3;
+            break;
+        }
+        if (replace) {
+            buf[used] = '?';
+        } else {
+            memcpy(buf + used, text, len);
+        }
+        used += out;
+        text += len ? len : 1;
+    }
+    buf[used] = '\0';
+}
+
+bool
+vdpad_is_utf8(const char *text, bool *has_control)
+{
+    *has_control = false;
+    while (*text) {
+        uint32_t code;
+        size_t len = utf8_decode(text, &code);
+        if (!len) {
+            return false;
+        }
+        if (is_disturbing(code) && !(code < 0x80 && isspace((int) code))) {
+            *has_control = true;
+        }
+        text += len;
+    }
+    return true;
+}
+
+bool
+vdpad_is_plain(const char *text, size_t max)
+{
+    size_t total = 0;
+
+    while (text[total]) {
+        uint32_t code;
+        size_t len = utf8_decode(text + total, &code);
+        if (!len || code == ' ' || is_disturbing(code)) {
+            return false;
+        }
+        total += len;
+        if (total > max) {
+            return false;
+        }
+    }
+    return total > 0;
+}
+
+bool
+vdpad_is_policy_name(const char *text)
+{
+    size_t len = strlen(text);
+
+    return len >= 1 && len <= VDPAD_CONFIG_NAME_MAX
+           && isalnum((unsigned char) text[0])
+           && strspn(text, "abcdefghijklmnopqrstuvwxyz"
+                           "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len;
+}
+
+bool
+vdpad_ifname_is_valid(const char *text)
+{
+    size_t len = strlen(text);
+
+    if (len < 1 || len >= VDPAD_IFNAME_SIZE || !strcmp(text, ".")
+        || !strcmp(text, "..")) {
+        return false;
+    }
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char) text[i];
+        if (c <= ' ' || c >= 0x7f || c == '/' || c == ':') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int
+hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c = (char) (c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int
+vdpad_mac_parse(const char *text, uint8_t mac[6])
+{
+    uint8_t out[6];
+
+    for (size_t i = 0; i < 6; i++) {
+        int high = hex_digit(text[0]);
+        int low = high < 0 ? -1 : hex_digit(text[1]);
+        if (low < 0 || text[2] != (i < 5 ? ':' : '\0')) {
+            return -EINVAL;
+        }
+        out[i] = (uint8_t) (high << 4 | low);
+        text += 3;
+    }
+    memcpy(mac, out, sizeof out);
+    return 0;
+}
+
+/* Reads 1 to 'max_digits' hexadecimal digits at '*text' and steps over
+ * them. */
+static bool
+scan_hex(const char **text, int max_digits, uint32_t *ret)
+{
+    uint32_t value = 0;
+    int n = 0;
+
+    for (int d; (d = hex_digit(**text)) >= 0; (*text)++) {
+        if (n++ == max_digits) {
+            return false;
+        }
+        value = value << 4 | (uint32_t) d;
+    }
+    *ret = value;
+    return n > 0;
+}
+
+int
+vdpad_bdf_parse(const char *text, char bdf[VDPAD_BDF_SIZE])
+{
+    uint32_t part[3] = { 0, 0, 0 };     /* Domain, bus, device. */
+    const char *second = strchr(text, ':');
+    size_t first = second && strchr(second + 1, ':') ? 0 : 1;
+
+    for (size_t i = first; i < 3; i++) {
+        if (!scan_hex(&text, i ? 2 : 8, &part[i])
+            || *text++ != (i < 2 ? ':' : '.')) {
+            return -EINVAL;
+        }
+    }
+    if (part[2] > 0x1f || text[0] < '0' || text[0] > '7' || text[1]) {
+        return -EINVAL;
+    }
+    snprintf(bdf, VDPAD_BDF_SIZE, "%04x:%02x:%02x.%c", part[0],
+             part[1] & 0xff, part[2] & 0xff, text[0]);
+    return 0;
+}
+
+#define DISTANCE_MAX 32
+
+size_t
+vdpad_distance(const char *a, const char *b)
+{
+    size_t rows[3][DISTANCE_MAX + 1];
+    size_t n = strnlen(a, DISTANCE_MAX), m = strnlen(b, DISTANCE_MAX);
+
+    for (size_t j = 0; j <= m; j++) {
+        rows[0][j] = j;
+    }
+    for (size_t i = 1; i <= n; i++) {
+        size_t *row = rows[i % 3];
+        const size_t *above = rows[(i - 1) % 3];
+        const size_t *above2 = rows[(i + 1) % 3];
+
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t best = above[j - 1] + (a[i - 1] != b[j - 1]);
+            if (above[j] + 1 < best) {
+                best = above[j] + 1;
+            }
+            if (row[j - 1] + 1 < best) {
+                best = row[j - 1] + 1;
+            }
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]
+                && above2[j - 2] + 1 < best) {
+                best = above2[j - 2] + 1;
+            }
+            row[j] = best;
+        }
+    }
+    return rows[n % 3][m];
+}
+
+/* Copies 'text' without case, hyphens and underscores, in which the Kubernetes
+ * spelling ("numVfs") differs from ours. */
+static void
+squeeze(const char *text, char *buf, size_t size)
+{
+    size_t n = 0;
+
+    for (; *text && n + 1 < size; text++) {
+        if (*text != '-' && *text != '_') {
+            buf[n++] = (char) tolower((unsigned char) *text);
+        }
+    }
+    buf[n] = '\0';
+}
+
+const char *
+vdpad_nearest(const char *text, const void *names, size_t n, size_t stride)
+{
+    char a[DISTANCE_MAX + 2], b[DISTANCE_MAX + 2];
+    size_t best = SIZE_MAX;
+    const char *nearest = NULL;
+
+    squeeze(text, a, sizeof a);
+    for (size_t i = 0; i < n; i++) {
+        const char *name;
+        memcpy(&name, (const char *) names + i * stride, sizeof name);
+
+        squeeze(name, b, sizeof b);
+        size_t d = vdpad_distance(a, b);
+        if (d < best) {
+            best = d;
+            /* More changes than a third of the word is a different word. */
+            size_t len = strlen(b);
+            nearest = d <= (len > 3 ? len / 3 : 1) && d < len ? name : NULL;
+        }
+    }
+    return nearest;
+}

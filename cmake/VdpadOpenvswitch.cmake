@@ -131,7 +131,9 @@ function(vdpad_wrap_poll_loop target)
             COMPILE_OUTPUT_VARIABLE output)
     if(NOT compiles)
       message(FATAL_ERROR "cannot link against libopenvswitch:\n${output}")
-    elseif(NOT runs EQUAL 0)
+    elseif(NOT runs MATCHES "^[01]$")
+      message(FATAL_ERROR "cannot run a program with this libopenvswitch")
+    elseif(runs EQUAL 1)
       message(FATAL_ERROR
               "This shared libopenvswitch calls its own time_poll() directly, "
               "so the event loop cannot take its place.  Configure with "

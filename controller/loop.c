@@ -42,7 +42,7 @@ struct source_io {
 
 struct signal_slot {
     ev_signal watcher;
-    vdpad_loop_signal_cb *cb;       /* NULL: the slot is free. */
+    vdpad_loop_signal_cb *cb; /* NULL: the slot is free. */
     void *aux;
 };
 
@@ -57,21 +57,21 @@ struct vdpad_loop {
     struct vdpad_poll_source source;
     bool has_source;
     struct source_io *source_ios;
-    size_t n_source_ios;            /* Active ones. */
+    size_t n_source_ios; /* Active ones. */
     size_t allocated_source_ios;
 
-    struct vdpad_loop_fd *fds;      /* Doubly linked list. */
+    struct vdpad_loop_fd *fds; /* Doubly linked list. */
     struct signal_slot signals[MAX_SIGNALS];
 
-    int64_t deadline_ns;            /* Asked for in this turn. */
+    int64_t deadline_ns; /* Asked for in this turn. */
     const char *deadline_where;
-    const char *timer_where;        /* Of the deadline being waited for. */
+    const char *timer_where; /* Of the deadline being waited for. */
 
-    int64_t busy_since_ns;          /* End of the last wait. */
-    bool turn_open;                 /* A turn ran since then. */
+    int64_t busy_since_ns; /* End of the last wait. */
+    bool turn_open;        /* A turn ran since then. */
     struct vdpad_loop_stats stats;
 
-    struct vdpad_loop_wake wakes[MAX_WAKES + 1];    /* Last: "other". */
+    struct vdpad_loop_wake wakes[MAX_WAKES + 1]; /* Last: "other". */
     size_t n_wakes;
 };
 
@@ -129,7 +129,7 @@ to_ev_events(unsigned int events)
 static void
 on_fd(struct ev_loop *ev, ev_io *io, int revents)
 {
-    struct vdpad_loop_fd *handle = (struct vdpad_loop_fd *) io->data;
+    struct vdpad_loop_fd *handle = io->data;
     unsigned int events = 0;
 
     (void) ev;
@@ -148,7 +148,7 @@ on_fd(struct ev_loop *ev, ev_io *io, int revents)
 static void
 on_source_fd(struct ev_loop *ev, ev_io *io, int revents)
 {
-    struct source_io *sio = (struct source_io *) io->data;
+    struct source_io *sio = io->data;
 
     (void) revents;
     count_wake((struct vdpad_loop *) ev_userdata(ev), sio->where);
@@ -157,7 +157,7 @@ on_source_fd(struct ev_loop *ev, ev_io *io, int revents)
 static void
 on_timer(struct ev_loop *ev, ev_timer *timer, int revents)
 {
-    struct vdpad_loop *loop = (struct vdpad_loop *) ev_userdata(ev);
+    struct vdpad_loop *loop = ev_userdata(ev);
 
     (void) timer;
     (void) revents;
@@ -167,8 +167,8 @@ on_timer(struct ev_loop *ev, ev_timer *timer, int revents)
 static void
 on_signal(struct ev_loop *ev, ev_signal *watcher, int revents)
 {
-    struct vdpad_loop *loop = (struct vdpad_loop *) ev_userdata(ev);
-    struct signal_slot *slot = (struct signal_slot *) watcher->data;
+    struct vdpad_loop *loop = ev_userdata(ev);
+    struct signal_slot *slot = watcher->data;
 
     (void) revents;
     count_wake(loop, "signal");
@@ -192,8 +192,7 @@ reserve_source_ios(struct vdpad_loop *loop, size_t n)
         size_t want = n + n / 2 + 8;
 
         free(loop->source_ios);
-        loop->source_ios = (struct source_io *)
-            must(calloc(want, sizeof *loop->source_ios));
+        loop->source_ios = must(calloc(want, sizeof *loop->source_ios));
         loop->allocated_source_ios = want;
     }
 }
@@ -240,7 +239,7 @@ start_timer(struct vdpad_loop *loop, int64_t deadline_ns, const char *where)
 static void
 on_prepare(struct ev_loop *ev, ev_prepare *prepare, int revents)
 {
-    struct vdpad_loop *loop = (struct vdpad_loop *) ev_userdata(ev);
+    struct vdpad_loop *loop = ev_userdata(ev);
     struct vdpad_pollset set = { .deadline_ns = VDPAD_LOOP_NEVER };
 
     (void) prepare;
@@ -273,7 +272,7 @@ on_prepare(struct ev_loop *ev, ev_prepare *prepare, int revents)
 static void
 on_release(struct ev_loop *ev) EV_NOEXCEPT
 {
-    struct vdpad_loop *loop = (struct vdpad_loop *) ev_userdata(ev);
+    struct vdpad_loop *loop = ev_userdata(ev);
 
     if (loop->turn_open) {
         int64_t took_ns = vdpad_loop_clock_ns() - loop->busy_since_ns;
@@ -295,7 +294,7 @@ on_release(struct ev_loop *ev) EV_NOEXCEPT
 static void
 on_acquire(struct ev_loop *ev) EV_NOEXCEPT
 {
-    struct vdpad_loop *loop = (struct vdpad_loop *) ev_userdata(ev);
+    struct vdpad_loop *loop = ev_userdata(ev);
 
     loop->busy_since_ns = vdpad_loop_clock_ns();
     if (loop->has_source && loop->source.block_end) {
@@ -314,7 +313,7 @@ vdpad_loop_new(struct vdpad_loop **ret_loop)
     if (!ev) {
         return -ENOMEM;
     }
-    loop = (struct vdpad_loop *) must(calloc(1, sizeof *loop));
+    loop = must(calloc(1, sizeof *loop));
     loop->ev = ev;
     loop->deadline_ns = VDPAD_LOOP_NEVER;
     ev_set_userdata(ev, loop);
@@ -331,12 +330,17 @@ vdpad_loop_new(struct vdpad_loop **ret_loop)
 void
 vdpad_loop_free(struct vdpad_loop *loop)
 {
+    struct vdpad_loop_fd *handle;
+    struct vdpad_loop_fd *next;
+
     if (!loop) {
         return;
     }
     stop_source(loop);
-    while (loop->fds) {
-        vdpad_loop_del_fd(loop->fds);
+    for (handle = loop->fds; handle; handle = next) {
+        next = handle->next;
+        ev_io_stop(loop->ev, &handle->io);
+        free(handle);
     }
     for (size_t i = 0; i < MAX_SIGNALS; i++) {
         if (loop->signals[i].cb) {
@@ -364,8 +368,7 @@ vdpad_loop_stop(struct vdpad_loop *loop)
 }
 
 void
-vdpad_loop_set_turn(struct vdpad_loop *loop, vdpad_loop_turn_cb *cb,
-                    void *aux)
+vdpad_loop_set_turn(struct vdpad_loop *loop, vdpad_loop_turn_cb *cb, void *aux)
 {
     loop->turn = cb;
     loop->turn_aux = aux;
@@ -386,8 +389,7 @@ struct vdpad_loop_fd *
 vdpad_loop_add_fd_at(struct vdpad_loop *loop, int fd, unsigned int events,
                      vdpad_loop_fd_cb *cb, void *aux, const char *where)
 {
-    struct vdpad_loop_fd *handle = (struct vdpad_loop_fd *)
-        must(calloc(1, sizeof *handle));
+    struct vdpad_loop_fd *handle = must(calloc(1, sizeof *handle));
 
     handle->loop = loop;
     handle->cb = cb;
@@ -503,8 +505,8 @@ vdpad_loop_get_stats(const struct vdpad_loop *loop,
 static int
 compare_wakes(const void *a_, const void *b_)
 {
-    const struct vdpad_loop_wake *a = (const struct vdpad_loop_wake *) a_;
-    const struct vdpad_loop_wake *b = (const struct vdpad_loop_wake *) b_;
+    const struct vdpad_loop_wake *a = a_;
+    const struct vdpad_loop_wake *b = b_;
 
     return a->count < b->count ? 1 : a->count > b->count ? -1 : 0;
 }

@@ -78,12 +78,12 @@ struct vdpad_poll_bridge {
     struct vdpad_pollfd *fds;
     size_t n_fds;
     size_t allocated_fds;
-    long long int timeout_when;     /* As for time_poll(). */
+    long long int timeout_when; /* As for time_poll(). */
     bool captured;
 
     struct origin origins[MAX_ORIGINS];
     size_t n_origins;
-    long long int origin_when;      /* Earliest deadline seen. */
+    long long int origin_when; /* Earliest deadline seen. */
     const char *origin_when_where;
 };
 
@@ -113,14 +113,14 @@ real_symbol(const char *name)
 
 /* dlsym() returns an object pointer: POSIX requires that it can be copied
  * into a function pointer, ISO C does not let one cast it. */
-#define CALL_REAL(NAME, ...)                                        \
-    ({                                                              \
-        static __typeof__(&(NAME)) real_##NAME;                     \
-        if (!real_##NAME) {                                         \
-            void *symbol_ = real_symbol(#NAME);                     \
-            memcpy(&real_##NAME, &symbol_, sizeof real_##NAME);     \
-        }                                                           \
-        real_##NAME(__VA_ARGS__);                                   \
+#define CALL_REAL(NAME, ...)                                    \
+    ({                                                          \
+        static __typeof__(&(NAME)) real_##NAME;                 \
+        if (!real_##NAME) {                                     \
+            void *symbol_ = real_symbol(#NAME);                 \
+            memcpy(&real_##NAME, &symbol_, sizeof real_##NAME); \
+        }                                                       \
+        real_##NAME(__VA_ARGS__);                               \
     })
 #else
 #define REPLACEMENT(NAME) __wrap_##NAME

@@ -34,13 +34,13 @@ struct vdpad_loop;
 struct vdpad_loop_fd;
 
 /* Events of a descriptor, for watching and as reported. */
-#define VDPAD_LOOP_READ  (1u << 0)
+#define VDPAD_LOOP_READ (1u << 0)
 #define VDPAD_LOOP_WRITE (1u << 1)
 
 /* "file:line" of the caller: names the reason when the loop is woken. */
-#define VDPAD_LOOP_STR_(X)  #X
+#define VDPAD_LOOP_STR_(X) #X
 #define VDPAD_LOOP_STR__(X) VDPAD_LOOP_STR_(X)
-#define VDPAD_LOOP_HERE     __FILE__ ":" VDPAD_LOOP_STR__(__LINE__)
+#define VDPAD_LOOP_HERE __FILE__ ":" VDPAD_LOOP_STR__(__LINE__)
 
 /* A deadline that never comes. */
 #define VDPAD_LOOP_NEVER INT64_MAX
@@ -55,19 +55,19 @@ typedef void vdpad_loop_turn_cb(struct vdpad_loop *, void *aux);
 
 struct vdpad_pollfd {
     int fd;
-    unsigned int events;            /* VDPAD_LOOP_READ, VDPAD_LOOP_WRITE. */
-    const char *where;              /* Static string, or NULL. */
+    unsigned int events; /* VDPAD_LOOP_READ, VDPAD_LOOP_WRITE. */
+    const char *where;   /* Static string, or NULL. */
 };
 
 struct vdpad_pollset {
     const struct vdpad_pollfd *fds; /* Borrowed until the next 'wait'. */
     size_t n_fds;
-    int64_t deadline_ns;            /* CLOCK_MONOTONIC; may be in the past. */
-    const char *where;              /* Of the deadline: static, or NULL. */
+    int64_t deadline_ns; /* CLOCK_MONOTONIC; may be in the past. */
+    const char *where;   /* Of the deadline: static, or NULL. */
 };
 
 struct vdpad_poll_source {
-    void *aux;                      /* Passed to each function. */
+    void *aux; /* Passed to each function. */
 
     /* Does all work that is due.  May close descriptors that the last 'wait'
      * reported: they are no longer watched when this is called. */
@@ -84,16 +84,16 @@ struct vdpad_poll_source {
 
 /* How often the loop was woken for one reason. */
 struct vdpad_loop_wake {
-    const char *where;              /* Static string, never NULL. */
+    const char *where; /* Static string, never NULL. */
     uint64_t count;
 };
 
 struct vdpad_loop_stats {
-    uint64_t turns;                 /* Turns begun. */
-    uint64_t slow_turns;            /* Those of 50 ms and more. */
-    int64_t longest_turn_ns;        /* All the time between two waits. */
+    uint64_t turns;          /* Turns begun. */
+    uint64_t slow_turns;     /* Those of 50 ms and more. */
+    int64_t longest_turn_ns; /* All the time between two waits. */
     int64_t last_turn_ns;
-    size_t n_fds;                   /* Descriptors added and not deleted. */
+    size_t n_fds; /* Descriptors added and not deleted. */
 };
 
 /* A turn that takes as long as this is counted as slow. */
@@ -153,7 +153,7 @@ void vdpad_loop_del_fd(struct vdpad_loop_fd *handle);
 #define vdpad_loop_wake_at(LOOP, DEADLINE_NS) \
     vdpad_loop_wake_by(LOOP, DEADLINE_NS, VDPAD_LOOP_HERE)
 void vdpad_loop_wake_by(struct vdpad_loop *loop, int64_t deadline_ns,
-                           const char *where);
+                        const char *where);
 
 /* Makes another turn follow this one without waiting. */
 #define vdpad_loop_wake_now(LOOP) \

@@ -28,7 +28,7 @@ replay_file(const char *name, size_t size)
         return -errno;
     }
     /* Exactly as large as the input, so that overruns are seen. */
-    data = (uint8_t *) malloc(size ? size : 1);
+    data = malloc(size ? size : 1);
     if (!data || fread(data, 1, size, stream) != size) {
         fprintf(stderr, "%s: cannot read %zu bytes\n", name, size);
         free(data);

@@ -14,13 +14,13 @@ struct vdpad_memory_entry {
     bool stuck;                 /* Past its deadline, still in the kernel. */
     unsigned int failures;      /* In a row. */
     int64_t next_ns;            /* Due again; 0: at once. */
-    uint64_t mark;              /* Last plan that wanted it. */
     struct vdpad_error error;   /* Of the last failure. */
 };
 
 struct vdpad_memory {
     size_t n, allocated;
     struct vdpad_memory_entry *entries; /* Sorted by key. */
+    int64_t grace_until_ns;     /* Stale ports are kept until then. */
     size_t n_forced;
     char (*forced)[VDPAD_NAME_SIZE];    /* Policies torn down by --force; "*":
                                          * all. */

@@ -54,6 +54,8 @@ struct vdpad_pf {
     int32_t want_mode;              /* VDPAD_ESWITCH_NONE: leave. */
     int32_t want_mtu;               /* At least; 0: leave. */
     const struct vdpad_policy *policy;  /* Whose numvfs and mode won. */
+    int32_t n_vf_policies;
+    const struct vdpad_policy **vf_policies;    /* By VF index; NULL: none. */
 
     enum vdpad_state state;         /* Set by the planner; FOREIGN: not
                                      * managed. */
@@ -122,12 +124,14 @@ struct vdpad_world {
 };
 
 /* Joins.  'db' may be NULL (nothing is wanted then, everything frozen).
+ * 'seed' makes the MAC addresses of mac=stable differ from other hosts'.
  * Returns a world owned by the caller. */
 struct vdpad_world *vdpad_world_new(const struct vdpad_observed *observed,
                                     const struct vdpad_snapshot *db,
                                     bool db_connected,
                                     const struct vdpad_config *config,
-                                    const struct vdpad_record *record);
+                                    const struct vdpad_record *record,
+                                    const char *seed);
 void vdpad_world_free(struct vdpad_world *world);
 
 /* Finds a device by its vDPA name, its VF's BDF, its representor's name, its

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+#define SEC_NS INT64_C(1000000000)
+
+/* A failing step is repeated at most this seldom: a person who mends the
+ * cause has `reconcile`, and most mends are seen as a change anyway. */
+#define BACKOFF_MAX_S 300
+
+struct vdpad_memory *
+vdpad_memory_new(void)
+{
+    return vdpad_xcalloc(1, sizeof(struct vdpad_memory));
+}
+
+void
+vdpad_memory_free(struct vdpad_memory *m)
+{
+    if (m) {
+        free(m->entries);
+        free(m->forced);
+        free(m);
+    }
+}
+
+void
+vdpad_memory_key(char key[VDPAD_NAME_SIZE + 32], const char *action,
+                 const char *object)
+{
+    vdpad_text(key, VDPAD_NAME_SIZE + 32, "%s %s", action, object);
+}
+
+/* Where 'key' is, or belongs. */
+static size_t
+position(const struct vdpad_memory *m, const char *key, bool *found)
+{
+    size_t low = 0;
+    size_t high = m->n;
+
+    *found = false;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int cmp = strcmp(m->entries[mid].key, key);
+
+        if (!cmp) {
+            *found = true;
+            return mid;
+        }
+        if (cmp < 0) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
+const struct vdpad_memory_entry *
+vdpad_memory_find(const struct vdpad_memory *m, const char *key)
+{
+    bool found;
+    size_t i = position(m, key, &found);
+
+    return found ? &m->entries[i] : NULL;
+}
+
+static struct vdpad_memory_entry *
+get(struct vdpad_memory *m, const char *key)
+{
+    bool found;
+    size_t i = position(m, key, &found);
+
+    if (!found) {
+        m->entries = vdpad_grow(m->entries, m->n, &m->allocated,
+                                sizeof *m->entries);
+        memmove(&m->entries[i + 1], &m->entries[i],
+                (m->n - i) * sizeof *m->entries);
+        memset(&m->entries[i], 0, sizeof m->entries[i]);
+        vdpad_copy(m->entries[i].key, sizeof m->entries[i].key, key);
+        m->n++;
+    }
+    return &m->entries[i];
+}
+
+static void
+delete_at(struct vdpad_memory *m, size_t i)
+{
+    memmove(&m->entries[i], &m->entries[i + 1],
+            (m->n - i - 1) * sizeof *m->entries);
+    m->n--;
+}
+
+void
+vdpad_memory_started(struct vdpad_memory *m, const char *key)
+{
+    struct vdpad_memory_entry *e = get(m, key);
+
+    e->in_flight = true;
+    e->stuck = false;
+}
+
+void
+vdpad_memory_ended(struct vdpad_memory *m, const char *key, int error,
+                   const struct vdpad_error *why, int64_t now_ns)
+{
+    if (!error) {
+        bool found;
+        size_t i = position(m, key, &found);
+
+        if (found) {
+            delete_at(m, i);
+        }
+        return;
+    }
+
+    struct vdpad_memory_entry *e = get(m, key);
+
+    e->in_flight = false;
+    if (error == -ECANCELED || error == -ESTALE || error == -EAGAIN) {
+        e->next_ns = 0;
+        return;
+    }
+    if (why) {
+        e->error = *why;
+    }
+    e->error.code = error;
+    if (error == -ETIMEDOUT) {
+        e->in_flight = true;
+        e->stuck = true;
+        return;
+    }
+
+    unsigned int shift = e->failures < 9 ? e->failures : 9;
+    int64_t wait_s = INT64_C(1) << shift;
+
+    e->failures++;
+    e->next_ns = now_ns + SEC_NS * (wait_s < BACKOFF_MAX_S ? wait_s
+                                                           : BACKOFF_MAX_S);
+}
+
+void
+vdpad_memory_unstick(struct vdpad_memory *m)
+{
+    for (size_t i = m->n; i-- > 0; ) {
+        if (m->entries[i].stuck) {
+            delete_at(m, i);
+        }
+    }
+}
+
+void
+vdpad_memory_retry_all(struct vdpad_memory *m)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        m->entries[i].next_ns = 0;
+    }
+}
+
+void
+vdpad_memory_prune(struct vdpad_memory *m,
+                   bool (*wanted)(const char *key, void *aux), void *aux)
+{
+    for (size_t i = m->n; i-- > 0; ) {
+        if (!m->entries[i].in_flight && !wanted(m->entries[i].key, aux)) {
+            delete_at(m, i);
+        }
+    }
+}
+
+void
+vdpad_memory_force(struct vdpad_memory *m, const char *policy, bool on)
+{
+    for (size_t i = 0; i < m->n_forced; i++) {
+        if (!strcmp(m->forced[i], policy)) {
+            if (!on) {
+                memmove(&m->forced[i], &m->forced[i + 1],
+                        (m->n_forced - i - 1) * sizeof *m->forced);
+                m->n_forced--;
+            }
+            return;
+        }
+    }
+    if (on) {
+        m->forced = vdpad_xrealloc(m->forced, m->n_forced + 1,
+                                   sizeof *m->forced);
+        vdpad_copy(m->forced[m->n_forced++], sizeof *m->forced, policy);
+    }
+}
+
+bool
+vdpad_memory_is_forced(const struct vdpad_memory *m, const char *policy)
+{
+    for (size_t i = 0; i < m->n_forced; i++) {
+        if (!strcmp(m->forced[i], "*") || !strcmp(m->forced[i], policy)) {
+            return true;
+        }
+    }
+    return false;
+}

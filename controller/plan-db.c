@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Planning of the database: hw-offload, the bridge, and the ports of
+ * representors.  Only rows with our mark are changed or removed. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lookup.h"
+#include "plan-internal.h"
+#include "util.h"
+
+#define MAX_IDS 8
+
+static bool
+is_ours(const struct vdpad_db_iface *iface)
+{
+    return vdpad_streq(vdpad_map_get(&iface->external_ids, VDPAD_OWNER_KEY),
+                       VDPAD_OWNER_VALUE);
+}
+
+static const struct vdpad_db_port *
+port_of(const struct vdpad_planner *p, const struct vdpad_db_iface *iface)
+{
+    return &p->world->db->ports[iface->port];
+}
+
+static const char *
+bridge_of(const struct vdpad_planner *p, const struct vdpad_db_iface *iface)
+{
+    return p->world->db->bridges[port_of(p, iface)->bridge].name;
+}
+
+static void
+ask(struct vdpad_planner *p, struct vdpad_dev *dev,
+    const struct vdpad_dbop *op, const char *reason)
+{
+    char text[VDPAD_REASON_SIZE];
+
+    vdpad_fold(&dev->state, dev->reason,
+               vdpad_ask_db(p, op, text, "%s", reason),
+               dev->intent == VDPAD_INTENT_REMOVE ? VDPAD_STATE_REMOVING
+                                                  : VDPAD_STATE_APPLYING,
+               text);
+}
+
+struct ids {
+    size_t n;
+    struct vdpad_kv kv[MAX_IDS];
+    char mac[18];
+};
+
+static void
+add_id(struct ids *ids, const char *key, const char *value)
+{
+    if (value && ids->n < MAX_IDS) {
+        ids->kv[ids->n++] = (struct vdpad_kv) { key, value };
+    }
+}
+
+/* The keys that the Interface of 'dev' should have, as far as they are ours to
+ * set.  vdpa-iface-id remembers that its iface-id is from our configuration:
+ * one that a cloud agent wrote onto our port is none of our business. */
+static void
+wanted_ids(const struct vdpad_dev *dev, struct ids *ids)
+{
+    const struct vdpad_port_spec *spec = dev->port_spec;
+    const uint8_t *mac = NULL;
+
+    memset(ids, 0, sizeof *ids);
+    if (dev->vdpa && dev->vdpa->has_config && dev->vdpa->has_mac) {
+        mac = dev->vdpa->mac;
+    } else if (dev->want_mac) {
+        mac = dev->mac;
+    } else if (dev->dlport && dev->dlport->has_hw_addr) {
+        mac = dev->dlport->hw_addr;
+    }
+    if (mac && (mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5])) {
+        (void) snprintf(ids->mac, sizeof ids->mac,
+                        "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
+                        mac[2], mac[3], mac[4], mac[5]);
+        add_id(ids, "attached-mac", ids->mac);
+    }
+    if (spec) {
+        add_id(ids, "iface-id", spec->iface_id);
+        add_id(ids, "iface-id-ver", spec->iface_id_ver);
+        add_id(ids, "vdpa-iface-id", spec->iface_id);
+        add_id(ids, "vm-uuid", spec->vm_uuid);
+    }
+    add_id(ids, "vdpa-device", dev->name);
+    add_id(ids, "vdpa-vf", dev->vf->bdf);
+}
+
+static const char *
+find_id(const struct ids *ids, const char *key)
+{
+    for (size_t i = 0; i < ids->n; i++) {
+        if (!strcmp(ids->kv[i].key, key)) {
+            return ids->kv[i].value;
+        }
+    }
+    return NULL;
+}
+
+static void
+set_id(struct vdpad_planner *p, struct vdpad_dev *dev, const char *key,
+       const char *value, const char *present)
+{
+    struct vdpad_dbop op = {
+        .kind = VDPAD_DBOP_IFACE_EXTERNAL_ID, .port = dev->iface->name,
+        .uuid = dev->iface->uuid, .key = key, .value = value, .tag = -1,
+    };
+    char reason[VDPAD_REASON_SIZE];
+
+    vdpad_text(reason, sizeof reason, "external_ids:%s is %.100s, wanted "
+               "%.100s", key, present ? present : "(none)",
+               value ? value : "(none)");
+    ask(p, dev, &op, reason);
+}
+
+/* Brings the keys of our Interface in line. */
+static void
+plan_ids(struct vdpad_planner *p, struct vdpad_dev *dev)
+{
+    static const char *const declared[] = {
+        "iface-id", "iface-id-ver", "vm-uuid", "vdpa-iface-id",
+    };
+    const struct vdpad_map *have = &dev->iface->external_ids;
+    const char *was = vdpad_map_get(have, "vdpa-iface-id");
+    struct ids ids;
+
+    wanted_ids(dev, &ids);
+    for (size_t i = 0; i < ids.n; i++) {
+        const char *present = vdpad_map_get(have, ids.kv[i].key);
+
+        if (!vdpad_streq(present, ids.kv[i].value)) {
+            set_id(p, dev, ids.kv[i].key, ids.kv[i].value, present);
+        }
+    }
+    for (size_t i = 0; was && i < sizeof declared / sizeof *declared; i++) {
+        const char *present = vdpad_map_get(have, declared[i]);
+
+        if (present && !find_id(&ids, declared[i])) {
+            set_id(p, dev, declared[i], NULL, present);
+        }
+    }
+}
+
+static bool
+vlan_is_right(const struct vdpad_db_port *port,
+              const struct vdpad_port_spec *spec)
+{
+    return port->tag == spec->tag && port->n_trunks == spec->n_trunks
+           && (!spec->n_trunks
+               || !memcmp(port->trunks, spec->trunks,
+                          spec->n_trunks * sizeof *spec->trunks));
+}
+
+static void
+plan_vlan(struct vdpad_planner *p, struct vdpad_dev *dev)
+{
+    const struct vdpad_port_spec *spec = dev->port_spec;
+    const struct vdpad_db_port *port = port_of(p, dev->iface);
+    bool was = vdpad_map_get(&dev->iface->external_ids, "vdpa-iface-id");
+    struct vdpad_dbop op = { .kind = VDPAD_DBOP_PORT_VLAN, .tag = -1,
+                             .port = port->name, .uuid = port->uuid };
+
+    if (spec) {
+        op.tag = spec->tag;
+        op.trunks = spec->trunks;
+        op.n_trunks = spec->n_trunks;
+        if (!vlan_is_right(port, spec)) {
+            ask(p, dev, &op, "the port's VLANs differ from its key's");
+        }
+    } else if (was && (port->tag >= 0 || port->n_trunks)) {
+        ask(p, dev, &op, "the key that asked for these VLANs is gone");
+    }
+}
+
+static void
+ask_del(struct vdpad_planner *p, struct vdpad_dev *dev,
+        const struct vdpad_db_iface *iface, const char *reason)
+{
+    const struct vdpad_db_port *port = port_of(p, iface);
+    struct vdpad_dbop op = { .kind = VDPAD_DBOP_PORT_DEL, .tag = -1,
+                             .bridge = bridge_of(p, iface),
+                             .port = port->name, .uuid = port->uuid };
+
+    ask(p, dev, &op, reason);
+}
+
+/* Adds the representor; 'old' is the row it replaces (NULL: none), whose
+ * foreign keys survive. */
+static void
+ask_add(struct vdpad_planner *p, struct vdpad_dev *dev,
+        const struct vdpad_db_iface *old, const char *reason)
+{
+    const struct vdpad_port_spec *spec = dev->port_spec;
+    size_t n_old = old ? old->external_ids.n : 0;
+    struct vdpad_kv *kv = vdpad_xcalloc(MAX_IDS + n_old, sizeof *kv);
+    struct vdpad_dbop op = { .kind = VDPAD_DBOP_PORT_ADD, .tag = -1,
+                             .bridge = dev->bridge, .port = dev->rep->name };
+    struct ids ids;
+
+    wanted_ids(dev, &ids);
+    memcpy(kv, ids.kv, ids.n * sizeof *kv);
+    op.ids.n = ids.n;
+    for (size_t i = 0; i < n_old; i++) {
+        const struct vdpad_kv *o = &old->external_ids.kv[i];
+
+        if (!find_id(&ids, o->key) && strcmp(o->key, VDPAD_OWNER_KEY)
+            && strcmp(o->key, "vdpa-iface-id")) {
+            kv[op.ids.n++] = *o;
+        }
+    }
+    op.ids.kv = kv;
+    if (spec) {
+        op.tag = spec->tag;
+        op.trunks = spec->trunks;
+        op.n_trunks = spec->n_trunks;
+    }
+    ask(p, dev, &op, reason);
+    free(kv);
+}
+
+/* Our Interface of the VF of 'dev' under another name: the representor was
+ * renamed while it was in the bridge. */
+static const struct vdpad_db_iface *
+find_renamed(const struct vdpad_planner *p, const struct vdpad_dev *dev)
+{
+    const struct vdpad_snapshot *db = p->world->db;
+
+    for (size_t i = 0; dev->vf && i < db->n_ifaces; i++) {
+        const struct vdpad_db_iface *iface = &db->ifaces[i];
+
+        if (iface != dev->iface && is_ours(iface)
+            && vdpad_streq(vdpad_map_get(&iface->external_ids, "vdpa-vf"),
+                           dev->vf->bdf)) {
+            return iface;
+        }
+    }
+    return NULL;
+}
+
+static void
+plan_attached(struct vdpad_planner *p, struct vdpad_dev *dev)
+{
+    const struct vdpad_db_iface *iface = dev->iface;
+    const struct vdpad_port_spec *spec = dev->port_spec;
+    const char *iface_id = vdpad_map_get(&iface->external_ids, "iface-id");
+    const char *bridge = bridge_of(p, iface);
+
+    if (strcmp(bridge, dev->bridge)) {
+        if (!is_ours(iface)) {
+            vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
+                             "representor %s is a port of bridge %.60s, put "
+                             "there by another program; wanted in %.60s: "
+                             "`ovs-vsctl del-port %s` lets it be moved",
+                             iface->name, bridge, dev->bridge, iface->name);
+            return;
+        }
+        ask_del(p, dev, iface, "it is in another bridge than wanted");
+        ask_add(p, dev, iface, "it is in another bridge than wanted");
+        return;
+    }
+    if (is_ours(iface)) {
+        plan_ids(p, dev);
+        plan_vlan(p, dev);
+    } else if (spec && !vdpad_streq(iface_id, spec->iface_id)) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
+                         "representor %s was attached by another program with "
+                         "iface-id %.80s; " VDPAD_KEY_PORT "%.80s has to name "
+                         "another device", iface->name,
+                         iface_id ? iface_id : "(none)", spec->iface_id);
+    }
+    if (iface->error[0] || iface->ofport == -1) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
+                         "ovs-vswitchd could not take port %s: %.200s",
+                         iface->name, iface->error[0] ? iface->error
+                                                      : "ofport -1");
+    } else if (iface->ofport == VDPAD_OFPORT_NONE) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
+                         "ovs-vswitchd has not taken port %s yet",
+                         iface->name);
+    }
+}
+
+/* A port of ours that is no longer asked for.  One that a key had declared
+ * goes with its key; a change of vdpa-attach does not cut off a guest. */
+static void
+plan_unwanted(struct vdpad_planner *p, struct vdpad_dev *dev)
+{
+    char use[VDPAD_REASON_SIZE];
+
+    if (!dev->iface || !is_ours(dev->iface)) {
+        return;
+    }
+    if (!vdpad_map_get(&dev->iface->external_ids, "vdpa-iface-id")
+        && vdpad_dev_in_use(dev, use)) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
+                         "its port is to be removed (" VDPAD_KEY_ATTACH "), "
+                         "but it is %.120s", use);
+        return;
+    }
+    ask_del(p, dev, dev->iface, "no key asks for it any more");
+}
+
+void
+vdpad_plan_port(struct vdpad_planner *p, struct vdpad_dev *dev)
+{
+    const struct vdpad_snapshot *db = p->world->db;
+
+    if (!db || !p->world->db_connected || !dev->vf) {
+        return;
+    }
+    if (!dev->want_attach) {
+        plan_unwanted(p, dev);
+        return;
+    }
+    if (!dev->rep) {
+        return;
+    }
+
+    const struct vdpad_db_iface *old = find_renamed(p, dev);
+
+    if (old) {
+        ask_del(p, dev, old, "the representor has another name now");
+    }
+    if (dev->iface) {
+        plan_attached(p, dev);
+        return;
+    }
+    if (!vdpad_find_bridge(db, dev->bridge)) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_APPLYING,
+                         "bridge %.60s is being made", dev->bridge);
+        return;
+    }
+    ask_add(p, dev, old, old ? "the representor has another name now"
+                             : "the representor is in no bridge");
+}
+
+bool
+vdpad_plan_detach(struct vdpad_planner *p, struct vdpad_dev *dev)
+{
+    const struct vdpad_db_iface *iface =
+        dev->iface && is_ours(dev->iface) ? dev->iface
+                                          : find_renamed(p, dev);
+
+    if (iface) {
+        ask_del(p, dev, iface, "its device is being removed");
+    }
+    return iface != NULL;
+}
+
+static void
+ask_plain(struct vdpad_planner *p, const struct vdpad_dbop *op,
+          const char *reason)
+{
+    char text[VDPAD_REASON_SIZE];
+
+    (void) vdpad_ask_db(p, op, text, "%s", reason);
+}
+
+/* Makes each bridge that a device waits for, once. */
+static void
+plan_bridges(struct vdpad_planner *p)
+{
+    const struct vdpad_world *w = p->world;
+
+    for (size_t i = 0; i < w->n_devs; i++) {
+        const char *bridge = w->devs[i].bridge;
+        bool planned = !bridge || vdpad_find_bridge(w->db, bridge);
+
+        for (size_t j = 0; j < p->plan->n && !planned; j++) {
+            const struct vdpad_step *s = &p->plan->steps[j];
+
+            planned = s->kind == VDPAD_STEP_DB
+                      && s->op.kind == VDPAD_DBOP_BRIDGE_ADD
+                      && !strcmp(s->op.bridge, bridge);
+        }
+        if (!planned) {
+            ask_plain(p, &(struct vdpad_dbop) {
+                          .kind = VDPAD_DBOP_BRIDGE_ADD, .bridge = bridge,
+                          .tag = -1 },
+                      "ports are to be attached to it and it does not exist");
+        }
+    }
+}
+
+/* A row with our mark whose VF no device has. */
+static bool
+is_stale(const struct vdpad_planner *p, const struct vdpad_db_iface *iface)
+{
+    const char *vf = vdpad_map_get(&iface->external_ids, "vdpa-vf");
+
+    if (!is_ours(iface)) {
+        return false;
+    }
+    for (size_t i = 0; vf && i < p->world->n_devs; i++) {
+        const struct vdpad_dev *dev = &p->world->devs[i];
+
+        if ((dev->vf && !strcmp(dev->vf->bdf, vf))
+            || (!dev->vf && dev->intent != VDPAD_INTENT_NONE)) {
+            return dev->vf && dev->intent == VDPAD_INTENT_NONE;
+        }
+    }
+    return true;
+}
+
+/* Removes rows of ours that a crash or a reboot has left.  Not while any
+ * policy is in doubt: its VFs may only be away. */
+static void
+plan_stale(struct vdpad_planner *p)
+{
+    const struct vdpad_world *w = p->world;
+
+    if (w->config->n_errors || !w->observed->class_[VDPAD_PCI].fresh
+        || !w->observed->class_[VDPAD_VBUS].fresh) {
+        return;
+    }
+    for (size_t i = 0; i < w->n_pfs; i++) {
+        if (w->pfs[i].frozen) {
+            return;
+        }
+    }
+    for (size_t i = 0; i < w->db->n_ifaces; i++) {
+        const struct vdpad_db_iface *iface = &w->db->ifaces[i];
+
+        if (!is_stale(p, iface)) {
+            continue;
+        }
+        if (p->now_ns < p->memory->grace_until_ns) {
+            if (p->memory->grace_until_ns < p->plan->next_ns) {
+                p->plan->next_ns = p->memory->grace_until_ns;
+            }
+        } else {
+            const struct vdpad_db_port *port = port_of(p, iface);
+
+            ask_plain(p, &(struct vdpad_dbop) {
+                          .kind = VDPAD_DBOP_PORT_DEL, .tag = -1,
+                          .bridge = bridge_of(p, iface), .port = port->name,
+                          .uuid = port->uuid },
+                      "we made it for a device that no policy wants");
+        }
+    }
+}
+
+/* Forgets VFs that are gone and that nobody wants. */
+static void
+plan_vanished(struct vdpad_planner *p)
+{
+    const struct vdpad_world *w = p->world;
+
+    if (!w->observed->class_[VDPAD_PCI].fresh) {
+        return;
+    }
+    for (size_t i = 0; i < w->record->n_devs; i++) {
+        const struct vdpad_record_dev *r = &w->record->devs[i];
+        char key[VDPAD_NAME_SIZE + sizeof VDPAD_KEY_POLICY];
+
+        vdpad_text(key, sizeof key, VDPAD_KEY_POLICY "%s", r->policy);
+        if (!vdpad_find_pci(w->observed, r->vf)
+            && !vdpad_map_get(&w->db->external_ids, key)) {
+            vdpad_ask_rec(p, VDPAD_REC_DEV_DEL, r->vf, "", "", 0);
+        }
+    }
+}
+
+void
+vdpad_plan_db(struct vdpad_planner *p)
+{
+    const struct vdpad_world *w = p->world;
+
+    if (!w->db || !w->db_connected || !w->db->uuid[0]) {
+        return;
+    }
+
+    const char *hw = vdpad_map_get(&w->db->other_config, "hw-offload");
+
+    /* A daemon that nobody has configured changes nothing. */
+    if (w->config->hw_offload
+        && (w->config->n_policies || w->config->n_ports
+            || vdpad_map_get(&w->db->external_ids, VDPAD_KEY_HW_OFFLOAD))
+        && !vdpad_streq(hw, "true")) {
+        ask_plain(p, &(struct vdpad_dbop) {
+                      .kind = VDPAD_DBOP_OVS_OTHER_CONFIG, .tag = -1,
+                      .key = "hw-offload", .value = "true" },
+                  "vdpa-hw-offload wants it; ovs-vswitchd takes it at once "
+                  "the first time, later only after a restart");
+    }
+    plan_bridges(p);
+    plan_stale(p);
+    plan_vanished(p);
+}

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Planning of vDPA devices: modules, creation, bus driver, representor; and
+ * their removal. */
+#include <string.h>
+
+#include <net/if.h>
+
+#include "lookup.h"
+#include "plan-internal.h"
+#include "util.h"
+
+static uint32_t
+lane_of(const struct vdpad_dev *dev)
+{
+    return VDPAD_LANE_DEV + (uint32_t) (dev->vf_index > 0 ? dev->vf_index : 0)
+                            % 4;
+}
+
+static const char *
+bus_driver(const struct vdpad_dev *dev)
+{
+    return dev->policy->type == VDPAD_TYPE_VIRTIO ? "virtio_vdpa"
+                                                  : "vhost_vdpa";
+}
+
+static void
+ask(struct vdpad_planner *p, struct vdpad_dev *dev, uint32_t lane,
+    const struct vdpad_act *act, const char *reason)
+{
+    char text[VDPAD_REASON_SIZE];
+
+    vdpad_fold(&dev->state, dev->reason,
+               vdpad_ask_act(p, lane, act, text, "%s", reason),
+               dev->intent == VDPAD_INTENT_REMOVE ? VDPAD_STATE_REMOVING
+                                                  : VDPAD_STATE_APPLYING,
+               text);
+}
+
+static void
+ask_named(struct vdpad_planner *p, struct vdpad_dev *dev, uint32_t lane,
+          enum vdpad_act_kind kind, const char *word, const char *reason)
+{
+    struct vdpad_act act = { .kind = (int32_t) kind };
+
+    vdpad_copy(act.object, sizeof act.object, dev->name);
+    vdpad_copy(act.word, sizeof act.word, word);
+    ask(p, dev, lane, &act, reason);
+}
+
+/* Whether the plan has this very step already: devices share modules. */
+static bool
+is_planned(const struct vdpad_planner *p, enum vdpad_act_kind kind,
+           const char *object)
+{
+    for (size_t i = 0; i < p->plan->n; i++) {
+        const struct vdpad_step *s = &p->plan->steps[i];
+
+        if (s->kind == VDPAD_STEP_KERNEL && s->act.kind == (int32_t) kind
+            && !strcmp(s->act.object, object)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* True when module 'name' is there; else says what is to be done. */
+static bool
+need_module(struct vdpad_planner *p, struct vdpad_dev *dev, const char *name,
+            const char *remedy)
+{
+    const struct vdpad_module *m = vdpad_find_module(p->world->observed,
+                                                     name);
+    struct vdpad_act act = { .kind = VDPAD_ACT_MODULE_LOAD };
+
+    if (!m) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
+                         "kernel modules are not observed yet");
+        return false;
+    }
+    if (m->state == VDPAD_MODULE_LOADED) {
+        return true;
+    }
+    if (m->state == VDPAD_MODULE_MISSING) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
+                         "this kernel has no module %s%s", name, remedy);
+        return false;
+    }
+    vdpad_copy(act.object, sizeof act.object, name);
+    if (is_planned(p, VDPAD_ACT_MODULE_LOAD, name)) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_APPLYING,
+                         "module %s is not loaded", name);
+    } else {
+        char reason[VDPAD_REASON_SIZE];
+
+        vdpad_text(reason, sizeof reason, "module %s is not loaded", name);
+        ask(p, dev, VDPAD_LANE_MODULE, &act, reason);
+    }
+    return false;
+}
+
+static bool
+need_modules(struct vdpad_planner *p, struct vdpad_dev *dev)
+{
+    static const char kernel_remedy[] =
+        ": it was built without it; Debian's kernels are, those of Ubuntu and "
+        "RHEL and NVIDIA's drivers have it";
+    bool mlx5 = !strcmp(dev->pf->pci->driver, "mlx5_core");
+    bool ok = need_module(p, dev, "vdpa", kernel_remedy);
+
+    ok &= need_module(p, dev, bus_driver(dev), kernel_remedy);
+    if (mlx5) {
+        ok &= need_module(p, dev, "mlx5_vdpa", kernel_remedy);
+    }
+    return ok;
+}
+
+/* Whether the device may be changed in a way that its user would notice. */
+static bool
+is_free(struct vdpad_dev *dev, const char *change)
+{
+    char use[VDPAD_REASON_SIZE];
+
+    if (vdpad_dev_in_use(dev, use)) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
+                         "%.160s, which must wait: %.120s", change, use);
+        return false;
+    }
+    return true;
+}
+
+static void
+plan_create(struct vdpad_planner *p, struct vdpad_dev *dev)
+{
+    struct vdpad_act act = { .kind = VDPAD_ACT_VDPA_ADD };
+    char reason[VDPAD_REASON_SIZE];
+    bool ours = dev->record && !strcmp(dev->record->name, dev->name);
+
+    if (!dev->mgmtdev) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
+                         "driver %s has not registered a vDPA management "
+                         "device for VF %s (vdpa mgmtdev show)",
+                         dev->vf->driver, dev->vf->bdf);
+        return;
+    }
+    if (vdpad_find_vbus(p->world->observed, dev->name)
+        || vdpad_find_vdpa(p->world->observed, dev->name)) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
+                         "another VF's device is already called %s; change "
+                         "the policy's name= template", dev->name);
+        return;
+    }
+    if (!ours || strcmp(dev->record->policy, dev->policy->name)) {
+        vdpad_ask_rec(p, VDPAD_REC_DEV, dev->vf->bdf, dev->policy->name,
+                      dev->name, 0);
+    }
+    vdpad_copy(act.object, sizeof act.object, dev->name);
+    vdpad_text(act.word, sizeof act.word, "pci/%s", dev->vf->bdf);
+    act.has_mac = dev->want_mac;
+    memcpy(act.mac, dev->mac, sizeof act.mac);
+    act.mtu = (uint16_t) dev->mtu;
+    act.max_vqp = (uint16_t) dev->max_vqp;
+    vdpad_text(reason, sizeof reason, "policy %.100s wants a vDPA device on "
+               "VF %s", dev->policy->name, dev->vf->bdf);
+    ask(p, dev, lane_of(dev), &act, reason);
+
+    /* In the same batch, so that 254 devices need no second round; without
+     * the device it fails and is forgotten. */
+    vdpad_text(reason, sizeof reason, "policy %.100s wants driver %s",
+               dev->policy->name, bus_driver(dev));
+    ask_named(p, dev, lane_of(dev), VDPAD_ACT_VDPA_BIND, bus_driver(dev),
+              reason);
+}
+
+/* What of an existing device differs from what is wanted and can only be
+ * given to a new one; "" : nothing.  Values that the kernel does not tell
+ * count as right. */
+static void
+find_difference(const struct vdpad_dev *dev, char text[VDPAD_REASON_SIZE])
+{
+    const struct vdpad_vdpa *v = dev->vdpa;
+
+    text[0] = '\0';
+    if (!v || !v->has_config) {
+        return;
+    }
+    if (dev->mtu && v->has_mtu && v->mtu != dev->mtu) {
+        vdpad_text(text, VDPAD_REASON_SIZE, "mtu is %u, wanted %d", v->mtu,
+                   dev->mtu);
+    } else if (dev->max_vqp && v->has_max_vqp
+               && v->max_vqp != dev->max_vqp) {
+        vdpad_text(text, VDPAD_REASON_SIZE, "max-vqp is %u, wanted %d",
+                   v->max_vqp, dev->max_vqp);
+    }
+}
+
+static bool
+mac_differs(const struct vdpad_dev *dev)
+{
+    return dev->want_mac && dev->vdpa && dev->vdpa->has_config
+           && dev->vdpa->has_mac
+           && memcmp(dev->vdpa->mac, dev->mac, sizeof dev->mac);
+}
+
+/* Deletes a device of ours to make it anew with other values. */
+static void
+plan_replace(struct vdpad_planner *p, struct vdpad_dev *dev,
+             const char *difference)
+{
+    char reason[VDPAD_REASON_SIZE];
+
+    if (dev->owner != VDPAD_OWNER_US) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
+                         "%s, and another program made the device: `vdpa dev "
+                         "del %s` lets it be made anew", difference,
+                         dev->name);
+    } else if (is_free(dev, difference)) {
+        vdpad_text(reason, sizeof reason, "%.200s: made anew", difference);
+        ask_named(p, dev, lane_of(dev), VDPAD_ACT_VDPA_DEL, "", reason);
+    }
+}
+
+static void
+plan_mac(struct vdpad_planner *p, struct vdpad_dev *dev)
+{
+    const struct vdpad_memory_entry *failed = vdpad_ask_memory(
+        p, VDPAD_ACT_VDPA_SET_MAC, dev->name);
+    struct vdpad_act act = { .kind = VDPAD_ACT_VDPA_SET_MAC,
+                             .has_mac = true };
+
+    if (!is_free(dev, "another MAC address is wanted")) {
+        return;
+    }
+    if (failed && failed->failures) {
+        /* Before 6.12 the kernel cannot change it
+         * (VDPA_CMD_DEV_ATTR_SET). */
+        plan_replace(p, dev, "another MAC address is wanted");
+        return;
+    }
+    vdpad_copy(act.object, sizeof act.object, dev->name);
+    memcpy(act.mac, dev->mac, sizeof act.mac);
+    ask(p, dev, lane_of(dev), &act, "another MAC address is wanted");
+}
+
+static void
+plan_existing(struct vdpad_planner *p, struct vdpad_dev *dev)
+{
+    const char *driver = bus_driver(dev);
+    char text[VDPAD_REASON_SIZE];
+
+    if (!dev->record || strcmp(dev->record->policy, dev->policy->name)) {
+        /* Adopted, or come under another policy. */
+        vdpad_ask_rec(p, VDPAD_REC_DEV, dev->vf->bdf, dev->policy->name,
+                      dev->record ? dev->record->name : "", 0);
+    }
+    find_difference(dev, text);
+    if (text[0]) {
+        plan_replace(p, dev, text);
+        return;
+    }
+    if (mac_differs(dev)) {
+        plan_mac(p, dev);
+        return;
+    }
+    if (!dev->vbus) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
+                         "%s has not appeared on the vdpa bus yet",
+                         dev->name);
+        return;
+    }
+    if (strcmp(dev->vbus->driver, driver)) {
+        vdpad_text(text, sizeof text, "driver is %s, policy %.60s wants %s",
+                   dev->vbus->driver[0] ? dev->vbus->driver : "(none)",
+                   dev->policy->name, driver);
+        if (is_free(dev, text)) {
+            ask_named(p, dev, lane_of(dev), VDPAD_ACT_VDPA_BIND, driver,
+                      text);
+        }
+        return;
+    }
+    if (dev->policy->type == VDPAD_TYPE_VHOST && !dev->vbus->chardev[0]) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
+                         "its char device has not appeared yet");
+    } else if (dev->policy->type == VDPAD_TYPE_VIRTIO
+               && !dev->vbus->netdev[0] && !dev->vbus->netdev_away) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
+                         "its netdev has not appeared yet (module virtio_net, "
+                         "features)");
+    }
+}
+
+/* The representor: hw-tc-offload, MTU, up.  Attached by plan-db.c. */
+static void
+plan_representor(struct vdpad_planner *p, struct vdpad_dev *dev)
+{
+    const struct vdpad_link *rep = dev->rep;
+    struct vdpad_act act = { 0 };
+
+    if (!rep) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
+                         "the representor of VF %d of %s has not appeared "
+                         "yet", dev->vf_index, dev->pf->pci->bdf);
+        return;
+    }
+    act.ifindex = rep->ifindex;
+    vdpad_copy(act.object, sizeof act.object, rep->name);
+    if (dev->rep_feature && dev->rep_feature->supported
+        && !dev->rep_feature->active) {
+        act.kind = VDPAD_ACT_FEATURE;
+        act.number = 1;
+        ask(p, dev, VDPAD_LANE_LINK, &act,
+            "hw-tc-offload of the representor is off");
+    }
+    if (dev->mtu && rep->mtu != (uint32_t) dev->mtu) {
+        char reason[VDPAD_REASON_SIZE];
+
+        act.kind = VDPAD_ACT_LINK_MTU;
+        act.number = dev->mtu;
+        vdpad_text(reason, sizeof reason, "representor's MTU is %u, wanted "
+                   "%d", rep->mtu, dev->mtu);
+        ask(p, dev, VDPAD_LANE_LINK, &act, reason);
+    }
+    if (dev->want_attach && !(rep->flags & IFF_UP)) {
+        act.kind = VDPAD_ACT_LINK_UP;
+        act.number = 1;
+        ask(p, dev, VDPAD_LANE_LINK, &act, "representor is down");
+    }
+}
+
+/* Whether the VF itself is ready to carry a device. */
+static bool
+check_vf(struct vdpad_planner *p, struct vdpad_dev *dev)
+{
+    const struct vdpad_pf *pf = dev->pf;
+
+    if (!dev->vf) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
+                         "VF %d of %s does not exist yet", dev->vf_index,
+                         pf->pci->bdf);
+        return false;
+    }
+    if (!dev->vf->driver[0]) {
+        const struct vdpad_memory_entry *e = vdpad_ask_memory(
+            p, VDPAD_ACT_VF_PROBE, dev->vf->bdf);
+
+        vdpad_fold_state(&dev->state, dev->reason,
+                         e && e->failures ? VDPAD_STATE_FAILED
+                                          : VDPAD_STATE_WAITING,
+                         "VF %s has no driver yet%s%.200s", dev->vf->bdf,
+                         e && e->failures ? ": " : "",
+                         e && e->failures ? e->error.text : "");
+        return false;
+    }
+    if (dev->mgmtdev && dev->mgmtdev->max_vqs > 2
+        && dev->max_vqp > (int32_t) ((dev->mgmtdev->max_vqs - 1) / 2)) {
+        uint32_t most = (dev->mgmtdev->max_vqs - 1) / 2;
+
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
+                         VDPAD_KEY_POLICY "%.60s: max-vqp=%d is more than the "
+                         "%u queue pairs of pci/%s; ask for at most that, or "
+                         "max-vqp=max", dev->policy->name, dev->max_vqp, most,
+                         dev->vf->bdf);
+        return false;
+    }
+    return true;
+}
+
+void
+vdpad_plan_dev(struct vdpad_planner *p, struct vdpad_dev *dev)
+{
+    const struct vdpad_pf *pf = dev->pf;
+
+    if (dev->intent == VDPAD_INTENT_NONE) {
+        return;
+    }
+    dev->state = VDPAD_STATE_READY;
+    if (dev->intent == VDPAD_INTENT_FREEZE) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
+                         "policy %.100s cannot be read or is in another "
+                         "database; kept as it is", dev->policy_name);
+        return;
+    }
+    if (pf->state == VDPAD_STATE_BLOCKED || pf->state == VDPAD_STATE_FAILED
+        || pf->state == VDPAD_STATE_APPLYING
+        || pf->state == VDPAD_STATE_WAITING) {
+        vdpad_fold_state(&dev->state, dev->reason, pf->state, "%s: %.280s",
+                         pf->pci->bdf, pf->reason);
+    }
+
+    /* A PF that is not as it should be does not make its devices worse; but
+     * while it changes, nothing is built on it. */
+    bool settled = pf->state == VDPAD_STATE_READY
+                   || (dev->vbus && pf->state == VDPAD_STATE_BLOCKED);
+
+    if (!settled || !check_vf(p, dev)) {
+        return;
+    }
+    if (!need_modules(p, dev)) {
+        return;
+    }
+    if (dev->vdpa || dev->vbus) {
+        plan_existing(p, dev);
+    } else {
+        plan_create(p, dev);
+    }
+    plan_representor(p, dev);
+    vdpad_plan_port(p, dev);
+}
+
+/* Deletes our device.  The kernel sleeps for as long as somebody holds it, so
+ * a forced deletion has a batch of its own. */
+static void
+plan_delete(struct vdpad_planner *p, struct vdpad_dev *dev, bool forced)
+{
+    struct vdpad_act act = { .kind = VDPAD_ACT_VDPA_DEL, .force = forced };
+    uint32_t lane = forced
+                    ? VDPAD_LANE_FORCED
+                      + (uint32_t) (dev - p->world->devs)
+                    : lane_of(dev);
+
+    vdpad_copy(act.object, sizeof act.object, dev->name);
+    ask(p, dev, lane, &act, forced ? "teardown --force"
+                                   : "no policy wants it");
+}
+
+void
+vdpad_plan_removal(struct vdpad_planner *p, struct vdpad_dev *dev)
+{
+    bool forced = vdpad_memory_is_forced(p->memory, dev->policy_name);
+    bool ours = dev->record->name[0] != '\0';
+    char use[VDPAD_REASON_SIZE];
+
+    dev->state = VDPAD_STATE_READY;
+    if (!p->world->db_connected) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
+                         "to be removed when the database is connected "
+                         "again");
+        return;
+    }
+    vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_REMOVING,
+                     "no policy wants it");
+    if (!forced && vdpad_dev_in_use(dev, use)) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
+                         "to be removed, but %.120s; stop it, or `teardown "
+                         "--force %.60s`", use, dev->policy_name);
+        return;
+    }
+    if (vdpad_plan_detach(p, dev)) {
+        return;
+    }
+    if (dev->qdisc && !dev->iface && dev->rep && ours) {
+        struct vdpad_act act = { .kind = VDPAD_ACT_QDISC_DEL,
+                                 .ifindex = dev->rep->ifindex };
+
+        vdpad_copy(act.object, sizeof act.object, dev->rep->name);
+        ask(p, dev, VDPAD_LANE_LINK, &act,
+            "left behind by ovs-vswitchd when the port went");
+    }
+    if (ours && dev->owner == VDPAD_OWNER_US && (dev->vdpa || dev->vbus)) {
+        plan_delete(p, dev, forced);
+        return;
+    }
+    if (dev->vdpa || dev->vbus || !dev->vf || !dev->rep
+        || !(dev->rep->flags & IFF_UP) || dev->pf->record || dev->iface) {
+        vdpad_ask_rec(p, VDPAD_REC_DEV_DEL, dev->record->vf, "", "", 0);
+    } else {
+        struct vdpad_act act = { .kind = VDPAD_ACT_LINK_UP,
+                                 .ifindex = dev->rep->ifindex };
+
+        vdpad_copy(act.object, sizeof act.object, dev->rep->name);
+        ask(p, dev, VDPAD_LANE_LINK, &act, "its device is gone");
+    }
+}

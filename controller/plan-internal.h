@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between the parts of the planner. */
+#ifndef VDPAD_PLAN_INTERNAL_H
+#define VDPAD_PLAN_INTERNAL_H 1
+
+#include "plan.h"
+
+struct vdpad_planner {
+    struct vdpad_world *world;
+    const struct vdpad_memory *memory;
+    int64_t now_ns;
+    struct vdpad_plan *plan;
+    size_t allocated;
+};
+
+/* What became of a step that was asked for. */
+enum vdpad_ask {
+    VDPAD_ASK_DUE,          /* It is in the plan. */
+    VDPAD_ASK_IN_FLIGHT,    /* In the plan, under way already. */
+    VDPAD_ASK_STUCK,        /* Under way past its deadline. */
+    VDPAD_ASK_DEFERRED,     /* In the plan, failed, due later. */
+    VDPAD_ASK_OBSERVING,    /* Not in the plan: the pictures that it depends
+                             * on are being taken anew. */
+    VDPAD_ASK_UNSURE,       /* Not in the plan: they cannot be had. */
+};
+
+/* Lanes of kernel steps: batches that run side by side. */
+#define VDPAD_LANE_MODULE 1u
+#define VDPAD_LANE_LINK 2u
+#define VDPAD_LANE_DEV 8u           /* …+7, by the VF's index. */
+#define VDPAD_LANE_PF 64u           /* … by the PF's place. */
+#define VDPAD_LANE_FORCED 4096u     /* … by the device's place: steps that may
+                                     * block get a batch of their own. */
+
+/* Asks for a kernel step.  'act' needs kind, object and its values; 'reason'
+ * is why.  '*ret_text' (may be NULL) becomes one line about what became of it,
+ * borrowed from the plan's arena. */
+enum vdpad_ask vdpad_ask_act(struct vdpad_planner *, uint32_t lane,
+                             const struct vdpad_act *act,
+                             char text[VDPAD_REASON_SIZE],
+                             const char *reason, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* Asks for a database step; strings of 'op' are copied. */
+enum vdpad_ask vdpad_ask_db(struct vdpad_planner *,
+                            const struct vdpad_dbop *op,
+                            char text[VDPAD_REASON_SIZE],
+                            const char *reason, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Adds a change of the record. */
+void vdpad_ask_rec(struct vdpad_planner *, enum vdpad_rec_kind kind,
+                   const char *object, const char *word, const char *name,
+                   int32_t number);
+
+/* The last failure of step 'kind' on 'object', NULL: none in memory. */
+const struct vdpad_memory_entry *
+vdpad_ask_memory(const struct vdpad_planner *, enum vdpad_act_kind kind,
+                 const char *object);
+
+/* Folds the outcome of a step into a device's or PF's state: the first reason
+ * of the gravest state stays.  'working' is the state while it is under way
+ * (APPLYING or REMOVING). */
+void vdpad_fold(enum vdpad_state *state, char reason[VDPAD_REASON_SIZE],
+                enum vdpad_ask ask, enum vdpad_state working,
+                const char *text);
+
+/* Likewise without a step. */
+void vdpad_fold_state(enum vdpad_state *state,
+                      char reason[VDPAD_REASON_SIZE],
+                      enum vdpad_state new_state, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* A string that lives as long as the plan. */
+const char *vdpad_plan_strdup(struct vdpad_planner *, const char *);
+void *vdpad_plan_alloc(struct vdpad_planner *, size_t n, size_t size);
+
+/* The parts: PFs and VFs; vDPA devices; the database. */
+void vdpad_plan_pf(struct vdpad_planner *, struct vdpad_pf *pf);
+void vdpad_plan_dev(struct vdpad_planner *, struct vdpad_dev *dev);
+void vdpad_plan_removal(struct vdpad_planner *, struct vdpad_dev *dev);
+void vdpad_plan_port(struct vdpad_planner *, struct vdpad_dev *dev);
+void vdpad_plan_db(struct vdpad_planner *);
+
+/* Asks to take the port of 'dev' out of the database if it is ours.  True
+ * when there is (still) one. */
+bool vdpad_plan_detach(struct vdpad_planner *, struct vdpad_dev *dev);
+
+#endif

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Planning of physical functions: the number of VFs, the e-switch mode, the
+ * drivers of the VFs, the uplink; and the way back. */
+#include <errno.h>
+#include <string.h>
+
+#include "lookup.h"
+#include "plan-internal.h"
+#include "util.h"
+
+static const char *
+mode_name(int32_t mode)
+{
+    return mode == VDPAD_ESWITCH_SWITCHDEV ? "switchdev"
+           : mode == VDPAD_ESWITCH_LEGACY ? "legacy"
+           : mode == VDPAD_ESWITCH_INACTIVE ? "switchdev_inactive" : "none";
+}
+
+static uint32_t
+lane_of(const struct vdpad_planner *p, const struct vdpad_pf *pf)
+{
+    return VDPAD_LANE_PF + (uint32_t) (pf - p->world->pfs);
+}
+
+/* Asks for a step on 'pf' itself and folds it into its state. */
+static void
+ask(struct vdpad_planner *p, struct vdpad_pf *pf, enum vdpad_act_kind kind,
+    int64_t number, const char *reason)
+{
+    struct vdpad_act act = { .kind = (int32_t) kind, .number = number };
+    char text[VDPAD_REASON_SIZE];
+
+    vdpad_copy(act.object, sizeof act.object, pf->pci->bdf);
+    vdpad_fold(&pf->state, pf->reason,
+               vdpad_ask_act(p, lane_of(p, pf), &act, text, "%s", reason),
+               VDPAD_STATE_APPLYING, text);
+}
+
+/* Remembers a value of 'pf' before it is changed for the first time. */
+static void
+remember(struct vdpad_planner *p, const struct vdpad_pf *pf,
+         enum vdpad_rec_kind kind, int32_t present, int32_t recorded)
+{
+    if (recorded < 0) {
+        vdpad_ask_rec(p, kind, pf->pci->bdf, "", "", present);
+    }
+}
+
+/* A device on a VF of 'pf' that must not lose its VF: 'text' says why. */
+static bool
+is_needed(const struct vdpad_planner *p, const struct vdpad_pf *pf,
+          char text[VDPAD_REASON_SIZE])
+{
+    for (size_t i = 0; i < p->world->n_devs; i++) {
+        const struct vdpad_dev *dev = &p->world->devs[i];
+        char use[VDPAD_REASON_SIZE];
+
+        if (dev->pf != pf || (!dev->vbus && !dev->vdpa)) {
+            continue;
+        }
+        if (vdpad_dev_in_use(dev, use)) {
+            vdpad_text(text, VDPAD_REASON_SIZE, "%.100s is %s", dev->name,
+                       use);
+            return true;
+        }
+        if (dev->owner == VDPAD_OWNER_FOREIGN) {
+            vdpad_text(text, VDPAD_REASON_SIZE, "%.100s was made by another "
+                       "program", dev->name);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Drivers differ in whether they take a mode change with VFs or without.
+ * These errors say "not in this order"; others would not go away by it. */
+static bool
+is_order_error(int error)
+{
+    return error == -EOPNOTSUPP || error == -EINVAL || error == -EBUSY;
+}
+
+/* Attempts of a mode change alternate between both orders. */
+static bool
+is_mode_first(const struct vdpad_planner *p, const struct vdpad_pf *pf)
+{
+    const struct vdpad_memory_entry *e = vdpad_ask_memory(
+        p, VDPAD_ACT_ESWITCH_MODE, pf->pci->bdf);
+
+    return e && e->failures % 2 == 1 && is_order_error(e->error.code);
+}
+
+static bool
+is_mode_right(const struct vdpad_pf *pf)
+{
+    return pf->want_mode == VDPAD_ESWITCH_NONE
+           || (pf->eswitch && pf->eswitch->mode == pf->want_mode);
+}
+
+static void
+ask_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
+{
+    char reason[VDPAD_REASON_SIZE];
+
+    if (!pf->eswitch || pf->eswitch->mode == VDPAD_ESWITCH_NONE) {
+        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
+                         "driver %s offers no e-switch for %s: vDPA with "
+                         "offload needs one (firmware, or another driver)",
+                         pf->pci->driver[0] ? pf->pci->driver : "(none)",
+                         pf->pci->bdf);
+        return;
+    }
+    remember(p, pf, VDPAD_REC_PF_MODE, pf->eswitch->mode,
+             pf->record ? pf->record->mode : -1);
+    vdpad_text(reason, sizeof reason, "policy %.100s wants e-switch mode %s, "
+               "it is %s", pf->policy->name, mode_name(pf->want_mode),
+               mode_name(pf->eswitch->mode));
+    ask(p, pf, VDPAD_ACT_ESWITCH_MODE, pf->want_mode, reason);
+}
+
+/* Nothing must grab the VFs before the e-switch is as it should be. */
+static void
+ask_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf, int32_t number,
+           const char *reason)
+{
+    int32_t recorded = pf->record ? pf->record->autoprobe : -1;
+
+    if (number > 0 && pf->pci->autoprobe == 1 && !is_mode_right(pf)) {
+        remember(p, pf, VDPAD_REC_PF_AUTOPROBE, 1, recorded);
+        ask(p, pf, VDPAD_ACT_AUTOPROBE, 0, "VFs are bound after the e-switch "
+            "has changed its mode");
+    }
+    remember(p, pf, VDPAD_REC_PF_NUMVFS, pf->pci->numvfs,
+             pf->record ? pf->record->numvfs : -1);
+    ask(p, pf, VDPAD_ACT_NUMVFS, number, reason);
+}
+
+static void
+plan_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf)
+{
+    int32_t have = pf->pci->numvfs;
+    int32_t want = pf->want_numvfs;
+    bool ours = pf->record && pf->record->numvfs == 0;
+    char text[VDPAD_REASON_SIZE];
+    char reason[VDPAD_REASON_SIZE];
+
+    if (want < 0 || have == want || (have > want && !ours)) {
+        return;
+    }
+    vdpad_text(reason, sizeof reason, "policy %.100s wants %d VFs, there are "
+               "%d", pf->policy->name, want, have);
+    if (have == 0) {
+        if (!is_mode_right(pf) && is_mode_first(p, pf)) {
+            ask_mode(p, pf);
+        } else {
+            ask_numvfs(p, pf, want, reason);
+        }
+    } else if (!ours) {
+        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
+                         "%s; another program made them: set numvfs to 0 "
+                         "when nothing needs them, or add "
+                         "externally-managed=true", reason);
+    } else if (is_needed(p, pf, text)) {
+        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
+                         "%.200s; the kernel wants all VFs removed first and "
+                         "%.100s", reason, text);
+    } else {
+        /* The kernel refuses to go from one number to another
+         * (sriov_numvfs_store(), drivers/pci/iov.c of 6.12). */
+        ask_numvfs(p, pf, 0, reason);
+    }
+}
+
+static void
+plan_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
+{
+    char text[VDPAD_REASON_SIZE];
+    bool ours = pf->record && pf->record->numvfs == 0;
+
+    if (is_mode_right(pf)) {
+        return;
+    }
+    if (pf->pci->numvfs > 0 && is_mode_first(p, pf) && ours
+        && !is_needed(p, pf, text)) {
+        ask_numvfs(p, pf, 0, "the driver does not change the e-switch mode "
+                   "while there are VFs");
+        return;
+    }
+    if (pf->pci->numvfs > 0 && is_needed(p, pf, text)) {
+        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
+                         "e-switch is %s, policy %.60s wants %s; the change "
+                         "would remove the vDPA devices and %.120s",
+                         pf->eswitch ? mode_name(pf->eswitch->mode) : "none",
+                         pf->policy->name, mode_name(pf->want_mode), text);
+        return;
+    }
+    ask_mode(p, pf);
+}
+
+/* Binds the VFs: those that a policy covers as it says, the others to what
+ * the kernel finds, as they would have been had we not held them back. */
+static void
+plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
+{
+    const struct vdpad_observed *o = p->world->observed;
+    const struct vdpad_pci *rows = VDPAD_OBSERVED_ROWS(o, VDPAD_PCI,
+                                                       vdpad_pci);
+    int64_t number = pf->record ? pf->record->autoprobe : -1;
+    bool ours = pf->record && pf->record->numvfs == 0;
+
+    if (number >= 0 && pf->pci->autoprobe != number) {
+        ask(p, pf, VDPAD_ACT_AUTOPROBE, number, "the e-switch is as it should "
+            "be: restored");
+        return;
+    }
+    for (size_t i = 0; i < VDPAD_OBSERVED_N(o, VDPAD_PCI); i++) {
+        const struct vdpad_pci *vf = &rows[i];
+        struct vdpad_act act = { .kind = VDPAD_ACT_VF_PROBE };
+        char text[VDPAD_REASON_SIZE];
+
+        if (vf->vf_index < 0 || strcmp(vf->pf, pf->pci->bdf)) {
+            continue;
+        }
+
+        const struct vdpad_policy *policy =
+            vf->vf_index < pf->n_vf_policies ? pf->vf_policies[vf->vf_index]
+                                             : NULL;
+        bool vfio = policy && policy->device_type == VDPAD_DEV_VFIO;
+        bool is_vfio = !strcmp(vf->driver, "vfio-pci");
+
+        /* What no policy covers is only bound if we made it, and what
+         * somebody gave to vfio-pci is left to him. */
+        if (vfio ? is_vfio : vf->driver[0] && !(is_vfio && ours)) {
+            continue;
+        }
+        if (!policy && !ours) {
+            continue;
+        }
+        vdpad_copy(act.object, sizeof act.object, vf->bdf);
+        vdpad_copy(act.word, sizeof act.word, vfio ? "vfio-pci" : "");
+
+        enum vdpad_ask outcome = vdpad_ask_act(
+            p, VDPAD_LANE_DEV + (uint32_t) vf->vf_index % 4, &act, text,
+            "VF has driver %s, policy %.100s wants %s",
+            vf->driver[0] ? vf->driver : "(none)",
+            policy ? policy->name : "(none)",
+            vfio ? "vfio-pci" : "its network driver");
+
+        /* One VF that fails is its device's matter, not the PF's. */
+        if (outcome == VDPAD_ASK_DUE || outcome == VDPAD_ASK_IN_FLIGHT
+            || outcome == VDPAD_ASK_OBSERVING) {
+            vdpad_fold(&pf->state, pf->reason, outcome,
+                       VDPAD_STATE_APPLYING, text);
+        }
+    }
+}
+
+static void
+plan_uplink(struct vdpad_planner *p, struct vdpad_pf *pf)
+{
+    const struct vdpad_link *uplink = pf->uplink;
+    char text[VDPAD_REASON_SIZE];
+    struct vdpad_act act;
+
+    if (!uplink) {
+        return;
+    }
+    if (pf->uplink_feature && pf->uplink_feature->supported
+        && !pf->uplink_feature->active
+        && pf->want_mode == VDPAD_ESWITCH_SWITCHDEV) {
+        remember(p, pf, VDPAD_REC_PF_TC, 0,
+                 pf->record ? pf->record->tc_offload : -1);
+        act = (struct vdpad_act) { .kind = VDPAD_ACT_FEATURE,
+                                   .ifindex = uplink->ifindex, .number = 1 };
+        vdpad_copy(act.object, sizeof act.object, uplink->name);
+        vdpad_fold(&pf->state, pf->reason,
+                   vdpad_ask_act(p, VDPAD_LANE_LINK, &act, text,
+                                 "hw-tc-offload of the uplink is off"),
+                   VDPAD_STATE_APPLYING, text);
+    }
+    if (pf->want_mtu > 0 && uplink->mtu < (uint32_t) pf->want_mtu) {
+        remember(p, pf, VDPAD_REC_PF_MTU, (int32_t) uplink->mtu,
+                 pf->record ? pf->record->mtu : -1);
+        act = (struct vdpad_act) { .kind = VDPAD_ACT_LINK_MTU,
+                                   .ifindex = uplink->ifindex,
+                                   .number = pf->want_mtu };
+        vdpad_copy(act.object, sizeof act.object, uplink->name);
+        vdpad_fold(&pf->state, pf->reason,
+                   vdpad_ask_act(p, VDPAD_LANE_LINK, &act, text,
+                                 "a policy wants MTU %d, the uplink has %u",
+                                 pf->want_mtu, uplink->mtu),
+                   VDPAD_STATE_APPLYING, text);
+    }
+}
+
+/* Restores the uplink; true when nothing is left to do. */
+static bool
+restore_uplink(struct vdpad_planner *p, struct vdpad_pf *pf)
+{
+    const struct vdpad_record_pf *r = pf->record;
+    char text[VDPAD_REASON_SIZE];
+    struct vdpad_act act = { 0 };
+
+    if (!pf->uplink) {
+        return true;
+    }
+    act.ifindex = pf->uplink->ifindex;
+    vdpad_copy(act.object, sizeof act.object, pf->uplink->name);
+    if (r->tc_offload >= 0 && pf->uplink_feature
+        && pf->uplink_feature->active != (r->tc_offload != 0)) {
+        act.kind = VDPAD_ACT_FEATURE;
+        act.number = r->tc_offload;
+    } else if (r->mtu >= 0 && pf->uplink->mtu != (uint32_t) r->mtu) {
+        act.kind = VDPAD_ACT_LINK_MTU;
+        act.number = r->mtu;
+    } else {
+        return true;
+    }
+    vdpad_fold(&pf->state, pf->reason,
+               vdpad_ask_act(p, VDPAD_LANE_LINK, &act, text,
+                             "no policy needs %s: restored", pf->pci->bdf),
+               VDPAD_STATE_REMOVING, text);
+    return false;
+}
+
+static void
+plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
+{
+    const struct vdpad_record_pf *r = pf->record;
+    const struct vdpad_memory_entry *failed = vdpad_ask_memory(
+        p, VDPAD_ACT_ESWITCH_MODE, pf->pci->bdf);
+    bool mode_left = r->mode >= 0 && pf->eswitch
+                     && pf->eswitch->mode != r->mode;
+    bool vfs_left = r->numvfs >= 0 && pf->pci->numvfs != r->numvfs;
+    char text[VDPAD_REASON_SIZE];
+
+    for (size_t i = 0; i < p->world->n_devs; i++) {
+        const struct vdpad_dev *dev = &p->world->devs[i];
+
+        if (dev->pf == pf && dev->record) {
+            vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_REMOVING,
+                             "waits for the removal of %s", dev->name);
+            return;
+        }
+    }
+    if ((mode_left || vfs_left) && is_needed(p, pf, text)) {
+        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
+                         "no policy needs it, but %s", text);
+        return;
+    }
+    if (mode_left && !(vfs_left && failed
+                       && is_order_error(failed->error.code))) {
+        ask(p, pf, VDPAD_ACT_ESWITCH_MODE, r->mode,
+            "no policy needs it: restored");
+    } else if (vfs_left && r->numvfs == 0) {
+        ask(p, pf, VDPAD_ACT_NUMVFS, 0, "no policy needs it: restored");
+    } else if (r->autoprobe >= 0 && pf->pci->autoprobe != r->autoprobe) {
+        ask(p, pf, VDPAD_ACT_AUTOPROBE, r->autoprobe,
+            "no policy needs it: restored");
+    } else if (restore_uplink(p, pf)) {
+        vdpad_ask_rec(p, VDPAD_REC_PF_DEL, pf->pci->bdf, "", "", 0);
+    }
+    if (pf->state == VDPAD_STATE_APPLYING) {
+        pf->state = VDPAD_STATE_REMOVING;
+    }
+}
+
+/* Waits for what an external manager, or the kernel, is to bring about. */
+static void
+check_pf(struct vdpad_pf *pf)
+{
+    if (pf->pci->numvfs > 0 && (int32_t) pf->n_vfs < pf->pci->numvfs) {
+        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_WAITING,
+                         "%zu of %d VFs have appeared", pf->n_vfs,
+                         pf->pci->numvfs);
+    } else if (pf->external && pf->pci->numvfs == 0) {
+        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_WAITING,
+                         "externally managed, and it has no VFs yet");
+    } else if (pf->external && pf->eswitch
+               && pf->eswitch->mode == VDPAD_ESWITCH_LEGACY) {
+        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_WAITING,
+                         "externally managed, and its e-switch is in legacy "
+                         "mode: whoever manages it must set switchdev");
+    } else if (!pf->external && pf->want_numvfs < 0 && !pf->pci->numvfs) {
+        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
+                         "it has no VFs and no policy says how many: add "
+                         "num-vfs=N");
+    }
+}
+
+void
+vdpad_plan_pf(struct vdpad_planner *p, struct vdpad_pf *pf)
+{
+    if (!pf->managed) {
+        if (pf->record && !pf->frozen && p->world->db_connected) {
+            pf->state = VDPAD_STATE_READY;
+            plan_restore(p, pf);
+        }
+        return;
+    }
+
+    pf->state = VDPAD_STATE_READY;
+    if (!p->world->db) {
+        return;
+    }
+    if (!pf->external) {
+        plan_numvfs(p, pf);
+        if (pf->state == VDPAD_STATE_READY) {
+            check_pf(pf);
+        }
+        if (pf->state == VDPAD_STATE_READY) {
+            plan_mode(p, pf);
+        }
+        if (pf->state == VDPAD_STATE_READY) {
+            plan_vfs(p, pf);
+            plan_uplink(p, pf);
+        }
+    } else {
+        check_pf(pf);
+    }
+}

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plan.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lookup.h"
+#include "plan-internal.h"
+#include "util.h"
+
+#define BIT(CLASS) (1u << (CLASS))
+
+/* The pictures that a step depends on must be fresh when it is decided on. */
+static unsigned int
+needed_classes(enum vdpad_act_kind kind)
+{
+    switch (kind) {
+    case VDPAD_ACT_MODULE_LOAD:
+        return BIT(VDPAD_MODULE);
+    case VDPAD_ACT_AUTOPROBE:
+    case VDPAD_ACT_VF_PROBE:
+        return BIT(VDPAD_PCI);
+    case VDPAD_ACT_NUMVFS:
+    case VDPAD_ACT_ESWITCH_MODE:
+    case VDPAD_ACT_VF_UNBIND:
+        return BIT(VDPAD_PCI) | BIT(VDPAD_ESWITCH) | BIT(VDPAD_VDPA)
+               | BIT(VDPAD_VBUS) | BIT(VDPAD_HOLDER);
+    case VDPAD_ACT_FEATURE:
+        return BIT(VDPAD_FEATURE) | BIT(VDPAD_LINK);
+    case VDPAD_ACT_VDPA_ADD:
+        return BIT(VDPAD_PCI) | BIT(VDPAD_MGMTDEV) | BIT(VDPAD_VDPA)
+               | BIT(VDPAD_VBUS);
+    case VDPAD_ACT_VDPA_DEL:
+    case VDPAD_ACT_VDPA_SET_MAC:
+    case VDPAD_ACT_VDPA_BIND:
+    case VDPAD_ACT_VDPA_UNBIND:
+        return BIT(VDPAD_VDPA) | BIT(VDPAD_VBUS) | BIT(VDPAD_HOLDER);
+    case VDPAD_ACT_LINK_UP:
+    case VDPAD_ACT_LINK_MTU:
+        return BIT(VDPAD_LINK);
+    case VDPAD_ACT_QDISC_DEL:
+        return BIT(VDPAD_QDISC) | BIT(VDPAD_LINK);
+    case VDPAD_ACT_PORT_HW_ADDR:
+        return BIT(VDPAD_DLPORT);
+    case VDPAD_ACT_N:
+        break;
+    }
+    return 0;
+}
+
+/* The first class of 'mask' that is not fresh, or VDPAD_N_CLASSES. */
+static enum vdpad_class
+first_stale(const struct vdpad_observed *o, unsigned int mask)
+{
+    for (int i = 0; i < VDPAD_N_CLASSES; i++) {
+        if (mask & BIT(i) && !o->class_[i].fresh) {
+            return (enum vdpad_class) i;
+        }
+    }
+    return VDPAD_N_CLASSES;
+}
+
+/* Memory that lives as long as the plan: a list of blocks. */
+struct block {
+    struct block *next;
+    max_align_t data[];
+};
+
+void *
+vdpad_plan_alloc(struct vdpad_planner *p, size_t n, size_t size)
+{
+    struct block *block = vdpad_xcalloc(1, sizeof *block + n * size);
+
+    block->next = p->plan->arena;
+    p->plan->arena = block;
+    return block->data;
+}
+
+const char *
+vdpad_plan_strdup(struct vdpad_planner *p, const char *s)
+{
+    if (!s) {
+        return NULL;
+    }
+
+    size_t size = strlen(s) + 1;
+
+    return memcpy(vdpad_plan_alloc(p, size, 1), s, size);
+}
+
+static struct vdpad_step *
+new_step(struct vdpad_planner *p, enum vdpad_step_kind kind)
+{
+    struct vdpad_plan *plan = p->plan;
+
+    plan->steps = vdpad_grow(plan->steps, plan->n, &p->allocated,
+                             sizeof *plan->steps);
+
+    struct vdpad_step *step = &plan->steps[plan->n++];
+
+    memset(step, 0, sizeof *step);
+    step->kind = kind;
+    return step;
+}
+
+/* Marks the newest step by what memory knows of it. */
+static enum vdpad_ask
+judge(struct vdpad_planner *p, struct vdpad_step *step,
+      char text[VDPAD_REASON_SIZE])
+{
+    char key[VDPAD_NAME_SIZE + 32];
+
+    vdpad_memory_key(key, vdpad_step_action(step), vdpad_step_object(step));
+
+    const struct vdpad_memory_entry *e = vdpad_memory_find(p->memory, key);
+
+    vdpad_text(text, VDPAD_REASON_SIZE, "%s", step->reason);
+    if (e && e->in_flight) {
+        step->in_flight = true;
+        if (e->stuck) {
+            vdpad_text(text, VDPAD_REASON_SIZE, "%s", e->error.text);
+        }
+        return e->stuck ? VDPAD_ASK_STUCK : VDPAD_ASK_IN_FLIGHT;
+    }
+    if (e && e->next_ns > p->now_ns) {
+        step->deferred = true;
+        if (e->next_ns < p->plan->next_ns) {
+            p->plan->next_ns = e->next_ns;
+        }
+        vdpad_text(text, VDPAD_REASON_SIZE, "%s (attempt %u, next in %lld s)",
+                   e->error.text, e->failures,
+                   (long long) ((e->next_ns - p->now_ns) / 1000000000 + 1));
+        return VDPAD_ASK_DEFERRED;
+    }
+    p->plan->n_due++;
+    return VDPAD_ASK_DUE;
+}
+
+#define FORMAT_REASON(STEP, FORMAT)                                          \
+    do {                                                                     \
+        char reason_[VDPAD_REASON_SIZE];                                     \
+        va_list args_;                                                       \
+                                                                             \
+        va_start(args_, FORMAT);                                             \
+        (void) vsnprintf(reason_, sizeof reason_, FORMAT, args_);            \
+        va_end(args_);                                                       \
+        vdpad_text((STEP)->reason, sizeof (STEP)->reason, "%s", reason_);    \
+    } while (0)
+
+enum vdpad_ask
+vdpad_ask_act(struct vdpad_planner *p, uint32_t lane,
+              const struct vdpad_act *act, char text[VDPAD_REASON_SIZE],
+              const char *reason, ...)
+{
+    const struct vdpad_observed *o = p->world->observed;
+    const struct vdpad_memory_entry *e = vdpad_ask_memory(
+        p, (enum vdpad_act_kind) act->kind, act->object);
+    enum vdpad_class stale = first_stale(
+        o, needed_classes((enum vdpad_act_kind) act->kind));
+
+    if (stale != VDPAD_N_CLASSES && !(e && e->in_flight)) {
+        const struct vdpad_observed_class *c = &o->class_[stale];
+
+        vdpad_text(text, VDPAD_REASON_SIZE, "%s is being observed%s%s",
+                   vdpad_class_name(stale), c->error ? ": " : "",
+                   c->error ? c->why.text : "");
+        return c->error ? VDPAD_ASK_UNSURE : VDPAD_ASK_OBSERVING;
+    }
+
+    struct vdpad_step *step = new_step(p, VDPAD_STEP_KERNEL);
+
+    step->act = *act;
+    step->lane = lane;
+    FORMAT_REASON(step, reason);
+    return judge(p, step, text);
+}
+
+enum vdpad_ask
+vdpad_ask_db(struct vdpad_planner *p, const struct vdpad_dbop *op,
+             char text[VDPAD_REASON_SIZE], const char *reason, ...)
+{
+    struct vdpad_step *step = new_step(p, VDPAD_STEP_DB);
+    struct vdpad_dbop *copy = &step->op;
+
+    *copy = *op;
+    copy->bridge = vdpad_plan_strdup(p, op->bridge);
+    copy->port = vdpad_plan_strdup(p, op->port);
+    copy->uuid = vdpad_plan_strdup(p, op->uuid);
+    copy->key = vdpad_plan_strdup(p, op->key);
+    copy->value = vdpad_plan_strdup(p, op->value);
+    if (op->ids.n) {
+        struct vdpad_kv *kv = vdpad_plan_alloc(p, op->ids.n, sizeof *kv);
+
+        for (size_t i = 0; i < op->ids.n; i++) {
+            kv[i].key = vdpad_plan_strdup(p, op->ids.kv[i].key);
+            kv[i].value = vdpad_plan_strdup(p, op->ids.kv[i].value);
+        }
+        copy->ids.kv = kv;
+    }
+    if (op->n_trunks) {
+        copy->trunks = memcpy(vdpad_plan_alloc(p, op->n_trunks,
+                                               sizeof *op->trunks),
+                              op->trunks, op->n_trunks * sizeof *op->trunks);
+    }
+    FORMAT_REASON(step, reason);
+    return judge(p, step, text);
+}
+
+void
+vdpad_ask_rec(struct vdpad_planner *p, enum vdpad_rec_kind kind,
+              const char *object, const char *word, const char *name,
+              int32_t number)
+{
+    struct vdpad_step *step = new_step(p, VDPAD_STEP_RECORD);
+
+    step->rec.kind = kind;
+    step->rec.number = number;
+    vdpad_copy(step->rec.object, sizeof step->rec.object, object);
+    vdpad_copy(step->rec.word, sizeof step->rec.word, word ? word : "");
+    vdpad_copy(step->rec.name, sizeof step->rec.name, name ? name : "");
+}
+
+const struct vdpad_memory_entry *
+vdpad_ask_memory(const struct vdpad_planner *p, enum vdpad_act_kind kind,
+                 const char *object)
+{
+    char key[VDPAD_NAME_SIZE + 32];
+
+    vdpad_memory_key(key, vdpad_act_name(kind), object);
+    return vdpad_memory_find(p->memory, key);
+}
+
+/* Which of two states a person should see. */
+static int
+gravity(enum vdpad_state state)
+{
+    switch (state) {
+    case VDPAD_STATE_READY:
+    case VDPAD_STATE_FOREIGN:
+        return 0;
+    case VDPAD_STATE_WAITING: return 1;
+    case VDPAD_STATE_APPLYING: return 2;
+    case VDPAD_STATE_REMOVING: return 3;
+    case VDPAD_STATE_FAILED: return 4;
+    case VDPAD_STATE_BLOCKED: return 5;
+    case VDPAD_N_STATES: break;
+    }
+    return 0;
+}
+
+void
+vdpad_fold_state(enum vdpad_state *state, char reason[VDPAD_REASON_SIZE],
+                 enum vdpad_state new_state, const char *format, ...)
+{
+    char text[VDPAD_REASON_SIZE];
+    va_list args;
+
+    if (gravity(new_state) <= gravity(*state)) {
+        return;
+    }
+    *state = new_state;
+    va_start(args, format);
+    (void) vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    vdpad_text(reason, VDPAD_REASON_SIZE, "%s", text);
+}
+
+void
+vdpad_fold(enum vdpad_state *state, char reason[VDPAD_REASON_SIZE],
+           enum vdpad_ask ask, enum vdpad_state working, const char *text)
+{
+    switch (ask) {
+    case VDPAD_ASK_DUE:
+    case VDPAD_ASK_IN_FLIGHT:
+    case VDPAD_ASK_OBSERVING:
+        vdpad_fold_state(state, reason, working, "%s", text);
+        break;
+    case VDPAD_ASK_STUCK:
+        vdpad_fold_state(state, reason, VDPAD_STATE_BLOCKED, "%s", text);
+        break;
+    case VDPAD_ASK_DEFERRED:
+        vdpad_fold_state(state, reason, VDPAD_STATE_FAILED, "%s", text);
+        break;
+    case VDPAD_ASK_UNSURE:
+        vdpad_fold_state(state, reason, VDPAD_STATE_WAITING, "%s", text);
+        break;
+    }
+}
+
+/* Records which policies are applied and from which database, and forgets
+ * those of which nothing is left. */
+static void
+plan_policies(struct vdpad_planner *p)
+{
+    const struct vdpad_world *w = p->world;
+
+    if (!w->db || !w->db_connected) {
+        return;
+    }
+    for (size_t i = 0; i < w->config->n_policies; i++) {
+        const char *name = w->config->policies[i].name;
+        const struct vdpad_record_policy *seen =
+            vdpad_record_find_policy(w->record, name);
+
+        if (!seen || strcmp(seen->db, w->db->uuid)) {
+            vdpad_ask_rec(p, VDPAD_REC_POLICY, name, w->db->uuid, "", 0);
+        }
+    }
+    for (size_t i = 0; i < w->record->n_policies; i++) {
+        const struct vdpad_record_policy *seen = &w->record->policies[i];
+        char key[VDPAD_NAME_SIZE + sizeof VDPAD_KEY_POLICY];
+        bool used = w->record->n_pfs > 0;
+
+        vdpad_text(key, sizeof key, VDPAD_KEY_POLICY "%s", seen->name);
+        for (size_t d = 0; d < w->record->n_devs && !used; d++) {
+            used = !strcmp(w->record->devs[d].policy, seen->name);
+        }
+        if (!used && !vdpad_map_get(&w->db->external_ids, key)) {
+            vdpad_ask_rec(p, VDPAD_REC_POLICY_DEL, seen->name, "", "", 0);
+        }
+    }
+}
+
+struct vdpad_plan *
+vdpad_plan_new(struct vdpad_world *world, const struct vdpad_memory *memory,
+               int64_t now_ns)
+{
+    struct vdpad_plan *plan = vdpad_xcalloc(1, sizeof *plan);
+    struct vdpad_planner p = {
+        .world = world, .memory = memory, .now_ns = now_ns, .plan = plan,
+    };
+
+    plan->next_ns = INT64_MAX;
+    plan_policies(&p);
+
+    /* Removals first: what they free may be needed by additions. */
+    for (size_t i = 0; i < world->n_devs; i++) {
+        if (world->devs[i].intent == VDPAD_INTENT_REMOVE) {
+            vdpad_plan_removal(&p, &world->devs[i]);
+        }
+    }
+    for (size_t i = 0; i < world->n_pfs; i++) {
+        vdpad_plan_pf(&p, &world->pfs[i]);
+    }
+    for (size_t i = 0; i < world->n_devs; i++) {
+        if (world->devs[i].intent != VDPAD_INTENT_REMOVE) {
+            vdpad_plan_dev(&p, &world->devs[i]);
+        }
+    }
+    vdpad_plan_db(&p);
+    return plan;
+}
+
+void
+vdpad_plan_free(struct vdpad_plan *plan)
+{
+    if (plan) {
+        for (struct block *b = plan->arena; b; ) {
+            struct block *next = b->next;
+
+            free(b);
+            b = next;
+        }
+        free(plan->steps);
+        free(plan);
+    }
+}
+
+static const char *
+dbop_name(enum vdpad_dbop_kind kind)
+{
+    switch (kind) {
+    case VDPAD_DBOP_OVS_OTHER_CONFIG: return "set-other-config";
+    case VDPAD_DBOP_OVS_EXTERNAL_ID: return "set-external-id";
+    case VDPAD_DBOP_BRIDGE_ADD: return "bridge-add";
+    case VDPAD_DBOP_PORT_ADD: return "port-add";
+    case VDPAD_DBOP_PORT_DEL: return "port-del";
+    case VDPAD_DBOP_IFACE_EXTERNAL_ID: return "interface-external-id";
+    case VDPAD_DBOP_PORT_VLAN: return "port-vlan";
+    case VDPAD_DBOP_IFACE_MTU: return "interface-mtu";
+    }
+    return "?";
+}
+
+const char *
+vdpad_step_action(const struct vdpad_step *step)
+{
+    return step->kind == VDPAD_STEP_KERNEL
+           ? vdpad_act_name((enum vdpad_act_kind) step->act.kind)
+           : step->kind == VDPAD_STEP_DB ? dbop_name(step->op.kind)
+           : "record";
+}
+
+const char *
+vdpad_step_object(const struct vdpad_step *step)
+{
+    return step->kind == VDPAD_STEP_KERNEL ? step->act.object
+           : step->kind == VDPAD_STEP_RECORD ? step->rec.object
+           : step->op.port ? step->op.port
+           : step->op.bridge ? step->op.bridge
+           : step->op.key;
+}

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From policies, which name PFs and VF indexes, to what is wanted of the PFs
+ * and VFs that this host has. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lookup.h"
+#include "util.h"
+#include "world-internal.h"
+
+/* Whether 'selector' names 'pf': by address, or by the name of a netdev that
+ * the PF has. */
+static bool
+names_pf(const struct vdpad_world *w, const struct vdpad_pf_selector *s,
+         const struct vdpad_pf *pf)
+{
+    if (s->is_bdf) {
+        return !strcmp(s->name, pf->pci->bdf);
+    }
+    return pf->uplink && !strcmp(s->name, pf->uplink->name)
+           && !strcmp(pf->uplink->parent_dev, pf->pci->bdf)
+           && w->observed->class_[VDPAD_LINK].known;
+}
+
+/* Whether 'policy' selects 'pf'; then '*ret_selector' is by which word (NULL:
+ * by vendor and device alone). */
+static bool
+selects(const struct vdpad_world *w, const struct vdpad_policy *policy,
+        const struct vdpad_pf *pf,
+        const struct vdpad_pf_selector **ret_selector)
+{
+    *ret_selector = NULL;
+    if ((policy->vendor && policy->vendor != pf->pci->vendor)
+        || (policy->device && policy->device != pf->pci->device)) {
+        return false;
+    }
+    if (!policy->n_pfs) {
+        return true;
+    }
+    for (size_t i = 0; i < policy->n_pfs; i++) {
+        if (names_pf(w, &policy->pfs[i], pf)) {
+            *ret_selector = &policy->pfs[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+/* All selectors of 'policy' that name 'pf' together: two pf= words may name
+ * one PF with different ranges. */
+static bool
+covers(const struct vdpad_world *w, const struct vdpad_policy *policy,
+       const struct vdpad_pf *pf, int32_t index)
+{
+    const struct vdpad_pf_selector *s;
+
+    if (!selects(w, policy, pf, &s)) {
+        return false;
+    }
+    if (!s) {
+        return true;
+    }
+    for (size_t i = 0; i < policy->n_pfs; i++) {
+        if (names_pf(w, &policy->pfs[i], pf)
+            && vdpad_selector_has(&policy->pfs[i], (uint16_t) index)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+applies(const struct vdpad_resolver *r, size_t i)
+{
+    return !r->refused[i] && !r->world->config->policies[i].suspended;
+}
+
+static void
+refuse(struct vdpad_resolver *r, size_t i, const char *word, const char *text)
+{
+    char key[VDPAD_NAME_SIZE];
+
+    vdpad_text(key, sizeof key, VDPAD_KEY_POLICY "%s",
+               r->world->config->policies[i].name);
+    vdpad_world_problem(r->world, key, word, "%s", text);
+    r->refused[i] = true;
+}
+
+/* Refuses policy 'i' if it and the equally urgent policy 'j' before it want
+ * different things of one VF or PF. */
+static void
+check_pair(struct vdpad_resolver *r, size_t j, size_t i)
+{
+    const struct vdpad_world *w = r->world;
+    const struct vdpad_policy *a = &w->config->policies[j];
+    const struct vdpad_policy *b = &w->config->policies[i];
+
+    for (size_t p = 0; p < w->n_pfs; p++) {
+        const struct vdpad_pf *pf = &w->pfs[p];
+        const struct vdpad_pf_selector *s;
+        char text[VDPAD_REASON_SIZE];
+
+        if (!selects(w, a, pf, &s) || !selects(w, b, pf, &s)) {
+            continue;
+        }
+        for (int32_t vf = 0; vf < pf->pci->totalvfs; vf++) {
+            if (covers(w, a, pf, vf) && covers(w, b, pf, vf)) {
+                vdpad_text(text, sizeof text, "VF %d of %s is also in policy "
+                           "%s with the same priority %d; give one of them "
+                           "another priority (lower wins) or other ranges",
+                           vf, pf->pci->bdf, a->name, a->priority);
+                refuse(r, i, "pf", text);
+                return;
+            }
+        }
+        if (a->num_vfs >= 0 && b->num_vfs >= 0 && a->num_vfs != b->num_vfs) {
+            vdpad_text(text, sizeof text, "policy %s with the same priority "
+                       "wants num-vfs=%d on %s; make them agree", a->name,
+                       a->num_vfs, pf->pci->bdf);
+            refuse(r, i, "num-vfs", text);
+            return;
+        }
+    }
+}
+
+/* Refuses policy 'i' where the host cannot fulfil it, and tells of PFs that
+ * it names and that are not there (they may come: no refusal). */
+static void
+check_host(struct vdpad_resolver *r, size_t i)
+{
+    const struct vdpad_world *w = r->world;
+    const struct vdpad_policy *policy = &w->config->policies[i];
+    const struct vdpad_pf_selector *s;
+    char text[VDPAD_REASON_SIZE];
+    char key[VDPAD_NAME_SIZE];
+    bool any = false;
+
+    for (size_t p = 0; p < w->n_pfs; p++) {
+        const struct vdpad_pci *pci = w->pfs[p].pci;
+
+        if (!selects(w, policy, &w->pfs[p], &s)) {
+            continue;
+        }
+        any = true;
+        if (policy->num_vfs > pci->totalvfs) {
+            vdpad_text(text, sizeof text, "%s has at most %d VFs "
+                       "(sriov_totalvfs); ask for fewer, or raise NUM_OF_VFS "
+                       "in the card's firmware", pci->bdf, pci->totalvfs);
+            refuse(r, i, "num-vfs", text);
+            return;
+        }
+    }
+
+    vdpad_text(key, sizeof key, VDPAD_KEY_POLICY "%s", policy->name);
+    for (size_t n = 0; n < policy->n_pfs; n++) {
+        bool found = false;
+
+        for (size_t p = 0; p < w->n_pfs && !found; p++) {
+            found = names_pf(w, &policy->pfs[n], &w->pfs[p]);
+        }
+        if (!found) {
+            vdpad_world_problem(r->world, key, policy->pfs[n].name,
+                                "there is no SR-IOV physical function %s on "
+                                "this host; `pf/list` shows those there are",
+                                policy->pfs[n].name);
+        }
+    }
+    if (!policy->n_pfs && !any) {
+        vdpad_world_problem(r->world, key, "", "no physical function here has "
+                            "vendor %04x, device %04x; `pf/list` shows those "
+                            "there are", policy->vendor, policy->device);
+    }
+}
+
+void
+vdpad_resolve_policies(struct vdpad_resolver *r)
+{
+    const struct vdpad_config *c = r->world->config;
+
+    if (!r->world->observed->class_[VDPAD_PCI].known) {
+        return;
+    }
+    for (size_t i = 0; i < c->n_policies; i++) {
+        if (c->policies[i].suspended) {
+            continue;
+        }
+        check_host(r, i);
+        for (size_t j = 0; j < i && !r->refused[i]; j++) {
+            if (applies(r, j)
+                && c->policies[j].priority == c->policies[i].priority) {
+                check_pair(r, j, i);
+            }
+        }
+    }
+}
+
+void
+vdpad_resolve_pf(const struct vdpad_resolver *r, struct vdpad_pf *pf)
+{
+    const struct vdpad_config *c = r->world->config;
+    const struct vdpad_pf_selector *s;
+
+    pf->external = true;
+    for (size_t i = 0; i < c->n_policies; i++) {
+        const struct vdpad_policy *policy = &c->policies[i];
+
+        if (!selects(r->world, policy, pf, &s)) {
+            continue;
+        }
+        if (!applies(r, i)) {
+            pf->frozen |= !policy->suspended;
+            continue;
+        }
+        pf->managed = true;
+        if (policy->mtu > pf->want_mtu) {
+            pf->want_mtu = policy->mtu;
+        }
+        if (policy->externally_managed) {
+            continue;
+        }
+        pf->external = false;
+        if (pf->want_numvfs < 0) {
+            pf->want_numvfs = policy->num_vfs;
+        }
+        if (pf->want_mode == VDPAD_ESWITCH_NONE) {
+            pf->want_mode = policy->eswitch_mode;
+        }
+        pf->policy = pf->policy ? pf->policy : policy;
+    }
+    pf->external = pf->external && pf->managed;
+}
+
+const struct vdpad_policy *
+vdpad_resolve_vf(const struct vdpad_resolver *r, const struct vdpad_pf *pf,
+                 int32_t index)
+{
+    const struct vdpad_config *c = r->world->config;
+
+    for (size_t i = 0; i < c->n_policies; i++) {
+        if (applies(r, i) && covers(r->world, &c->policies[i], pf, index)) {
+            return &c->policies[i];
+        }
+    }
+    return NULL;
+}
+
+enum vdpad_policy_status
+vdpad_resolve_status(const struct vdpad_resolver *r, const char *name)
+{
+    const struct vdpad_world *w = r->world;
+    const struct vdpad_config *c = w->config;
+    const struct vdpad_record_policy *seen;
+    char key[VDPAD_NAME_SIZE + sizeof VDPAD_KEY_POLICY];
+
+    if (!w->db) {
+        return VDPAD_POLICY_LOST;
+    }
+    if (c->suspend_all) {
+        return VDPAD_POLICY_SUSPENDED;
+    }
+    for (size_t i = 0; i < c->n_suspended; i++) {
+        if (!strcmp(c->suspended[i], name)) {
+            return VDPAD_POLICY_SUSPENDED;
+        }
+    }
+    for (size_t i = 0; i < c->n_policies; i++) {
+        if (!strcmp(c->policies[i].name, name)) {
+            return r->refused[i] ? VDPAD_POLICY_REFUSED
+                                 : VDPAD_POLICY_APPLIED;
+        }
+    }
+    vdpad_text(key, sizeof key, VDPAD_KEY_POLICY "%s", name);
+    if (vdpad_map_get(&w->db->external_ids, key)) {
+        return VDPAD_POLICY_REFUSED;
+    }
+    seen = vdpad_record_find_policy(w->record, name);
+    return seen && !strcmp(seen->db, w->db->uuid) ? VDPAD_POLICY_GONE
+                                                  : VDPAD_POLICY_LOST;
+}
+
+/* Gives 'spec' to 'dev', unless another one has it. */
+static void
+assign(struct vdpad_world *w, const struct vdpad_port_spec *spec,
+       struct vdpad_dev *dev)
+{
+    char key[VDPAD_NAME_SIZE];
+
+    vdpad_text(key, sizeof key, VDPAD_KEY_PORT "%s", spec->iface_id);
+    if (dev->port_spec) {
+        vdpad_world_problem(w, key, spec->vf ? spec->vf : dev->name,
+                            "device %s already belongs to " VDPAD_KEY_PORT
+                            "%s; name another one", dev->name,
+                            dev->port_spec->iface_id);
+    } else if (dev->intent != VDPAD_INTENT_APPLY) {
+        vdpad_world_problem(w, key, spec->vf ? spec->vf : dev->name,
+                            "device %s is in no policy; a port needs a device "
+                            "that a " VDPAD_KEY_POLICY "* key covers",
+                            dev->name);
+    } else {
+        dev->port_spec = spec;
+    }
+}
+
+/* Whether 'dev' is what 'spec' may be given. */
+static bool
+is_meant(const struct vdpad_port_spec *spec, const struct vdpad_dev *dev)
+{
+    if (spec->device) {
+        return !strcmp(dev->name, spec->device);
+    }
+    if (spec->vf) {
+        return dev->vf && !strcmp(dev->vf->bdf, spec->vf);
+    }
+    return dev->policy && !strcmp(dev->policy->name, spec->policy);
+}
+
+/* The device that has the Interface of 'spec' already. */
+static struct vdpad_dev *
+present_choice(struct vdpad_world *w, const struct vdpad_port_spec *spec)
+{
+    for (size_t i = 0; w->db && i < w->db->n_ifaces; i++) {
+        const struct vdpad_map *ids = &w->db->ifaces[i].external_ids;
+        const char *vf = vdpad_map_get(ids, "vdpa-vf");
+
+        if (!vf || !vdpad_streq(vdpad_map_get(ids, "iface-id"),
+                                spec->iface_id)) {
+            continue;
+        }
+        for (size_t d = 0; d < w->n_devs; d++) {
+            struct vdpad_dev *dev = &w->devs[d];
+
+            if (dev->vf && !strcmp(dev->vf->bdf, vf) && !dev->port_spec
+                && dev->intent == VDPAD_INTENT_APPLY
+                && is_meant(spec, dev)) {
+                return dev;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Whether somebody else has put a logical port on 'dev'. */
+static bool
+is_taken(const struct vdpad_dev *dev)
+{
+    const struct vdpad_map *ids = dev->iface ? &dev->iface->external_ids
+                                             : NULL;
+
+    return ids && vdpad_map_get(ids, "iface-id")
+           && !vdpad_map_get(ids, "vdpa-iface-id");
+}
+
+static void
+choose(struct vdpad_world *w, const struct vdpad_port_spec *spec)
+{
+    char key[VDPAD_NAME_SIZE];
+
+    for (size_t d = 0; d < w->n_devs; d++) {
+        struct vdpad_dev *dev = &w->devs[d];
+
+        if (!is_meant(spec, dev)) {
+            continue;
+        }
+        if (!spec->policy) {
+            assign(w, spec, dev);
+            return;
+        }
+        if (!dev->port_spec && !is_taken(dev)) {
+            dev->port_spec = spec;
+            return;
+        }
+    }
+    vdpad_text(key, sizeof key, VDPAD_KEY_PORT "%s", spec->iface_id);
+    if (spec->policy) {
+        vdpad_world_problem(w, key, spec->policy, "policy %s has no free "
+                            "device; raise its num-vfs or ranges",
+                            spec->policy);
+    } else {
+        vdpad_world_problem(w, key, spec->device ? spec->device : spec->vf,
+                            "there is no such device; `device/list` shows "
+                            "those there are");
+    }
+}
+
+void
+vdpad_resolve_ports(struct vdpad_world *w)
+{
+    const struct vdpad_config *c = w->config;
+    bool *chosen = vdpad_xcalloc(c->n_ports, sizeof *chosen);
+
+    /* Explicit names first, then what stands, then free choices: so a choice
+     * never moves because of another port. */
+    for (size_t i = 0; i < c->n_ports; i++) {
+        if (!c->ports[i].policy) {
+            choose(w, &c->ports[i]);
+            chosen[i] = true;
+        }
+    }
+    for (size_t i = 0; i < c->n_ports; i++) {
+        struct vdpad_dev *dev = chosen[i] ? NULL
+                                          : present_choice(w, &c->ports[i]);
+
+        if (dev) {
+            dev->port_spec = &c->ports[i];
+            chosen[i] = true;
+        }
+    }
+    for (size_t i = 0; i < c->n_ports; i++) {
+        if (!chosen[i]) {
+            choose(w, &c->ports[i]);
+        }
+    }
+    free(chosen);
+}

@@ -95,26 +95,34 @@ vdpad_loop_clock_ns(void)
     return (int64_t) ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
-/* Counts a wake-up for 'where'.  Pointers are compared first because they are
- * nearly always the same literal. */
+static void
+set_name(struct vdpad_loop_wake *wake, const char *name)
+{
+    size_t n = strnlen(name, sizeof wake->where - 1);
+
+    memcpy(wake->where, name, n);
+    wake->where[n] = '\0';
+}
+
+/* Counts a wake-up for 'where', of which a copy is kept. */
 static void
 count_wake(struct vdpad_loop *loop, const char *where)
 {
     const char *name = where ? where : "unnamed";
 
     for (size_t i = 0; i < loop->n_wakes; i++) {
-        if (loop->wakes[i].where == name
-            || !strcmp(loop->wakes[i].where, name)) {
+        if (!strncmp(loop->wakes[i].where, name,
+                     sizeof loop->wakes[i].where - 1)) {
             loop->wakes[i].count++;
             return;
         }
     }
     if (loop->n_wakes < MAX_WAKES) {
-        loop->wakes[loop->n_wakes].where = name;
+        set_name(&loop->wakes[loop->n_wakes], name);
         loop->wakes[loop->n_wakes].count = 1;
         loop->n_wakes++;
     } else {
-        loop->wakes[MAX_WAKES].where = "other";
+        set_name(&loop->wakes[MAX_WAKES], "other");
         loop->wakes[MAX_WAKES].count++;
     }
 }

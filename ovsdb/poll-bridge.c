@@ -67,7 +67,7 @@ struct member {
 
 struct origin {
     int fd;
-    const char *where;
+    char where[VDPAD_LOOP_WHERE_SIZE];
 };
 
 struct vdpad_poll_bridge {
@@ -84,7 +84,8 @@ struct vdpad_poll_bridge {
     struct origin origins[MAX_ORIGINS];
     size_t n_origins;
     long long int origin_when; /* Earliest deadline seen. */
-    const char *origin_when_where;
+    char origin_when_where[VDPAD_LOOP_WHERE_SIZE];
+    char deadline_where[VDPAD_LOOP_WHERE_SIZE]; /* Of 'timeout_when'. */
 };
 
 /* The bridge of this thread, if any: it alone takes notes. */
@@ -140,12 +141,24 @@ __typeof__(poll_immediate_wake_at) __wrap_poll_immediate_wake_at,
 /* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 #endif
 
+/* Copies 'where' to 'dst'.  Nearly always it is a "file:line" that lives for
+ * ever, but jsonrpc_wait() passes the name of a connection: that is freed with
+ * the connection, and each one has another. */
+static void
+copy_where(char dst[VDPAD_LOOP_WHERE_SIZE], const char *where)
+{
+    if (!strstr(where, ".c:") && !strstr(where, ".h:")) {
+        where = "libopenvswitch";
+    }
+    ovs_strlcpy(dst, where, VDPAD_LOOP_WHERE_SIZE);
+}
+
 static void
 note_deadline(long long int when, const char *where)
 {
     if (here && when < here->origin_when) {
         here->origin_when = when;
-        here->origin_when_where = where;
+        copy_where(here->origin_when_where, where);
     }
 }
 
@@ -153,9 +166,10 @@ void
 REPLACEMENT(poll_fd_wait_at)(int fd, short int events, const char *where)
 {
     if (here && here->n_origins < MAX_ORIGINS) {
-        here->origins[here->n_origins].fd = fd;
-        here->origins[here->n_origins].where = where;
-        here->n_origins++;
+        struct origin *origin = &here->origins[here->n_origins++];
+
+        origin->fd = fd;
+        copy_where(origin->where, where);
     }
     CALL_REAL(poll_fd_wait_at, fd, events, where);
 }
@@ -260,8 +274,11 @@ collect(struct vdpad_poll_bridge *bridge)
     capturing = true;
     poll_block();
     capturing = false;
+    ovs_strlcpy(bridge->deadline_where, bridge->origin_when_where,
+                sizeof bridge->deadline_where);
     bridge->n_origins = 0;
     bridge->origin_when = LLONG_MAX;
+    bridge->origin_when_where[0] = '\0';
 }
 
 static int64_t
@@ -292,7 +309,6 @@ static void
 source_wait(void *bridge_, struct vdpad_pollset *ret_set)
 {
     struct vdpad_poll_bridge *bridge = bridge_;
-    const char *where;
 
     for (size_t i = 0; i < bridge->n_members; i++) {
         if (bridge->members[i].wait) {
@@ -301,14 +317,12 @@ source_wait(void *bridge_, struct vdpad_pollset *ret_set)
     }
     coverage_clear();
     coverage_run();
-    where = bridge->origin_when_where;
     collect(bridge);
 
     ret_set->fds = bridge->fds;
     ret_set->n_fds = bridge->n_fds;
     ret_set->deadline_ns = msec_to_ns(bridge->timeout_when);
-    ret_set->where = where ? where : "libopenvswitch timer";
-    bridge->origin_when_where = NULL;
+    ret_set->where = bridge->deadline_where;
 }
 
 static void
@@ -352,7 +366,6 @@ vdpad_poll_bridge_new(struct vdpad_poll_bridge **ret_bridge)
         free(bridge);
         return -ENOTSUP;
     }
-    bridge->origin_when_where = NULL;
     exists = true;
     *ret_bridge = bridge;
     return 0;

@@ -56,14 +56,14 @@ typedef void vdpad_loop_turn_cb(struct vdpad_loop *, void *aux);
 struct vdpad_pollfd {
     int fd;
     unsigned int events; /* VDPAD_LOOP_READ, VDPAD_LOOP_WRITE. */
-    const char *where;   /* Static string, or NULL. */
+    const char *where;   /* Names a wake-up by it, or NULL. */
 };
 
 struct vdpad_pollset {
-    const struct vdpad_pollfd *fds; /* Borrowed until the next 'wait'. */
+    const struct vdpad_pollfd *fds;
     size_t n_fds;
     int64_t deadline_ns; /* CLOCK_MONOTONIC; may be in the past. */
-    const char *where;   /* Of the deadline: static, or NULL. */
+    const char *where;   /* Names a wake-up by it, or NULL. */
 };
 
 struct vdpad_poll_source {
@@ -73,7 +73,8 @@ struct vdpad_poll_source {
      * reported: they are no longer watched when this is called. */
     void (*run)(void *aux);
 
-    /* Fills '*ret_set' with what to wait for. */
+    /* Fills '*ret_set' with what to wait for; all that it points to stays as
+     * it is until the next 'run'. */
     void (*wait)(void *aux, struct vdpad_pollset *ret_set);
 
     /* Called immediately before and after the thread sleeps; each may be
@@ -82,9 +83,12 @@ struct vdpad_poll_source {
     void (*block_end)(void *aux);
 };
 
+/* Longest name of a reason for waking, with its NUL; longer ones are cut. */
+#define VDPAD_LOOP_WHERE_SIZE 48
+
 /* How often the loop was woken for one reason. */
 struct vdpad_loop_wake {
-    const char *where; /* Static string, never NULL. */
+    char where[VDPAD_LOOP_WHERE_SIZE];
     uint64_t count;
 };
 

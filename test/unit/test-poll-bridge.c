@@ -57,6 +57,7 @@ server_wait(void *server_)
 static void
 start_server(struct fixture *f, struct server *server)
 {
+    memset(server, 0, sizeof *server);
     snprintf(server->directory, sizeof server->directory, "%s",
              "/tmp/vdpad-loop-XXXXXX");
     assert_non_null(mkdtemp(server->directory));

@@ -472,7 +472,8 @@ vdpad_selector_has(const struct vdpad_pf_selector *selector, uint16_t vf)
         return true;
     }
     for (size_t i = 0; i < selector->n_ranges; i++) {
-        if (vf >= selector->ranges[i].first && vf <= selector->ranges[i].last) {
+        if (vf >= selector->ranges[i].first
+            && vf <= selector->ranges[i].last) {
             return true;
         }
     }

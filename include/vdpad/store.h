@@ -104,8 +104,16 @@ struct vdpad_dbop {
 
 struct vdpad_store;
 
-/* Ends a commit(): 0, -EAGAIN when the database changed meanwhile (plan
- * anew), -ENOTCONN, or another negative errno with 'why'. */
+/* Ends a commit(): 0, -EAGAIN when the database changed meanwhile or the
+ * connection was lost (plan anew), or another negative errno with 'why'.
+ *
+ * Operations that cannot be done or must not be are left out without harm to
+ * the others; the first such one then gives the error: -ENOENT (no such bridge
+ * or no Open_vSwitch row), -EEXIST (the name is taken by something not ours),
+ * -EPERM (the row lacks the ownership mark, on the Port or on an Interface of
+ * it), -EINVAL (a member is missing).  Nothing at all was done when the server
+ * itself refused: -EEXIST (somebody added the name at the same moment),
+ * -EINVAL (a value that the schema forbids), -EPERM, -EIO. */
 typedef void vdpad_committed_cb(void *aux, int error,
                                 const struct vdpad_error *why);
 
@@ -115,9 +123,15 @@ struct vdpad_store_ops {
     const struct vdpad_snapshot *(*snapshot)(struct vdpad_store *);
 
     /* Puts all 'n' operations in one transaction.  One may be under way: a
-     * second is refused with -EBUSY; -ENOTCONN without a connection.  An
-     * operation whose row is gone or already as asked is left out.  'cb' comes
-     * from run(), after the change is in the snapshot. */
+     * second is refused with -EBUSY; -ENOTCONN without a connection or
+     * snapshot; -EROFS in a dry run.  An operation whose row is gone or
+     * already as asked is left out.  'cb' (NULL is allowed) comes from run(),
+     * after the change is in the snapshot; never when commit() failed or the
+     * store is destroyed.  An answer that takes longer than 30 s ends the
+     * connection and with it the transaction.
+     *
+     * On rows without the ownership mark nothing is changed but the Interface
+     * key "vdpa-offload".  'uuid' may be NULL but for PORT_DEL. */
     int (*commit)(struct vdpad_store *, const struct vdpad_dbop *ops,
                   size_t n, vdpad_committed_cb *cb, void *aux);
 

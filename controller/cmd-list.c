@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands that show the chain: pf/list, device/list, device/show,
+ * representor/list, port/list. */
+#include "cmd-call.h"
+#include "json-rows.h"
+
+#define N_ELEMS(ARRAY) (sizeof (ARRAY) / sizeof (ARRAY)[0])
+
+static void
+pf_list(struct vdpad_call *call)
+{
+    static const struct vdpad_column columns[] = {
+        { "PF", "pf" }, { "DRIVER", "driver" }, { "UPLINK", "uplink" },
+        { "MODE", "eswitch_mode" }, { "VFS", "num_vfs" },
+        { "OF", "total_vfs" }, { "MTU", "mtu" }, { "UP", "up" },
+        { "CARRIER", "carrier" }, { "HW-TC", "hw_tc_offload" },
+        { "POLICY", "policy" }, { "STATE", "state" }, { "REASON", "reason" },
+    };
+    const struct vdpad_world *world = vdpad_call_world(call);
+    json_t *rows = json_array();
+
+    for (size_t i = 0; i < world->n_pfs; i++) {
+        vdpad_json_add(rows, vdpad_json_pf(&world->pfs[i]));
+    }
+    vdpad_call_reply_table(call, rows, columns, N_ELEMS(columns));
+}
+
+static void
+device_list(struct vdpad_call *call)
+{
+    static const struct vdpad_column columns[] = {
+        { "NAME", "name" }, { "VF", "vf" }, { "TYPE", "vdpa_type" },
+        { "CHARDEV", "chardev" }, { "NETDEV", "netdev" }, { "MAC", "mac" },
+        { "REPRESENTOR", "representor" }, { "BRIDGE", "bridge" },
+        { "OFPORT", "ofport" }, { "IFACE-ID", "iface_id" },
+        { "POLICY", "policy" }, { "OFFLOAD", "offload.verdict" },
+        { "IN USE BY", "in_use_by" }, { "STATE", "state" },
+        { "REASON", "reason" },
+    };
+    const struct vdpad_world *world = vdpad_call_world(call);
+    json_t *rows = json_array();
+
+    for (size_t i = 0; i < world->n_devs; i++) {
+        vdpad_json_add(rows, vdpad_json_device(world, &world->devs[i],
+                                               call->looks));
+    }
+    vdpad_call_reply_table(call, rows, columns, N_ELEMS(columns));
+}
+
+static void
+device_show(struct vdpad_call *call)
+{
+    const struct vdpad_dev *dev = vdpad_call_device(call, call->argv[0]);
+
+    if (dev) {
+        vdpad_call_reply_sheet(call, vdpad_json_device(vdpad_call_world(call),
+                                                       dev, call->looks));
+    }
+}
+
+static void
+representor_list(struct vdpad_call *call)
+{
+    static const struct vdpad_column columns[] = {
+        { "REPRESENTOR", "representor" }, { "IFINDEX", "ifindex" },
+        { "PF", "pf" }, { "VF", "vf_index" }, { "DEVICE", "device" },
+        { "UP", "up" }, { "CARRIER", "carrier" }, { "MTU", "mtu" },
+        { "HW-TC", "hw_tc_offload" }, { "INGRESS", "ingress_qdisc" },
+        { "BRIDGE", "bridge" }, { "OFPORT", "ofport" },
+        { "IFACE-ID", "iface_id" },
+    };
+
+    vdpad_call_reply_table(call,
+                           vdpad_json_representors(vdpad_call_world(call)),
+                           columns, N_ELEMS(columns));
+}
+
+static void
+port_list(struct vdpad_call *call)
+{
+    static const struct vdpad_column columns[] = {
+        { "PORT", "port" }, { "BRIDGE", "bridge" }, { "OFPORT", "ofport" },
+        { "TAG", "tag" }, { "IFACE-ID", "iface_id" },
+        { "MAC", "attached_mac" }, { "DEVICE", "device" },
+        { "OWNER", "owner" }, { "LINK", "link_state" }, { "STATE", "state" },
+        { "REASON", "reason" },
+    };
+
+    vdpad_call_reply_table(call, vdpad_json_ports(vdpad_call_world(call)),
+                           columns, N_ELEMS(columns));
+}
+
+const struct vdpad_command vdpad_commands_list[] = {
+    { "pf/list", "[--json]", 0, 0, VDPAD_MASK(VDPAD_LINK), pf_list },
+    { "device/list", "[--json]", 0, 0, VDPAD_MASK_SHOWN, device_list },
+    { "device/show", "NAME [--json]", 1, 1, VDPAD_MASK_SHOWN, device_show },
+    { "representor/list", "[--json]", 0, 0,
+      VDPAD_MASK(VDPAD_LINK) | VDPAD_MASK(VDPAD_QDISC), representor_list },
+    { "port/list", "[--json]", 0, 0, 0, port_list },
+    { .name = NULL },
+};

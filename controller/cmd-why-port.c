@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks of the representor and of its port in OVS. */
+#include <inttypes.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cmd-why.h"
+#include "json-rows.h"
+#include "util.h"
+
+#define OK VDPAD_CHECK_OK
+#define FAIL VDPAD_CHECK_FAIL
+#define UNKNOWN VDPAD_CHECK_UNKNOWN
+
+static void
+representor(const struct vdpad_check_input *in, struct vdpad_finding *f)
+{
+    const struct vdpad_dev *dev = in->dev;
+
+    if (dev->rep) {
+        vdpad_found(f, OK, "%s (ifindex %d)", dev->rep->name,
+                    dev->rep->ifindex);
+    } else if (dev->dlport) {
+        vdpad_found(f, FAIL, "devlink port %u has no netdev (yet)",
+                    dev->dlport->index);
+        vdpad_remedy(f, "devlink port show; it may be in another network "
+                     "namespace");
+    } else if (!dev->pf) {
+        vdpad_found(f, FAIL, "the device has no PCI parent, hence no "
+                    "representor");
+    } else if (vdpad_check_knows(in, VDPAD_LINK, f)
+               && vdpad_check_knows(in, VDPAD_DLPORT, f)) {
+        vdpad_found(f, FAIL, "VF %d of %s has no representor",
+                    dev->vf_index, dev->pf->pci->bdf);
+        vdpad_remedy(f, "the e-switch must be in mode switchdev: see "
+                     "eswitch-mode above");
+    }
+}
+
+/* Whether 'dev' has a representor; if not, the check is skipped, since the one
+ * above says it all. */
+static bool
+has_rep(const struct vdpad_dev *dev, struct vdpad_finding *f)
+{
+    if (!dev->rep) {
+        vdpad_skip(f);
+    }
+    return dev->rep != NULL;
+}
+
+static void
+rep_up(const struct vdpad_check_input *in, struct vdpad_finding *f)
+{
+    const struct vdpad_link *rep = in->dev->rep;
+    char word[VDPAD_SHELL_SIZE];
+
+    if (has_rep(in->dev, f)) {
+        bool up = rep->flags & IFF_UP;
+
+        vdpad_found(f, up ? OK : FAIL, "%s is %s", rep->name,
+                    up ? "up" : "down");
+        if (!up) {
+            vdpad_remedy(f, "ip link set dev %s up",
+                         vdpad_shell_word(rep->name, word));
+        }
+    }
+}
+
+static void
+rep_hw_tc(const struct vdpad_check_input *in, struct vdpad_finding *f)
+{
+    const struct vdpad_dev *dev = in->dev;
+    char word[VDPAD_SHELL_SIZE];
+
+    if (!has_rep(dev, f)) {
+        return;
+    }
+    if (dev->rep_feature) {
+        vdpad_found(f, dev->rep_feature->active ? OK : FAIL,
+                    "hw-tc-offload of %s is %s", dev->rep->name,
+                    dev->rep_feature->active ? "on" : "off");
+        if (!dev->rep_feature->active) {
+            vdpad_remedy(f, "ethtool -K %s hw-tc-offload on",
+                         vdpad_shell_word(dev->rep->name, word));
+        }
+    } else if (vdpad_check_knows(in, VDPAD_FEATURE, f)) {
+        vdpad_found(f, FAIL, "%s has no hw-tc-offload", dev->rep->name);
+        vdpad_remedy(f, "boot a kernel whose driver for it can offload "
+                     "flower (for mlx5: CONFIG_MLX5_CLS_ACT, which needs "
+                     "CONFIG_NET_TC_SKB_EXT)");
+    }
+}
+
+/* Where the representor should be attached. */
+static const char *
+wanted_bridge(const struct vdpad_check_input *in)
+{
+    const struct vdpad_dev *dev = in->dev;
+
+    return dev->bridge ? dev->bridge
+           : dev->port_spec && dev->port_spec->bridge ? dev->port_spec->bridge
+           : in->world->config->bridge;
+}
+
+static void
+in_bridge(const struct vdpad_check_input *in, struct vdpad_finding *f)
+{
+    const struct vdpad_dev *dev = in->dev;
+    const char *wanted = wanted_bridge(in);
+    char word[VDPAD_SHELL_SIZE], word2[VDPAD_SHELL_SIZE];
+
+    if (!has_rep(dev, f)) {
+        return;
+    }
+    if (!in->world->db) {
+        vdpad_found(f, UNKNOWN, "the database was not read yet");
+    } else if (!dev->iface) {
+        vdpad_found(f, FAIL, "%s is in no bridge", dev->rep->name);
+        if (dev->want_attach) {
+            vdpad_remedy(f, "ovs-appctl -t ovs-vdpad plan");
+        } else {
+            vdpad_remedy(f, "ovs-vsctl add-port %s %s",
+                         vdpad_shell_word(wanted, word),
+                         vdpad_shell_word(dev->rep->name, word2));
+        }
+    } else {
+        const char *is = vdpad_bridge_of(in->world, dev->iface)->name;
+
+        /* Whoever attaches it by hand decides on the bridge. */
+        bool ok = !dev->want_attach || !strcmp(is, wanted);
+        vdpad_found(f, ok ? OK : FAIL, "%s is in bridge %s%s%s",
+                    dev->rep->name, is, ok ? "" : " instead of ",
+                    ok ? "" : wanted);
+        if (!ok) {
+            vdpad_remedy(f, "ovs-vsctl del-port %s",
+                         vdpad_shell_word(vdpad_port_of(in->world,
+                                                        dev->iface)->name,
+                                          word));
+        }
+    }
+}
+
+/* Whether 'dev' has an Interface; if not, the check is skipped. */
+static bool
+has_iface(const struct vdpad_dev *dev, struct vdpad_finding *f)
+{
+    if (!dev->iface) {
+        vdpad_skip(f);
+    }
+    return dev->iface != NULL;
+}
+
+static void
+ofport(const struct vdpad_check_input *in, struct vdpad_finding *f)
+{
+    const struct vdpad_db_iface *iface = in->dev->iface;
+
+    if (!has_iface(in->dev, f)) {
+        return;
+    }
+    if (iface->error[0]) {
+        vdpad_found(f, FAIL, "ovs-vswitchd says of %s: %s", iface->name,
+                    iface->error);
+    } else if (iface->ofport > 0) {
+        vdpad_found(f, OK, "%s has ofport %" PRId64, iface->name,
+                    iface->ofport);
+        return;
+    } else {
+        vdpad_found(f, FAIL, iface->ofport == VDPAD_OFPORT_NONE
+                    ? "%s has no ofport yet" : "%s was refused an ofport",
+                    iface->name);
+    }
+    vdpad_remedy(f, "see that ovs-vswitchd runs, and its log");
+}
+
+static void
+offload_priority(const struct vdpad_check_input *in, struct vdpad_finding *f)
+{
+    const struct vdpad_db_iface *iface = in->dev->iface;
+    const char *value;
+    char word[VDPAD_SHELL_SIZE];
+
+    if (!has_iface(in->dev, f)) {
+        return;
+    }
+    value = vdpad_map_get(&iface->other_config, "hw-offload-priority");
+    vdpad_found(f, value && !strcmp(value, "none") ? FAIL : OK,
+                "hw-offload-priority of %s is %s", iface->name,
+                value ? value : "not set");
+    if (f->result == FAIL) {
+        vdpad_remedy(f, "ovs-vsctl remove Interface %s other_config "
+                     "hw-offload-priority, then del-port and add-port it",
+                     vdpad_shell_word(iface->name, word));
+    }
+}
+
+static void
+ingress_qdisc(const struct vdpad_check_input *in, struct vdpad_finding *f)
+{
+    const struct vdpad_dev *dev = in->dev;
+
+    if (!has_rep(dev, f) || !vdpad_check_knows(in, VDPAD_QDISC, f)) {
+        return;
+    }
+    if (dev->qdisc) {
+        vdpad_found(f, OK, "%s has %s", dev->rep->name,
+                    dev->qdisc->clsact ? "a clsact qdisc"
+                    : "an ingress qdisc");
+    } else if (!dev->iface || dev->iface->ofport <= 0) {
+        vdpad_found(f, UNKNOWN, "%s has no ingress qdisc, which OVS makes "
+                    "when the port is attached", dev->rep->name);
+    } else {
+        vdpad_found(f, FAIL, "%s has no ingress qdisc although it is "
+                    "attached: hw-offload is not in effect, or somebody "
+                    "removed the qdisc", dev->rep->name);
+        vdpad_remedy(f, "systemctl restart openvswitch-switch");
+    }
+}
+
+static void
+mtu_chain(const struct vdpad_check_input *in, struct vdpad_finding *f)
+{
+    const struct vdpad_dev *dev = in->dev;
+    const struct vdpad_link *uplink = dev->pf ? dev->pf->uplink : NULL;
+    uint32_t vdpa = dev->vdpa && dev->vdpa->has_mtu ? dev->vdpa->mtu : 0;
+    char word[VDPAD_SHELL_SIZE];
+
+    if (!has_rep(dev, f)) {
+        return;
+    }
+    bool rep_small = vdpa > dev->rep->mtu;
+    bool uplink_small = uplink && (dev->rep->mtu > uplink->mtu
+                                   || vdpa > uplink->mtu);
+    char vdpa_text[16] = "unknown", uplink_text[16] = "unknown";
+    if (vdpa) {
+        snprintf(vdpa_text, sizeof vdpa_text, "%u", vdpa);
+    }
+    if (uplink) {
+        snprintf(uplink_text, sizeof uplink_text, "%u", uplink->mtu);
+    }
+    vdpad_found(f, rep_small || uplink_small ? FAIL : OK,
+                "MTU of the vDPA device %s, of the representor %u, of the "
+                "uplink %s", vdpa_text, dev->rep->mtu, uplink_text);
+    if (rep_small) {
+        vdpad_remedy(f, "ip link set dev %s mtu %u",
+                     vdpad_shell_word(dev->rep->name, word), vdpa);
+    } else if (uplink_small) {
+        vdpad_remedy(f, "ip link set dev %s mtu %u",
+                     vdpad_shell_word(uplink->name, word), dev->rep->mtu);
+    }
+}
+
+/* Port security drops everything from any other address. */
+static void
+mac(const struct vdpad_check_input *in, struct vdpad_finding *f)
+{
+    const struct vdpad_dev *dev = in->dev;
+    const char *attached = dev->iface
+                           ? vdpad_map_get(&dev->iface->external_ids,
+                                           "attached-mac")
+                           : NULL;
+    char text[18];
+
+    if (!attached || !dev->vdpa || !dev->vdpa->has_mac) {
+        vdpad_skip(f);
+        return;
+    }
+    const uint8_t *m = dev->vdpa->mac;
+    snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1],
+             m[2], m[3], m[4], m[5]);
+    bool ok = !strcasecmp(attached, text);
+    vdpad_found(f, ok ? OK : FAIL, "the vDPA device has %s, attached-mac is "
+                "%s", text, attached);
+    if (!ok) {
+        vdpad_remedy(f, "make the two equal: mac= in the port's key or its "
+                     "policy");
+    }
+}
+
+static void
+traffic(const struct vdpad_check_input *in, struct vdpad_finding *f)
+{
+    const struct vdpad_dev *dev = in->dev;
+    struct vdpad_offload o;
+
+    if (!has_rep(dev, f) || !vdpad_check_knows(in, VDPAD_FLOW, f)) {
+        return;
+    }
+    vdpad_device_offload(in->world, dev, in->looks, &o);
+    vdpad_found(f, o.verdict == VDPAD_VERDICT_OFFLOADED ? OK
+                : o.verdict == VDPAD_VERDICT_IDLE
+                  || o.verdict == VDPAD_VERDICT_BLOCKED ? UNKNOWN : FAIL,
+                "%s: %" PRIu64 " flows in hardware with %" PRIu64
+                " packets, %" PRIu64 " in software with %" PRIu64
+                "; the representor received %" PRIu64 " packets",
+                vdpad_verdict_name(o.verdict), o.hw_flows, o.hw_packets,
+                o.sw_flows, o.sw_packets, o.slow_path_packets);
+    if (f->result == FAIL) {
+        vdpad_remedy(f, "if all else is ok, the flows need what hardware "
+                     "cannot do: ovs-appctl dpctl/dump-flows -m");
+    }
+}
+
+const struct vdpad_check vdpad_checks_port[] = {
+    { "representor", representor },
+    { "representor-up", rep_up },
+    { "representor-hw-tc-offload", rep_hw_tc },
+    { "bridge", in_bridge },
+    { "ofport", ofport },
+    { "hw-offload-priority", offload_priority },
+    { "ingress-qdisc", ingress_qdisc },
+    { "mtu", mtu_chain },
+    { "mac", mac },
+    { "traffic", traffic },
+    { NULL, NULL },
+};

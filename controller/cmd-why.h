@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The checks of `why`: what offload of a device needs, one small function
+ * each, in the order in which one would look for a fault.  A new check is one
+ * more function and one more line in a table. */
+#ifndef VDPAD_CMD_WHY_H
+#define VDPAD_CMD_WHY_H 1
+
+#include "offload.h"
+#include "world.h"
+
+enum vdpad_check_result {
+    VDPAD_CHECK_OK,
+    VDPAD_CHECK_FAIL,
+    VDPAD_CHECK_UNKNOWN,
+    VDPAD_CHECK_SKIP,           /* Does not concern this device. */
+};
+
+struct vdpad_finding {
+    enum vdpad_check_result result;
+    char seen[VDPAD_REASON_SIZE];
+    char remedy[VDPAD_REASON_SIZE];     /* To be pasted into a shell, or one
+                                         * sentence; "": none needed. */
+};
+
+struct vdpad_check_input {
+    const struct vdpad_world *world;
+    const struct vdpad_dev *dev;        /* NULL in checks of the host. */
+    const struct vdpad_looks *looks;
+};
+
+struct vdpad_check {
+    const char *name;
+    void (*run)(const struct vdpad_check_input *, struct vdpad_finding *);
+};
+
+/* Both end at an entry without a name.  Checks of the host apply to all
+ * devices, and are made first. */
+extern const struct vdpad_check vdpad_checks_host[];
+extern const struct vdpad_check vdpad_checks_chain[];   /* PF to vDPA */
+extern const struct vdpad_check vdpad_checks_port[];    /* Representor, OVS */
+
+/* Says that the check does not concern the device. */
+void vdpad_skip(struct vdpad_finding *);
+
+/* Fill a finding; 'format' is what was seen.  vdpad_remedy() adds what to
+ * do. */
+void vdpad_found(struct vdpad_finding *, enum vdpad_check_result,
+                 const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void vdpad_remedy(struct vdpad_finding *, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Names from outside in a remedy that is pasted: 'word' as it is if a shell
+ * takes it as one plain word, else quoted; cut names are never a different
+ * word, since one that does not fit is left out as "NAME". */
+#define VDPAD_SHELL_SIZE 160
+const char *vdpad_shell_word(const char *word, char buf[VDPAD_SHELL_SIZE]);
+
+/* Whether there is a picture of 'class_'.  If not, the finding says so. */
+bool vdpad_check_knows(const struct vdpad_check_input *,
+                       enum vdpad_class class_, struct vdpad_finding *);
+
+#endif

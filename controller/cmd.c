@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vdpad/loop.h>
+
+#include "cmd-call.h"
+#include "config-parse.h"
+#include "util.h"
+
+/* Calls that wait for the classes in 'mask' to be observed. */
+struct wait {
+    struct wait *next;
+    unsigned int mask;
+    struct vdpad_call *calls, **tail;
+};
+
+/* One per process, as the registry of commands is. */
+static struct {
+    struct vdpad_ctl *ctl;
+    const struct vdpad_loop *loop;
+    struct vdpad_looks looks;
+    struct wait *waits;
+} commands;
+
+static void
+call_free(struct vdpad_call *call)
+{
+    for (int i = 0; i < call->argc; i++) {
+        free(call->argv[i]);
+    }
+    free(call->argv);
+    free(call);
+}
+
+const struct vdpad_world *
+vdpad_call_world(const struct vdpad_call *call)
+{
+    return vdpad_ctl_world(call->ctl);
+}
+
+const struct vdpad_plan *
+vdpad_call_plan(const struct vdpad_call *call)
+{
+    return vdpad_ctl_plan(call->ctl);
+}
+
+void
+vdpad_call_reply(struct vdpad_call *call, json_t *tree, char *text)
+{
+    if (call->json) {
+        free(text);
+        text = vdpad_json_dump(tree);
+    } else {
+        json_decref(tree);
+    }
+    size_t len = strlen(text);
+    if (len && text[len - 1] == '\n') {
+        text[len - 1] = '\0';       /* The client adds one. */
+    }
+    vdpad_request_reply(call->request, text);
+    free(text);
+    call_free(call);
+}
+
+void
+vdpad_call_reply_table(struct vdpad_call *call, json_t *rows,
+                       const struct vdpad_column *columns, size_t n_columns)
+{
+    char *text = call->json ? NULL
+                 : vdpad_table_text(rows, columns, n_columns);
+
+    vdpad_call_reply(call, rows, text);
+}
+
+void
+vdpad_call_reply_sheet(struct vdpad_call *call, json_t *object)
+{
+    struct vdpad_text_stream out;
+
+    vdpad_text_open(&out);
+    if (!call->json) {
+        vdpad_sheet_print(out.stream, object, "");
+    }
+    vdpad_call_reply(call, object, vdpad_text_close(&out));
+}
+
+static char * __attribute__((format(printf, 1, 0)))
+format_printable(const char *format, va_list args)
+{
+    char *raw, *text;
+
+    if (vasprintf(&raw, format, args) < 0) {
+        abort();
+    }
+    text = vdpad_json_printable(raw);
+    free(raw);
+    return text;
+}
+
+void
+vdpad_call_reply_line(struct vdpad_call *call, const char *format, ...)
+{
+    json_t *object = json_object();
+    va_list args;
+
+    va_start(args, format);
+    char *text = format_printable(format, args);
+    va_end(args);
+    vdpad_json_set(object, "text", vdpad_json_text(text));
+    vdpad_call_reply(call, object, text);
+}
+
+void
+vdpad_call_error(struct vdpad_call *call, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    char *text = format_printable(format, args);
+    va_end(args);
+    vdpad_call_error_lines(call, text);
+}
+
+void
+vdpad_call_error_lines(struct vdpad_call *call, char *text)
+{
+    vdpad_request_error(call->request, text);
+    free(text);
+    call_free(call);
+}
+
+void
+vdpad_call_error_unknown(struct vdpad_call *call, const char *what,
+                         const char *name, const char *const *names, size_t n)
+{
+    enum { SHOWN = 8 };
+    const char *nearest = vdpad_nearest(name, names, n, sizeof *names);
+    struct vdpad_text_stream out;
+    char shown[VDPAD_WORD_TEXT];
+
+    vdpad_printable(name, 64, shown, sizeof shown);
+    vdpad_text_open(&out);
+    fprintf(out.stream, "no %s \"%s\"", what, shown);
+    if (nearest) {
+        fprintf(out.stream, "; did you mean \"%s\"?", nearest);
+    }
+    fprintf(out.stream, "%s there %s ", nearest ? "" : ";",
+            n == 1 ? "is" : "are");
+    for (size_t i = 0; i < n && i < SHOWN; i++) {
+        fprintf(out.stream, "%s%s", i ? ", " : "", names[i]);
+    }
+    if (!n) {
+        fputs("none", out.stream);
+    } else if (n > SHOWN) {
+        fprintf(out.stream, " and %zu more", n - SHOWN);
+    }
+    char *text = vdpad_text_close(&out);
+    vdpad_call_error(call, "%s", text);
+    free(text);
+}
+
+const struct vdpad_dev *
+vdpad_call_device(struct vdpad_call *call, const char *name)
+{
+    static const char dev[] = "/dev/";
+    const struct vdpad_world *world = vdpad_call_world(call);
+    const struct vdpad_dev *found;
+
+    /* What device/list shows as the char device is a path. */
+    if (!strncmp(name, dev, sizeof dev - 1)) {
+        name += sizeof dev - 1;
+    }
+    found = vdpad_world_find(world, name);
+    if (!found) {
+        const char **names = vdpad_xcalloc(world->n_devs, sizeof *names);
+
+        for (size_t i = 0; i < world->n_devs; i++) {
+            names[i] = world->devs[i].name;
+        }
+        vdpad_call_error_unknown(call, "device", name, names, world->n_devs);
+        free(names);
+    }
+    return found;
+}
+
+/* Of the classes in 'mask' those whose pictures are too old to be shown.  One
+ * that could not be observed lately is left to the controller, which keeps
+ * trying: a command does not wait for it. */
+static unsigned int
+stale_classes(const struct vdpad_world *world, unsigned int mask)
+{
+    int64_t now = vdpad_loop_clock_ns();
+    unsigned int stale = 0;
+
+    for (int i = 0; i < VDPAD_N_CLASSES; i++) {
+        const struct vdpad_observed_class *c = &world->observed->class_[i];
+
+        if (mask & VDPAD_MASK(i) && !c->error
+            && (!c->fresh || now - c->at_ns > VDPAD_SHOWN_AGE_NS)) {
+            stale |= VDPAD_MASK(i);
+        }
+    }
+    return stale;
+}
+
+static void
+run_call(struct vdpad_call *call)
+{
+    vdpad_looks_take(&commands.looks, vdpad_call_world(call)->observed);
+    call->command->run(call);
+}
+
+static void
+on_refreshed(void *wait_, const struct vdpad_observed *fresh)
+{
+    struct wait *wait = wait_;
+    struct vdpad_call *next;
+
+    (void) fresh;
+    for (struct wait **p = &commands.waits; *p; p = &(*p)->next) {
+        if (*p == wait) {
+            *p = wait->next;
+            break;
+        }
+    }
+    for (struct vdpad_call *call = wait->calls; call; call = next) {
+        next = call->next;
+        run_call(call);
+    }
+    free(wait);
+}
+
+/* Has 'call' run once the classes in 'mask' are observed anew; joins those
+ * that wait for the same already, so that a flood of commands makes one
+ * observation. */
+static void
+wait_for(struct vdpad_call *call, unsigned int mask)
+{
+    struct wait *wait = commands.waits;
+
+    while (wait && (wait->mask & mask) != mask) {
+        wait = wait->next;
+    }
+    bool is_new = !wait;
+    if (is_new) {
+        wait = vdpad_xcalloc(1, sizeof *wait);
+        wait->mask = mask;
+        wait->tail = &wait->calls;
+        wait->next = commands.waits;
+        commands.waits = wait;
+    }
+    *wait->tail = call;
+    wait->tail = &call->next;
+    if (is_new) {
+        vdpad_ctl_refresh(call->ctl, mask, false, on_refreshed, wait);
+    }
+}
+
+static void
+on_command(struct vdpad_request *request, int argc, const char *argv[],
+           void *command)
+{
+    struct vdpad_call *call = vdpad_xcalloc(1, sizeof *call);
+
+    call->ctl = commands.ctl;
+    call->loop = commands.loop;
+    call->looks = &commands.looks;
+    call->command = command;
+    call->request = request;
+    call->json = argc > 1 && !strcmp(argv[argc - 1], "--json");
+    call->argc = argc - 1 - call->json;
+    call->argv = vdpad_xcalloc((size_t) argc, sizeof *call->argv);
+    for (int i = 0; i < call->argc; i++) {
+        call->argv[i] = vdpad_xstrdup(argv[i + 1]);
+    }
+
+    /* unixctl counts "--json" as an argument: it cannot check these. */
+    if (call->argc < call->command->min || call->argc > call->command->max) {
+        vdpad_call_error(call, "usage: %s %s", call->command->name,
+                         call->command->usage);
+        return;
+    }
+    const struct vdpad_world *world = vdpad_call_world(call);
+    if (!world || !vdpad_call_plan(call)) {
+        vdpad_call_error(call, "starting: nothing is known yet, try again in "
+                         "a moment");
+        return;
+    }
+    unsigned int stale = stale_classes(world, call->command->classes);
+    if (stale) {
+        wait_for(call, stale);
+    } else {
+        run_call(call);
+    }
+}
+
+void
+vdpad_commands_register(struct vdpad_ctl *ctl, const struct vdpad_loop *loop)
+{
+    static const struct vdpad_command *const tables[] = {
+        vdpad_commands_state, vdpad_commands_list, vdpad_commands_config,
+        vdpad_commands_plan, vdpad_commands_verify, vdpad_commands_suspend,
+        vdpad_commands_why, vdpad_commands_flow, vdpad_commands_metrics,
+        vdpad_commands_export,
+    };
+
+    commands.ctl = ctl;
+    commands.loop = loop;
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        for (const struct vdpad_command *c = tables[i]; c->name; c++) {
+            vdpad_command_register(c->name, c->usage, 0, c->max + 1,
+                                   on_command, (void *) (uintptr_t) c);
+        }
+    }
+}

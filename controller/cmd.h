@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands of the status socket. */
+#ifndef VDPAD_CMD_H
+#define VDPAD_CMD_H 1
+
+struct vdpad_ctl;
+struct vdpad_loop;
+
+/* Registers all commands with the status socket.  They show and drive 'ctl',
+ * and show the figures of 'loop'; both must live as long as commands are
+ * served.  To be called once: commands cannot be unregistered. */
+void vdpad_commands_register(struct vdpad_ctl *ctl,
+                             const struct vdpad_loop *loop);
+
+#endif

@@ -378,6 +378,14 @@ static const struct command {
     { "vanish", "OBJECT", 1, cmd_vanish },
 };
 
+const char *const fake_kernel_commands[] = {
+    "add-mgmtdev", "add-pf", "away", "delay", "do", "dump", "fail",
+    "fail-observe", "flow", "help", "hold", "lose", "lose-events", "module",
+    "order", "qdisc", "release", "rename", "reset", "set", "vanish",
+};
+const size_t fake_kernel_n_commands =
+    sizeof fake_kernel_commands / sizeof fake_kernel_commands[0];
+
 static char *
 help(void)
 {

@@ -75,6 +75,10 @@ unsigned int fake_kernel_n_steps(const struct vdpad_kernel *kernel,
 /* Everything as a JSON text; the caller frees it. */
 char *fake_kernel_dump(struct vdpad_kernel *kernel);
 
+/* The names that fake_kernel_command() knows. */
+extern const char *const fake_kernel_commands[];
+extern const size_t fake_kernel_n_commands;
+
 /* One knob as text: 'argv[0]' is its name.  Returns 0 and perhaps a text in
  * '*ret_reply' that the caller frees, or a negative errno.  "help" lists
  * them. */

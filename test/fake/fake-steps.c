@@ -81,14 +81,23 @@ disturbs(struct sim *sim, const struct vdpad_act *act,
     }
 }
 
-/* The first held device that 'act' would take away; NULL: none. */
+static bool
+is_away(const struct sim *sim, const struct sim_vdpa *vdpa)
+{
+    return vdpa->netdev >= 0 && sim->netdevs[vdpa->netdev].away;
+}
+
+/* The first device that 'act' would take away from a holder, or, with
+ * 'also_away', from another namespace; NULL: none. */
 static struct sim_vdpa *
-find_held(struct sim *sim, const struct vdpad_act *act)
+find_held(struct sim *sim, const struct vdpad_act *act, bool also_away)
 {
     for (int i = 0; i < SIM_VDPAS; i++) {
         struct sim_vdpa *vdpa = &sim->vdpas[i];
 
-        if (vdpa->used && sim_find_holder(sim, vdpa)
+        if (vdpa->used
+            && (sim_find_holder(sim, vdpa)
+                || (also_away && is_away(sim, vdpa)))
             && disturbs(sim, act, vdpa)) {
             return vdpa;
         }
@@ -517,11 +526,16 @@ int
 sim_apply(struct sim *sim, const struct vdpad_act *act, bool guard,
           int *ret_block, struct vdpad_error *why)
 {
-    struct sim_vdpa *held = find_held(sim, act);
+    struct sim_vdpa *held = find_held(sim, act, guard && !act->force);
 
     if (held && guard && !act->force) {
         const struct sim_holder *h = sim_find_holder(sim, held);
 
+        if (!h) {
+            return vdpad_error_set(why, -EBUSY, "%s: in use: its netdev is "
+                                   "in another network namespace",
+                                   held->name);
+        }
         return vdpad_error_set(why, -EBUSY, "%s: in use by pid %d (%s)",
                                held->name, h->pid, h->command);
     }
@@ -535,7 +549,7 @@ sim_run_blocks(struct sim *sim)
     for (int i = 0; i < SIM_BLOCKS; i++) {
         struct sim_block *b = &sim->blocks[i];
 
-        if (b->used && !b->done && !find_held(sim, &b->act)) {
+        if (b->used && !b->done && !find_held(sim, &b->act, false)) {
             b->error = do_act(sim, &b->act, &b->why);
             b->done = true;
             if (b->is_orphan) {

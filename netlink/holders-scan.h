@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the two halves of holders.h share. */
+#ifndef VDPAD_NETLINK_HOLDERS_SCAN_H
+#define VDPAD_NETLINK_HOLDERS_SCAN_H 1
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vdpad/error.h>
+
+#define VDPAD_NO_MAJOR UINT32_MAX
+
+/* The major number of character devices 'name' (as in /proc/devices), or
+ * VDPAD_NO_MAJOR. */
+uint32_t vdpad_holders_major(const char *name);
+
+/* Calls 'cb' for each vhost-vdpa and VFIO device file that some process has
+ * open (again for each descriptor), until it returns something else than 0,
+ * which is then returned.  Returns 0 otherwise, or a negative errno with
+ * 'why'. */
+typedef int vdpad_holders_cb(void *aux, uint32_t major_, uint32_t minor_,
+                             int32_t pid);
+int vdpad_holders_scan(vdpad_holders_cb *cb, void *aux,
+                       struct vdpad_error *why);
+
+/* Writes the command line of 'pid', or its name where it has none, to
+ * 'command' of 'size' bytes, for people: printable ASCII, cut. */
+void vdpad_holders_command(int32_t pid, char *command, size_t size);
+
+#endif

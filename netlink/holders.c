@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "holders.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "attr.h"
+#include "holders-scan.h"
+#include "sysfs.h"
+
+/* Inode of the initial PID namespace (PROC_PID_INIT_INO,
+ * include/linux/proc_ns.h). */
+#define INITIAL_PID_NS 0xeffffffcU
+
+/* What a scan of all open files looks for. */
+struct scan {
+    uint32_t vhost_major, vfio_major, vfio_cdev_major;
+    vdpad_holders_cb *cb;
+    void *aux;
+    struct vdpad_error *why;
+    int32_t pid;                        /* Being looked at. */
+    int fd_dir;
+};
+
+uint32_t
+vdpad_holders_major(const char *name)
+{
+    FILE *stream = fopen("/proc/devices", "re");
+    uint32_t found = VDPAD_NO_MAJOR;
+    char line[128];
+
+    if (!stream) {
+        return VDPAD_NO_MAJOR;
+    }
+    while (found == VDPAD_NO_MAJOR && fgets(line, sizeof line, stream)
+           && strncmp(line, "Block", 5)) {
+        char word[64];
+        unsigned int number;
+
+        if (sscanf(line, "%u %63s", &number, word) == 2
+            && !strcmp(word, name)) {
+            found = number;
+        }
+    }
+    (void) fclose(stream);
+    return found;
+}
+
+static int
+on_fd(void *scan_, const char *name)
+{
+    struct scan *scan = scan_;
+    char target[64];
+    struct statx status;
+    ssize_t n = readlinkat(scan->fd_dir, name, target, sizeof target);
+
+    /* Sockets, pipes and the like have no path. */
+    if (n <= 0 || target[0] != '/') {
+        return 0;
+    }
+    /* Without asking a file server, which may hang. */
+    if (statx(scan->fd_dir, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+              STATX_TYPE, &status)
+        || !S_ISCHR(status.stx_mode)) {
+        return 0;
+    }
+    if (status.stx_rdev_major != scan->vhost_major
+        && status.stx_rdev_major != scan->vfio_major
+        && status.stx_rdev_major != scan->vfio_cdev_major) {
+        return 0;
+    }
+    return scan->cb(scan->aux, status.stx_rdev_major, status.stx_rdev_minor,
+                    scan->pid);
+}
+
+static int
+on_process(void *scan_, const char *name)
+{
+    struct scan *scan = scan_;
+    char path[64];
+    int pid, end = 0, error;
+
+    if (sscanf(name, "%d%n", &pid, &end) != 1 || name[end]) {
+        return 0;
+    }
+    scan->pid = pid;
+    (void) snprintf(path, sizeof path, "/proc/%d/fd", pid);
+    scan->fd_dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (scan->fd_dir < 0) {
+        error = -errno;
+    } else {
+        error = vdpad_sysfs_list(path, "", on_fd, scan);
+        (void) close(scan->fd_dir);
+    }
+    if (error == -ENOENT || error == -ESRCH) {
+        /* It has ended. */
+        return 0;
+    }
+    return error == -EACCES || error == -EPERM
+           ? vdpad_error_set(scan->why, -EACCES,
+                             "the open files of process %d may not be looked "
+                             "at: CAP_SYS_PTRACE is needed", pid)
+           : error;
+}
+
+int
+vdpad_holders_scan(vdpad_holders_cb *cb, void *aux, struct vdpad_error *why)
+{
+    struct scan scan = {
+        .vhost_major = vdpad_holders_major("vhost-vdpa"),
+        .vfio_major = vdpad_holders_major("vfio"),
+        .vfio_cdev_major = vdpad_holders_major("vfio-dev"),
+        .cb = cb,
+        .aux = aux,
+        .why = why,
+    };
+    struct stat status;
+    int error;
+
+    if (scan.vhost_major == VDPAD_NO_MAJOR
+        && scan.vfio_major == VDPAD_NO_MAJOR
+        && scan.vfio_cdev_major == VDPAD_NO_MAJOR) {
+        return 0;
+    }
+    if (!stat("/proc/self/ns/pid", &status)
+        && status.st_ino != INITIAL_PID_NS) {
+        return vdpad_error_set(why, -ENOTSUP,
+                               "processes outside of our PID namespace may "
+                               "hold devices: run in the host's");
+    }
+    if (why) {
+        why->code = 0;
+    }
+    error = vdpad_sysfs_list("/proc", "", on_process, &scan);
+    if (error < 0 && why && why->code != error) {
+        vdpad_error_set(why, error, "read /proc: %s", strerror(-error));
+    }
+    return error;
+}
+
+void
+vdpad_holders_command(int32_t pid, char *command, size_t size)
+{
+    char path[64], text[256];
+    ssize_t n = -1;
+    int fd;
+
+    (void) snprintf(path, sizeof path, "/proc/%d/cmdline", (int) pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        n = read(fd, text, sizeof text - 1);
+        (void) close(fd);
+    }
+    if (n > 0) {
+        const char *base;
+
+        text[n] = '\0';
+        base = strrchr(text, '/');
+        base = base ? base + 1 : text;
+        n -= base - text;
+        memmove(text, base, (size_t) n + 1);
+        for (ssize_t i = 0; i < n; i++) {
+            if (!text[i]) {
+                text[i] = ' ';
+            }
+        }
+        while (n > 0 && text[n - 1] == ' ') {
+            text[--n] = '\0';
+        }
+    }
+    if (n <= 0) {
+        (void) vdpad_sysfs_read(text, sizeof text, "/proc/%d/comm",
+                                (int) pid);
+    }
+    for (char *p = text; *p; p++) {
+        unsigned char c = (unsigned char) *p;
+
+        if (c < 0x20 || c >= 0x7f) {
+            *p = '?';
+        }
+    }
+    vdpad_text_copy(command, size, text);
+}
+
+struct collect {
+    struct vdpad_rows *rows;
+    uint32_t major_;
+};
+
+static int
+on_holder(void *collect_, uint32_t major_, uint32_t minor_, int32_t pid)
+{
+    struct collect *collect = collect_;
+    const struct vdpad_picture *p = &collect->rows->picture;
+    struct vdpad_holder *row;
+    char chardev[VDPAD_WORD_SIZE] = "";
+
+    if (major_ != collect->major_) {
+        return 0;
+    }
+    /* The driver names devices so: vhost_vdpa_probe(). */
+    (void) snprintf(chardev, sizeof chardev, "vhost-vdpa-%u", minor_);
+    for (size_t i = p->n; i > 0; i--) {
+        const struct vdpad_holder *other = &VDPAD_ROWS(p, vdpad_holder)[i - 1];
+
+        if (other->pid != pid) {
+            break;
+        } else if (!strcmp(other->chardev, chardev)) {
+            return 0;
+        }
+    }
+    row = vdpad_rows_add(collect->rows);
+    memcpy(row->chardev, chardev, sizeof row->chardev);
+    row->pid = pid;
+    vdpad_holders_command(pid, row->command, sizeof row->command);
+    return 0;
+}
+
+int
+vdpad_holders_observe(struct vdpad_rows *rows, struct vdpad_error *why)
+{
+    struct collect collect = {
+        .rows = rows, .major_ = vdpad_holders_major("vhost-vdpa"),
+    };
+
+    /* No driver of that name, no such devices. */
+    return collect.major_ == VDPAD_NO_MAJOR
+           ? 0 : vdpad_holders_scan(on_holder, &collect, why);
+}

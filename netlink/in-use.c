@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Is a device in use, right now?  Asked immediately before every step that
+ * would make the kernel wait for its user to let go. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attr.h"
+#include "holders.h"
+#include "holders-scan.h"
+#include "observe.h"
+#include "sysfs.h"
+
+#define PCI_DEVICES "/sys/bus/pci/devices"
+#define MAX_WATCHED 4096
+
+/* A character device nobody may have open. */
+struct watched {
+    uint32_t major_, minor_;
+    char label[VDPAD_NAME_SIZE + 64];
+};
+
+struct watch {
+    size_t n, capacity;
+    struct watched *devices;
+    struct vdpad_error *why;
+};
+
+static int
+watch_add(struct watch *watch, uint32_t major_, uint32_t minor_,
+          const char *label, const char *node)
+{
+    struct watched *device;
+
+    if (watch->n == MAX_WATCHED) {
+        return vdpad_error_set(watch->why, -E2BIG, "more than %d character "
+                               "devices to look for", MAX_WATCHED);
+    }
+    if (watch->n == watch->capacity) {
+        watch->capacity = watch->capacity ? watch->capacity * 2 : 16;
+        watch->devices = vdpad_nl_realloc(watch->devices, watch->capacity,
+                                          sizeof *watch->devices);
+    }
+    device = &watch->devices[watch->n++];
+    device->major_ = major_;
+    device->minor_ = minor_;
+    (void) snprintf(device->label, sizeof device->label, "%.127s (%.40s)",
+                    label, node);
+    return 0;
+}
+
+/* Watches for users of one vDPA device; -EBUSY when it can be told already. */
+static int
+watch_vdpa(struct watch *watch, const struct vdpad_vbus *row)
+{
+    unsigned int number;
+
+    if (row->netdev_away) {
+        return vdpad_error_set(watch->why, -EBUSY,
+                               "vDPA device %.127s is in use: the netdev of "
+                               "%s is in another network namespace",
+                               row->name, row->virtio);
+    }
+    if (sscanf(row->chardev, "vhost-vdpa-%u", &number) == 1) {
+        return watch_add(watch, vdpad_holders_major("vhost-vdpa"), number,
+                         row->name, row->chardev);
+    }
+    return 0;
+}
+
+/* Watches for users of a function's VFIO devices. */
+struct vfio_entry {
+    struct watch *watch;
+    const char *vf;
+};
+
+static int
+watch_number(struct watch *watch, const char *vf, const char *text,
+             const char *node)
+{
+    unsigned int major_, minor_;
+
+    return sscanf(text, "%u:%u", &major_, &minor_) == 2
+           ? watch_add(watch, major_, minor_, vf, node) : 0;
+}
+
+static int
+on_vfio_dev(void *entry_, const char *name)
+{
+    struct vfio_entry *entry = entry_;
+    char text[32];
+
+    return vdpad_sysfs_read(text, sizeof text,
+                            PCI_DEVICES "/%s/vfio-dev/%s/dev", entry->vf,
+                            name)
+           ? 0 : watch_number(entry->watch, entry->vf, text, name);
+}
+
+static int
+watch_vfio(struct watch *watch, const char *vf)
+{
+    struct vfio_entry entry = { .watch = watch, .vf = vf };
+    char path[VDPAD_PATH_SIZE], group[16], text[32];
+    int error;
+
+    if (!vdpad_sysfs_link(group, sizeof group, PCI_DEVICES "/%s/iommu_group",
+                          vf)
+        && !vdpad_sysfs_read(text, sizeof text, "/sys/class/vfio/%s/dev",
+                             group)) {
+        error = watch_number(watch, vf, text, "VFIO group");
+        if (error) {
+            return error;
+        }
+    }
+    (void) snprintf(path, sizeof path, PCI_DEVICES "/%s/vfio-dev", vf);
+    error = vdpad_sysfs_list(path, "vfio", on_vfio_dev, &entry);
+    return error == -ENOENT ? 0 : error;
+}
+
+static int
+on_open(void *watch_, uint32_t major_, uint32_t minor_, int32_t pid)
+{
+    const struct watch *watch = watch_;
+
+    for (size_t i = 0; i < watch->n; i++) {
+        const struct watched *device = &watch->devices[i];
+
+        if (device->major_ == major_ && device->minor_ == minor_) {
+            char command[64];
+
+            vdpad_holders_command(pid, command, sizeof command);
+            return vdpad_error_set(watch->why, -EBUSY,
+                                   "%s is in use by pid %d (%s)",
+                                   device->label, (int) pid, command);
+        }
+    }
+    return 0;
+}
+
+/* Watches for users of the VFs and vDPA devices that a test accepts. */
+static int
+check(bool (*is_concerned)(const struct vdpad_vbus *, const char *),
+      const char *name, int (*add_functions)(struct watch *, const char *),
+      struct vdpad_error *why)
+{
+    struct watch watch = { .why = why };
+    const struct vdpad_vbus *row;
+    struct vdpad_rows rows;
+    int error;
+
+    vdpad_rows_init(&rows, VDPAD_VBUS);
+    error = vdpad_observe_vbus(&rows, why);
+    row = rows.picture.rows;
+    for (size_t i = 0; !error && i < rows.picture.n; i++) {
+        if (is_concerned(&row[i], name)) {
+            error = watch_vdpa(&watch, &row[i]);
+        }
+    }
+    if (!error && add_functions) {
+        error = add_functions(&watch, name);
+    }
+    if (!error && watch.n) {
+        error = vdpad_holders_scan(on_open, &watch, why);
+    }
+    vdpad_rows_clear(&rows);
+    free(watch.devices);
+    return error;
+}
+
+static bool
+has_name(const struct vdpad_vbus *row, const char *name)
+{
+    return !strcmp(row->name, name);
+}
+
+static bool
+is_on_vf(const struct vdpad_vbus *row, const char *vf)
+{
+    return !strcmp(row->parent, vf);
+}
+
+static bool
+is_below_pf(const struct vdpad_vbus *row, const char *pf)
+{
+    char physfn[VDPAD_BDF_SIZE];
+
+    return row->parent[0]
+           && !vdpad_sysfs_link(physfn, sizeof physfn,
+                                PCI_DEVICES "/%s/physfn", row->parent)
+           && !strcmp(physfn, pf);
+}
+
+struct pf_watch {
+    struct watch *watch;
+    const char *pf;
+};
+
+static int
+on_virtfn(void *pf_watch_, const char *entry)
+{
+    struct pf_watch *pf_watch = pf_watch_;
+    char vf[VDPAD_BDF_SIZE];
+
+    return vdpad_sysfs_link(vf, sizeof vf, PCI_DEVICES "/%s/%s",
+                            pf_watch->pf, entry)
+           ? 0 : watch_vfio(pf_watch->watch, vf);
+}
+
+static int
+watch_pf_functions(struct watch *watch, const char *pf)
+{
+    struct pf_watch pf_watch = { .watch = watch, .pf = pf };
+    char path[VDPAD_PATH_SIZE];
+    int error;
+
+    (void) snprintf(path, sizeof path, PCI_DEVICES "/%s", pf);
+    error = vdpad_sysfs_list(path, "virtfn", on_virtfn, &pf_watch);
+    return error == -ENOENT ? 0 : error;
+}
+
+int
+vdpad_holders_check_vdpa(const char *name, struct vdpad_error *why)
+{
+    return check(has_name, name, NULL, why);
+}
+
+int
+vdpad_holders_check_vf(const char *vf, struct vdpad_error *why)
+{
+    return check(is_on_vf, vf, watch_vfio, why);
+}
+
+int
+vdpad_holders_check_pf(const char *pf, struct vdpad_error *why)
+{
+    return check(is_below_pf, pf, watch_pf_functions, why);
+}
+
+/* Whether some vDPA device still has the character device. */
+static bool
+is_current(const struct vdpad_rows *vbus, const char *chardev)
+{
+    const struct vdpad_vbus *row = vbus->picture.rows;
+
+    for (size_t i = 0; i < vbus->picture.n; i++) {
+        if (!strcmp(row[i].chardev, chardev)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+vdpad_holders_suspect(char *text, size_t size)
+{
+    struct vdpad_rows vbus, holders;
+    const struct vdpad_vbus *device;
+    const struct vdpad_holder *holder;
+    const char *driverless = NULL;
+
+    text[0] = '\0';
+    vdpad_rows_init(&vbus, VDPAD_VBUS);
+    vdpad_rows_init(&holders, VDPAD_HOLDER);
+    if (!vdpad_observe_vbus(&vbus, NULL)
+        && !vdpad_holders_observe(&holders, NULL)) {
+        device = vbus.picture.rows;
+        for (size_t i = 0; i < vbus.picture.n && !driverless; i++) {
+            if (!device[i].driver[0]) {
+                driverless = device[i].name;
+            }
+        }
+        holder = holders.picture.rows;
+        for (size_t i = 0; i < holders.picture.n && driverless; i++) {
+            if (!is_current(&vbus, holder[i].chardev)) {
+                (void) snprintf(text, size, "vDPA device %.60s has lost its "
+                                "driver while pid %d (%s) holds %s",
+                                driverless, (int) holder[i].pid,
+                                holder[i].command, holder[i].chardev);
+                break;
+            }
+        }
+    }
+    vdpad_rows_clear(&vbus);
+    vdpad_rows_clear(&holders);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon's side of the kernel adapter.
+ *
+ *   observe(), submit()  →  job  →  queue  →  worker  →  completion  →  callback
+ *
+ * A job is one observation or one batch.  It waits in the queue of its lane
+ * (observations) or of the pool (batches) until a worker takes it.  What ends
+ * is put on a list of completions, delivered by run(). */
+#ifndef VDPAD_NETLINK_KERNEL_PRIVATE_H
+#define VDPAD_NETLINK_KERNEL_PRIVATE_H 1
+
+#include <vdpad/kernel.h>
+#include <vdpad/loop.h>
+#include <vdpad/netlink-kernel.h>
+
+#include "child.h"
+#include "protocol.h"
+
+/* Steps that run side by side. */
+#define VDPAD_POOL_SIZE 8
+
+/* Idle workers of the pool that are kept. */
+#define VDPAD_POOL_SPARE 2
+
+/* Processes that hang in the kernel; with more, nothing new is started that
+ * would need another process. */
+#define VDPAD_MAX_STUCK 32
+
+/* Observations that can block each other share a lane: one process, one at a
+ * time.  If one hangs, the others of its lane would too. */
+enum vdpad_lane {
+    VDPAD_LANE_GENL,
+    VDPAD_LANE_ROUTE,
+    VDPAD_LANE_SYSFS,
+    VDPAD_N_LANES,
+    VDPAD_LANE_POOL = VDPAD_N_LANES,    /* Steps. */
+    VDPAD_LANE_WATCH,                   /* The watcher of devlink. */
+};
+
+enum vdpad_job_kind { VDPAD_JOB_OBSERVE, VDPAD_JOB_STEPS, VDPAD_JOB_SUSPECT };
+
+struct vdpad_job {
+    struct vdpad_job *next;
+    enum vdpad_job_kind kind;
+    enum vdpad_class class_;            /* OBSERVE. */
+    vdpad_observed_cb *observed;
+    vdpad_done_cb *done;                /* STEPS. */
+    void *aux;
+    size_t n_acts, act;                 /* 'act': the step being done. */
+    struct vdpad_act *acts;
+};
+
+struct vdpad_completion {
+    struct vdpad_completion *next;
+    vdpad_observed_cb *observed;        /* One of these two. */
+    vdpad_done_cb *done;
+    void *aux;
+    enum vdpad_class class_;
+    struct vdpad_act act;
+    struct vdpad_picture picture;
+    int error;
+    struct vdpad_error why;
+};
+
+struct vdpad_queue {
+    struct vdpad_job *first, **last;
+};
+
+/* A helper process that serves us. */
+struct vdpad_worker {
+    struct vdpad_worker *next;
+    struct vdpad_netlink *netlink;
+    enum vdpad_lane lane;
+    struct vdpad_child child;
+    struct vdpad_loop_fd *handle;       /* Of child.fd. */
+    bool is_ready;                      /* Something came in. */
+    struct vdpad_job *job;              /* NULL: idle. */
+    int64_t since_ns, deadline_ns;      /* Of the request under way. */
+
+    struct vdpad_wire_reply reply;      /* Being received. */
+    size_t received;                    /* Bytes of it and of the rows. */
+    char *rows;
+};
+
+/* A helper process that we no longer speak with, until it has ended. */
+struct vdpad_leaver {
+    struct vdpad_leaver *next;
+    struct vdpad_netlink *netlink;
+    struct vdpad_child child;
+    struct vdpad_loop_fd *handle;       /* Of child.pid_fd. */
+    bool has_ended;
+    bool is_stuck;
+    enum vdpad_lane lane;               /* If stuck: what it blocks. */
+    struct vdpad_stuck stuck;
+};
+
+struct vdpad_event_socket {
+    struct vdpad_netlink *netlink;
+    int fd;                             /* -1: not open. */
+    struct vdpad_loop_fd *handle;
+    bool is_ready;
+};
+
+struct vdpad_netlink {
+    struct vdpad_kernel up;
+    struct vdpad_loop *loop;
+    struct vdpad_netlink_options options;
+    struct vdpad_kernel_stats stats;
+
+    vdpad_invalidated_cb *invalidated;
+    void *invalidated_aux;
+    unsigned int changed, lost;         /* Masks not told yet. */
+
+    struct vdpad_queue queues[VDPAD_N_LANES + 1];
+    struct vdpad_worker *workers;       /* All of them. */
+    struct vdpad_leaver *leavers;
+    size_t n_stuck;
+    unsigned int asked;                 /* Classes with a request. */
+    struct vdpad_completion *first, **last;
+
+    /* While the lane of generic netlink hangs. */
+    int64_t genl_since;                 /* time(); 0: it does not. */
+    char suspect[VDPAD_ERROR_TEXT];
+    int64_t suspect_ns;                 /* When it was asked for; 0: never. */
+
+    struct vdpad_event_socket route_events, uevents;
+    bool is_watch_wanted;
+    int64_t watch_ns;                   /* When to start the watcher. */
+};
+
+/* jobs.c */
+void vdpad_queue_init(struct vdpad_queue *queue);
+void vdpad_queue_add(struct vdpad_queue *queue, struct vdpad_job *job);
+void vdpad_queue_put_back(struct vdpad_queue *queue, struct vdpad_job *job);
+struct vdpad_job *vdpad_queue_take(struct vdpad_queue *queue);
+void vdpad_job_free(struct vdpad_job *job);
+enum vdpad_lane vdpad_job_lane(const struct vdpad_job *job);
+bool vdpad_job_is_genl(const struct vdpad_job *job);
+int64_t vdpad_job_deadline_ns(const struct vdpad_netlink *,
+                              const struct vdpad_job *job);
+/* Writes "vdpa-del NAME", "observe vdpa". */
+void vdpad_job_describe(const struct vdpad_job *job, char *text, size_t size);
+/* Put what has ended on the list of completions: an observation ('picture' is
+ * taken over), or the present step of a batch. */
+void vdpad_job_observed(struct vdpad_netlink *, const struct vdpad_job *job,
+                        int error, struct vdpad_picture *picture,
+                        const struct vdpad_error *why);
+void vdpad_job_stepped(struct vdpad_netlink *, struct vdpad_job *job,
+                       int error, const struct vdpad_error *why);
+/* Ends what 'job' is at with 'error'; the rest of a batch with 'rest', unless
+ * that is 0.  Frees 'job' if nothing of it is left and returns true. */
+bool vdpad_job_fail(struct vdpad_netlink *, struct vdpad_job *job, int error,
+                    const struct vdpad_error *why, int rest);
+/* Calls the callbacks of what has ended. */
+void vdpad_completions_deliver(struct vdpad_netlink *);
+
+/* workers.c */
+/* Hands jobs to workers, as far as there are any to be had. */
+void vdpad_workers_start_jobs(struct vdpad_netlink *);
+/* Takes in what workers have sent, gives up those past their deadline, reaps
+ * those that have ended. */
+void vdpad_workers_run(struct vdpad_netlink *);
+/* The next deadline (CLOCK_MONOTONIC), or VDPAD_LOOP_NEVER. */
+int64_t vdpad_workers_deadline_ns(const struct vdpad_netlink *);
+void vdpad_workers_destroy(struct vdpad_netlink *);
+
+/* events.c */
+int vdpad_events_open(struct vdpad_netlink *, struct vdpad_error *why);
+void vdpad_events_run(struct vdpad_netlink *);
+void vdpad_events_destroy(struct vdpad_netlink *);
+
+#endif

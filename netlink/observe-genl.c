@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What generic netlink tells: vDPA, devlink, ethtool. */
+#include "observe.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "attr.h"
+#include "devlink-codec.h"
+#include "ethtool-codec.h"
+#include "sysfs.h"
+#include "uapi.h"
+#include "vdpa-codec.h"
+
+#define VIRTIO_ID_NET 1
+
+static int
+decode_mgmtdev(const void *payload, size_t len, void *row)
+{
+    return vdpad_vdpa_decode_mgmtdev(payload, len, row);
+}
+
+static int
+decode_vdpa(const void *payload, size_t len, void *row)
+{
+    return vdpad_vdpa_decode_dev(payload, len, row);
+}
+
+static int
+decode_devlink(const void *payload, size_t len, void *row)
+{
+    return vdpad_devlink_decode_dev(payload, len, row);
+}
+
+static int
+decode_port(const void *payload, size_t len, void *row)
+{
+    return vdpad_devlink_decode_port(payload, len, row);
+}
+
+static int
+decode_feature(const void *payload, size_t len, void *row)
+{
+    return vdpad_ethtool_decode_features(payload, len, row);
+}
+
+/* Adds the answer about one object to its row, without making a new one. */
+struct detail {
+    void *row;
+    uint16_t type;
+    int (*decode)(const void *payload, size_t len, void *row);
+};
+
+static int
+on_detail(void *detail_, uint16_t type, const void *payload, size_t len)
+{
+    struct detail *detail = detail_;
+
+    return type == detail->type ? detail->decode(payload, len, detail->row)
+                                : 0;
+}
+
+static int
+decode_config(const void *payload, size_t len, void *row)
+{
+    return vdpad_vdpa_decode_config(payload, len, row);
+}
+
+static int
+decode_eswitch(const void *payload, size_t len, void *row)
+{
+    return vdpad_devlink_decode_eswitch(payload, len, row);
+}
+
+static int
+decode_info(const void *payload, size_t len, void *row)
+{
+    return vdpad_devlink_decode_info(payload, len, row);
+}
+
+/* Opens generic netlink and looks up 'name'.  A family that is not there is no
+ * error: '*ret_nl' is NULL then, and what it would tell of does not exist. */
+static int
+open_family(struct vdpad_observer *observer, const char *name,
+            struct vdpad_nl **ret_nl, struct vdpad_genl_family *family,
+            struct vdpad_error *why)
+{
+    int error = vdpad_observer_genl(observer, ret_nl, why);
+
+    if (!error) {
+        error = vdpad_nl_family(*ret_nl, name, family, why);
+        if (error == -ENOENT) {
+            *ret_nl = NULL;
+            error = 0;
+        }
+    }
+    return error;
+}
+
+/* Kernels before 6.1 may change a device's features when asked for its
+ * configuration (5.13 to 5.17), and break off at a device that no driver has
+ * set up (drivers/vdpa/vdpa.c, vdpa_dev_net_config_fill()). */
+static bool
+config_is_safe(void)
+{
+    struct utsname name;
+    unsigned int major, minor;
+
+    return !uname(&name)
+           && sscanf(name.release, "%u.%u", &major, &minor) == 2
+           && (major > 6 || (major == 6 && minor >= 1));
+}
+
+static void
+observe_config(struct vdpad_observer *observer, struct vdpad_nl *nl,
+               const struct vdpad_genl_family *family, struct vdpad_vdpa *row)
+{
+    struct vdpad_vdpa filled = *row;
+    struct detail detail = {
+        .row = &filled, .type = family->id, .decode = decode_config,
+    };
+    struct nl_msg *msg = vdpad_nl_genl_msg(family, VDPA_CMD_DEV_CONFIG_GET,
+                                           VDPA_GENL_VERSION, 0);
+    int error = vdpad_vdpa_encode_name(msg, row->name);
+
+    /* A device that cannot tell, or is no more, is seen without it. */
+    error = vdpad_nl_call(nl, msg, error, on_detail, &detail, NULL,
+                          "vdpa config of %s", row->name);
+    if (!error) {
+        *row = filled;
+    }
+    observer->malformed += error == -EBADMSG;
+}
+
+int
+vdpad_observe_vdpa(struct vdpad_observer *observer, struct vdpad_rows *rows,
+                   struct vdpad_error *why)
+{
+    bool is_mgmtdev = rows->picture.class_ == VDPAD_MGMTDEV;
+    struct vdpad_collect collect = { .rows = rows };
+    struct vdpad_genl_family family;
+    struct vdpad_nl *nl;
+    int error = open_family(observer, VDPA_GENL_NAME, &nl, &family, why);
+
+    if (error || !nl) {
+        return error;
+    }
+    collect.type = family.id;
+    collect.decode = is_mgmtdev ? decode_mgmtdev : decode_vdpa;
+    error = vdpad_nl_call(nl, vdpad_nl_genl_msg(&family,
+                                                is_mgmtdev
+                                                ? VDPA_CMD_MGMTDEV_GET
+                                                : VDPA_CMD_DEV_GET,
+                                                VDPA_GENL_VERSION,
+                                                NLM_F_DUMP),
+                          0, vdpad_collect_row, &collect, why, "vdpa %s dump",
+                          is_mgmtdev ? "mgmtdev" : "device");
+    if (!error && !is_mgmtdev && config_is_safe()) {
+        struct vdpad_vdpa *row = rows->picture.rows;
+
+        for (size_t i = 0; i < rows->picture.n; i++) {
+            if (row[i].id == VIRTIO_ID_NET) {
+                observe_config(observer, nl, &family, &row[i]);
+            }
+        }
+    }
+    return error;
+}
+
+/* Asks about one instance. */
+static int
+ask_instance(struct vdpad_nl *nl, const struct vdpad_genl_family *family,
+             uint8_t cmd, struct vdpad_eswitch *row,
+             int (*decode)(const void *, size_t, void *),
+             struct vdpad_error *why)
+{
+    struct detail detail = {
+        .row = row, .type = family->id, .decode = decode,
+    };
+    struct nl_msg *msg = vdpad_nl_genl_msg(family, cmd, DEVLINK_GENL_VERSION,
+                                           0);
+    int error = vdpad_devlink_encode_handle(msg, row->bus, row->dev);
+
+    return vdpad_nl_call(nl, msg, error, on_detail, &detail, why,
+                         "devlink %s of %s/%s",
+                         cmd == DEVLINK_CMD_INFO_GET ? "info" : "eswitch",
+                         row->bus, row->dev);
+}
+
+static int
+observe_instance(struct vdpad_observer *observer, struct vdpad_nl *nl,
+                 const struct vdpad_genl_family *family,
+                 struct vdpad_eswitch *row, struct vdpad_error *why)
+{
+    struct vdpad_eswitch informed;
+    int error = ask_instance(nl, family, DEVLINK_CMD_ESWITCH_GET, row,
+                             decode_eswitch, why);
+
+    if (error == -ENODEV) {
+        return -EINTR;
+    } else if (error && error != -EOPNOTSUPP) {
+        return error;
+    }
+    informed = *row;
+    error = ask_instance(nl, family, DEVLINK_CMD_INFO_GET, &informed,
+                         decode_info, NULL);
+    if (!error) {
+        *row = informed;
+    }
+    observer->malformed += error == -EBADMSG;
+    if (!row->driver[0] && !strcmp(row->bus, "pci")
+        && vdpad_sysfs_name_is_valid(row->dev)) {
+        (void) vdpad_sysfs_link(row->driver, sizeof row->driver,
+                                "/sys/bus/pci/devices/%s/driver", row->dev);
+    }
+    return 0;
+}
+
+int
+vdpad_observe_devlink(struct vdpad_observer *observer,
+                      struct vdpad_rows *rows, struct vdpad_error *why)
+{
+    bool is_port = rows->picture.class_ == VDPAD_DLPORT;
+    struct vdpad_collect collect = { .rows = rows };
+    struct vdpad_genl_family family;
+    struct vdpad_nl *nl;
+    int error = open_family(observer, DEVLINK_GENL_NAME, &nl, &family, why);
+
+    if (error || !nl) {
+        return error;
+    }
+    collect.type = family.id;
+    collect.decode = is_port ? decode_port : decode_devlink;
+    error = vdpad_nl_call(nl, vdpad_nl_genl_msg(&family,
+                                                is_port ? DEVLINK_CMD_PORT_GET
+                                                        : DEVLINK_CMD_GET,
+                                                DEVLINK_GENL_VERSION,
+                                                NLM_F_DUMP),
+                          0, vdpad_collect_row, &collect, why,
+                          "devlink %s dump", is_port ? "port" : "device");
+    if (!is_port) {
+        struct vdpad_eswitch *row = rows->picture.rows;
+
+        for (size_t i = 0; i < rows->picture.n && !error; i++) {
+            error = observe_instance(observer, nl, &family, &row[i], why);
+        }
+    }
+    return error;
+}
+
+int
+vdpad_observe_feature(struct vdpad_observer *observer,
+                      struct vdpad_rows *rows, struct vdpad_error *why)
+{
+    struct vdpad_collect collect = { .rows = rows, .decode = decode_feature };
+    struct vdpad_genl_family family;
+    struct vdpad_nl *nl;
+    int error = open_family(observer, ETHTOOL_GENL_NAME, &nl, &family, why);
+
+    if (error || !nl) {
+        return error;
+    }
+    collect.type = family.id;
+    return vdpad_nl_call(nl, vdpad_nl_genl_msg(&family,
+                                               ETHTOOL_MSG_FEATURES_GET,
+                                               ETHTOOL_GENL_VERSION,
+                                               NLM_F_DUMP),
+                         0, vdpad_collect_row, &collect, why,
+                         "ethtool features dump");
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the daemon and its helper processes say to each other over a stream
+ * socket.  Both ends are one program, so the messages are plain structures;
+ * lengths are checked all the same.
+ *
+ * The daemon sends one request at a time and waits for its reply: a batch of
+ * steps is sent step by step.  So a helper that was given up never has more to
+ * do than the one thing that it hangs in. */
+#ifndef VDPAD_NETLINK_PROTOCOL_H
+#define VDPAD_NETLINK_PROTOCOL_H 1
+
+#include <vdpad/action.h>
+#include <vdpad/error.h>
+#include <vdpad/model.h>
+
+/* Command line of a helper: PROGRAM VDPAD_WORKER_OPTION ROLE. */
+#define VDPAD_WORKER_OPTION "--helper-process-of-ovs-vdpad"
+
+/* Its end of the socket. */
+#define VDPAD_WORKER_FD 3
+
+/* Role of the helper that watches devlink and sends replies unasked; the
+ * others serve requests, under any name. */
+#define VDPAD_WORKER_WATCH "watch"
+
+enum vdpad_request_kind {
+    VDPAD_REQUEST_OBSERVE,      /* 'class_'. */
+    VDPAD_REQUEST_STEP,         /* 'act'. */
+    VDPAD_REQUEST_SUSPECT,      /* Answered by the text. */
+};
+
+struct vdpad_wire_request {
+    uint32_t kind;              /* enum vdpad_request_kind. */
+    int32_t class_;
+    struct vdpad_act act;
+};
+
+/* Begins a reply; rows follow. */
+struct vdpad_wire_reply {
+    uint64_t size;              /* Bytes that follow. */
+    int32_t error;              /* 0 or a negative errno. */
+    uint32_t classes;           /* Of the watcher: what may have changed. */
+    uint64_t interrupted;       /* Counted since the last reply. */
+    uint64_t malformed;
+    uint64_t overruns;
+    char text[VDPAD_ERROR_TEXT];
+};
+
+/* A hundred thousand rows of the largest kind are some 30 MB. */
+#define VDPAD_WIRE_MAX_SIZE (256u << 20)
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Steps that change the kernel, done by blocking calls: for helper processes
+ * only. */
+#ifndef VDPAD_NETLINK_STEP_H
+#define VDPAD_NETLINK_STEP_H 1
+
+#include <vdpad/action.h>
+#include <vdpad/error.h>
+
+#include "observe.h"
+
+/* Does 'act'.  Returns 0 or a negative errno with 'why': -EBUSY "NAME is in use
+ * by pid N (command)" for what would take a device away from its user, unless
+ * 'act->force'; -ESTALE when its netdev has another name by now; otherwise what
+ * the kernel said. */
+int vdpad_step(struct vdpad_observer *observer, const struct vdpad_act *act,
+               struct vdpad_error *why);
+
+/* Whether a step of 'kind' needs generic netlink. */
+bool vdpad_step_is_genl(enum vdpad_act_kind kind);
+
+/* Whether a step of 'kind' may take minutes. */
+bool vdpad_step_is_slow(enum vdpad_act_kind kind);
+
+/* Those that write to sysfs. */
+int vdpad_step_autoprobe(const struct vdpad_act *, struct vdpad_error *);
+int vdpad_step_numvfs(const struct vdpad_act *, struct vdpad_error *);
+int vdpad_step_vf_probe(const struct vdpad_act *, struct vdpad_error *);
+int vdpad_step_vf_unbind(const struct vdpad_act *, struct vdpad_error *);
+int vdpad_step_vdpa_bind(const struct vdpad_act *, struct vdpad_error *);
+int vdpad_step_vdpa_unbind(const struct vdpad_act *, struct vdpad_error *);
+
+#endif

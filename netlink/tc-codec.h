@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rtnetlink: qdiscs and flower filters (include/uapi/linux/rtnetlink.h,
+ * pkt_cls.h, gen_stats.h). */
+#ifndef VDPAD_NETLINK_TC_CODEC_H
+#define VDPAD_NETLINK_TC_CODEC_H 1
+
+#include <vdpad/model.h>
+
+struct nl_msg;
+
+/* One flower filter. */
+struct vdpad_filter {
+    bool in_hw;
+    uint64_t packets, bytes;        /* All, of the busiest action. */
+    uint64_t hw_packets, hw_bytes;  /* Those that the hardware counted. */
+};
+
+/* Decode the payload of a message (a tcmsg with its attributes, aligned
+ * to 4).  Return 0, VDPAD_CODEC_SKIP (not an ingress or clsact qdisc; not a
+ * flower filter) or -EBADMSG. */
+int vdpad_tc_decode_qdisc(const void *payload, size_t len,
+                          struct vdpad_qdisc *row);
+int vdpad_tc_decode_filter(const void *payload, size_t len,
+                           struct vdpad_filter *filter);
+
+/* Append header and attributes of a request to 'msg'.  Return 0 or
+ * -EMSGSIZE.  Filters are those at the ingress of netdev 'ifindex', or, when
+ * it is 0, of the shared block 'block', in the terse form where the kernel
+ * knows it (5.8). */
+int vdpad_tc_encode_qdisc_dump(struct nl_msg *msg);
+int vdpad_tc_encode_qdisc_del(struct nl_msg *msg, int32_t ifindex,
+                              const char *kind);
+int vdpad_tc_encode_filter_dump(struct nl_msg *msg, int32_t ifindex,
+                                uint32_t block);
+
+#endif

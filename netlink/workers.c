@@ -1,0 +1,667 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "attr.h"
+#include "kernel-private.h"
+#include "rows.h"
+
+#define ALL_CLASSES ((1u << VDPAD_N_CLASSES) - 1)
+#define DEVLINK_CLASSES (1u << VDPAD_ESWITCH | 1u << VDPAD_DLPORT)
+
+/* Pause before the watcher is started again, and between two looks for what
+ * makes generic netlink hang. */
+#define WATCH_RETRY_NS INT64_C(5000000000)
+#define SUSPECT_RETRY_NS INT64_C(10000000000)
+
+/* How long destroy() waits for helpers that have nothing to do. */
+#define DESTROY_WAIT_NS INT64_C(1000000000)
+
+/* Bytes taken from one worker in one run. */
+#define RECEIVE_MAX (4u << 20)
+
+static const char *
+lane_role(enum vdpad_lane lane)
+{
+    switch (lane) {
+    case VDPAD_LANE_GENL:
+        return "genl";
+    case VDPAD_LANE_ROUTE:
+        return "route";
+    case VDPAD_LANE_SYSFS:
+        return "sysfs";
+    case VDPAD_LANE_WATCH:
+        return VDPAD_WORKER_WATCH;
+    case VDPAD_LANE_POOL:
+    default:
+        return "step";
+    }
+}
+
+static void
+on_socket(struct vdpad_loop *loop, int fd, unsigned int events, void *worker)
+{
+    (void) loop;
+    (void) fd;
+    (void) events;
+    ((struct vdpad_worker *) worker)->is_ready = true;
+}
+
+static void
+on_end(struct vdpad_loop *loop, int fd, unsigned int events, void *leaver_)
+{
+    struct vdpad_leaver *leaver = leaver_;
+
+    (void) loop;
+    (void) fd;
+    (void) events;
+    leaver->has_ended = true;
+}
+
+static struct vdpad_worker *
+worker_start(struct vdpad_netlink *netlink, enum vdpad_lane lane,
+             struct vdpad_error *why)
+{
+    struct vdpad_worker *worker;
+    struct vdpad_child child;
+
+    if (netlink->n_stuck >= VDPAD_MAX_STUCK) {
+        vdpad_error_set(why, -ETIMEDOUT, "%zu helper processes hang in the "
+                        "kernel: no more are started", netlink->n_stuck);
+        return NULL;
+    }
+    if (vdpad_child_start(&child, lane_role(lane), why)) {
+        return NULL;
+    }
+    worker = vdpad_nl_calloc(1, sizeof *worker);
+    worker->netlink = netlink;
+    worker->lane = lane;
+    worker->child = child;
+    worker->handle = vdpad_loop_add_fd(netlink->loop, child.fd,
+                                       VDPAD_LOOP_READ, on_socket, worker);
+    worker->next = netlink->workers;
+    netlink->workers = worker;
+    return worker;
+}
+
+/* Lets go of 'worker', which is freed, and waits for its process to end.  Its
+ * job must have been dealt with. */
+static void
+worker_leave(struct vdpad_worker *worker, const struct vdpad_stuck *stuck)
+{
+    struct vdpad_netlink *netlink = worker->netlink;
+    struct vdpad_leaver *leaver = vdpad_nl_calloc(1, sizeof *leaver);
+    struct vdpad_worker **p = &netlink->workers;
+
+    vdpad_loop_del_fd(worker->handle);
+    vdpad_child_leave(&worker->child, stuck != NULL);
+    leaver->netlink = netlink;
+    leaver->child = worker->child;
+    leaver->lane = worker->lane;
+    leaver->is_stuck = stuck != NULL;
+    if (stuck) {
+        leaver->stuck = *stuck;
+        netlink->n_stuck++;
+    }
+    leaver->handle = vdpad_loop_add_fd(netlink->loop, leaver->child.pid_fd,
+                                       VDPAD_LOOP_READ, on_end, leaver);
+    leaver->next = netlink->leavers;
+    netlink->leavers = leaver;
+
+    while (*p != worker) {
+        p = &(*p)->next;
+    }
+    *p = worker->next;
+    free(worker->rows);
+    free(worker);
+}
+
+static bool
+lane_is_stuck(const struct vdpad_netlink *netlink, enum vdpad_lane lane)
+{
+    for (const struct vdpad_leaver *l = netlink->leavers; l; l = l->next) {
+        if (l->is_stuck && l->lane == lane) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Has the SYSFS lane look for what makes generic netlink hang. */
+static void
+ask_suspect(struct vdpad_netlink *netlink)
+{
+    int64_t now = vdpad_loop_clock_ns();
+    struct vdpad_job *job;
+
+    if (netlink->suspect_ns
+        && now - netlink->suspect_ns < SUSPECT_RETRY_NS) {
+        return;
+    }
+    netlink->suspect_ns = now;
+    job = vdpad_nl_calloc(1, sizeof *job);
+    job->kind = VDPAD_JOB_SUSPECT;
+    vdpad_queue_add(&netlink->queues[VDPAD_LANE_SYSFS], job);
+}
+
+/* Says in 'why' that 'lane' hangs. */
+static int
+refuse(struct vdpad_netlink *netlink, enum vdpad_lane lane,
+       struct vdpad_error *why)
+{
+    struct tm tm;
+    char since[32] = "";
+
+    if (lane != VDPAD_LANE_GENL) {
+        return vdpad_error_set(why, -ETIMEDOUT, "an earlier request (%s) has "
+                               "not come back from the kernel",
+                               lane_role(lane));
+    }
+    ask_suspect(netlink);
+    if (gmtime_r(&(time_t) { netlink->genl_since }, &tm)) {
+        (void) strftime(since, sizeof since, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    }
+    return vdpad_error_set(why, -ETIMEDOUT, "generic netlink has not answered "
+                           "since %s%s%s", since,
+                           netlink->suspect[0] ? ": " : "", netlink->suspect);
+}
+
+/* Sends what 'worker->job' is at.  Returns false when the worker has died. */
+static bool
+send_request(struct vdpad_worker *worker)
+{
+    struct vdpad_netlink *netlink = worker->netlink;
+    const struct vdpad_job *job = worker->job;
+    struct vdpad_wire_request request;
+    ssize_t n;
+
+    memset(&request, 0, sizeof request);
+    request.class_ = (int32_t) job->class_;
+    switch (job->kind) {
+    case VDPAD_JOB_OBSERVE:
+        request.kind = VDPAD_REQUEST_OBSERVE;
+        break;
+    case VDPAD_JOB_STEPS:
+        request.kind = VDPAD_REQUEST_STEP;
+        request.act = job->acts[job->act];
+        break;
+    case VDPAD_JOB_SUSPECT:
+        request.kind = VDPAD_REQUEST_SUSPECT;
+        break;
+    default:
+        abort();
+    }
+    netlink->stats.requests++;
+    worker->since_ns = vdpad_loop_clock_ns();
+    worker->deadline_ns = worker->since_ns
+                          + vdpad_job_deadline_ns(netlink, job);
+    /* An idle worker has read all before, so there is room. */
+    n = send(worker->child.fd, &request, sizeof request,
+             MSG_NOSIGNAL | MSG_DONTWAIT);
+    return n == (ssize_t) sizeof request;
+}
+
+/* Gives 'job' to 'worker', which is idle. */
+static void
+worker_take(struct vdpad_worker *worker, struct vdpad_job *job,
+            bool is_fresh)
+{
+    struct vdpad_netlink *netlink = worker->netlink;
+    struct vdpad_queue *queue = &netlink->queues[vdpad_job_lane(job)];
+
+    worker->job = job;
+    if (send_request(worker)) {
+        return;
+    }
+    worker->job = NULL;
+    worker_leave(worker, NULL);
+    if (is_fresh) {
+        struct vdpad_error why;
+        int error = vdpad_error_set(&why, -EIO, "helper process: ended at "
+                                    "once");
+
+        if (vdpad_job_fail(netlink, job, error, &why, 0)) {
+            return;
+        }
+    }
+    vdpad_queue_put_back(queue, job);
+}
+
+static void
+start_lane(struct vdpad_netlink *netlink, enum vdpad_lane lane)
+{
+    struct vdpad_queue *queue = &netlink->queues[lane];
+
+    while (queue->first) {
+        struct vdpad_worker *worker = netlink->workers;
+        struct vdpad_error why;
+        bool is_fresh = false;
+        int error = 0;
+
+        while (worker && worker->lane != lane) {
+            worker = worker->next;
+        }
+        if (worker && worker->job) {
+            return;
+        }
+        if (lane_is_stuck(netlink, lane)) {
+            error = refuse(netlink, lane, &why);
+        } else if (!worker) {
+            worker = worker_start(netlink, lane, &why);
+            is_fresh = true;
+            error = worker ? 0 : why.code;
+        }
+        if (error) {
+            (void) vdpad_job_fail(netlink, vdpad_queue_take(queue), error,
+                                  &why, 0);
+        } else {
+            worker_take(worker, vdpad_queue_take(queue), is_fresh);
+        }
+    }
+}
+
+/* Whether the step that 'job' is at needs generic netlink, which hangs. */
+static bool
+is_refused(const struct vdpad_netlink *netlink, const struct vdpad_job *job)
+{
+    return vdpad_job_is_genl(job) && lane_is_stuck(netlink, VDPAD_LANE_GENL);
+}
+
+static void
+start_pool(struct vdpad_netlink *netlink)
+{
+    struct vdpad_queue *queue = &netlink->queues[VDPAD_LANE_POOL];
+
+    while (queue->first) {
+        struct vdpad_worker *worker = NULL;
+        struct vdpad_job *job = queue->first;
+        struct vdpad_error why;
+        bool is_fresh = false;
+        int error = 0;
+        size_t n = 0;
+
+        if (is_refused(netlink, job)) {
+            error = refuse(netlink, VDPAD_LANE_GENL, &why);
+        } else {
+            for (struct vdpad_worker *w = netlink->workers; w; w = w->next) {
+                n += w->lane == VDPAD_LANE_POOL;
+                if (w->lane == VDPAD_LANE_POOL && !w->job) {
+                    worker = w;
+                }
+            }
+            if (!worker && n >= VDPAD_POOL_SIZE) {
+                return;
+            }
+            if (!worker) {
+                worker = worker_start(netlink, VDPAD_LANE_POOL, &why);
+                is_fresh = true;
+                error = worker ? 0 : why.code;
+            }
+        }
+        job = vdpad_queue_take(queue);
+        if (!error) {
+            worker_take(worker, job, is_fresh);
+        } else if (!vdpad_job_fail(netlink, job, error, &why, 0)) {
+            vdpad_queue_put_back(queue, job);
+        }
+    }
+}
+
+void
+vdpad_workers_start_jobs(struct vdpad_netlink *netlink)
+{
+    /* Steps first: a refused one may have the SYSFS lane look for why. */
+    start_pool(netlink);
+    for (int lane = 0; lane < VDPAD_N_LANES; lane++) {
+        start_lane(netlink, (enum vdpad_lane) lane);
+    }
+}
+
+/* 'worker' has no job any more: keep it or let it go. */
+static void
+worker_rest(struct vdpad_worker *worker)
+{
+    size_t n_idle = 0;
+
+    for (const struct vdpad_worker *w = worker->netlink->workers; w;
+         w = w->next) {
+        n_idle += w->lane == VDPAD_LANE_POOL && !w->job;
+    }
+    if (worker->lane == VDPAD_LANE_POOL && n_idle > VDPAD_POOL_SPARE) {
+        worker_leave(worker, NULL);
+    }
+}
+
+/* Ends what 'worker' is at; it is gone afterwards. */
+static void
+worker_failed(struct vdpad_worker *worker)
+{
+    struct vdpad_netlink *netlink = worker->netlink;
+    struct vdpad_job *job = worker->job;
+    enum vdpad_lane lane = worker->lane;
+    struct vdpad_error why;
+    int error = vdpad_error_set(&why, -EIO, "helper process %d ended without "
+                                "an answer", (int) worker->child.pid);
+
+    worker->job = NULL;
+    worker_leave(worker, NULL);
+    if (lane == VDPAD_LANE_WATCH) {
+        netlink->watch_ns = vdpad_loop_clock_ns() + WATCH_RETRY_NS;
+        if (netlink->is_watch_wanted) {
+            netlink->lost |= DEVLINK_CLASSES;
+        }
+    }
+    if (job && !vdpad_job_fail(netlink, job, error, &why, 0)) {
+        vdpad_queue_put_back(&netlink->queues[VDPAD_LANE_POOL], job);
+    }
+}
+
+/* Gives up what 'worker' is at; it is gone afterwards. */
+static void
+worker_timed_out(struct vdpad_worker *worker)
+{
+    struct vdpad_netlink *netlink = worker->netlink;
+    struct vdpad_job *job = worker->job;
+    struct vdpad_stuck stuck;
+    struct vdpad_error why;
+    int error;
+
+    netlink->stats.timeouts++;
+    memset(&stuck, 0, sizeof stuck);
+    stuck.pid = (int32_t) worker->child.pid;
+    stuck.since_ns = worker->since_ns;
+    vdpad_job_describe(job, stuck.what, sizeof stuck.what);
+    error = vdpad_error_set(&why, -ETIMEDOUT, "%.140s: no answer from the "
+                            "kernel in %lld s (helper process %d)",
+                            stuck.what, (long long)
+                            ((worker->deadline_ns - worker->since_ns)
+                             / 1000000000), (int) stuck.pid);
+    worker->job = NULL;
+    if (worker->lane == VDPAD_LANE_GENL && !netlink->genl_since) {
+        netlink->genl_since = time(NULL)
+                              - (vdpad_loop_clock_ns() - worker->since_ns)
+                              / 1000000000;
+        netlink->suspect[0] = '\0';
+        netlink->suspect_ns = 0;
+        ask_suspect(netlink);
+    }
+    worker_leave(worker, &stuck);
+    (void) vdpad_job_fail(netlink, job, error, &why, -ECANCELED);
+}
+
+static void
+take_watch_reply(struct vdpad_netlink *netlink,
+                 const struct vdpad_wire_reply *reply)
+{
+    netlink->stats.overruns += reply->overruns;
+    if (reply->error == -ENOENT) {
+        /* This kernel has no devlink. */
+        netlink->is_watch_wanted = false;
+    } else if (reply->overruns || reply->malformed) {
+        netlink->lost |= reply->classes & ALL_CLASSES;
+    } else {
+        netlink->changed |= reply->classes & ALL_CLASSES;
+    }
+}
+
+static void
+take_picture(struct vdpad_worker *worker, const struct vdpad_error *why)
+{
+    struct vdpad_netlink *netlink = worker->netlink;
+    size_t row_size = vdpad_row_size(worker->job->class_);
+    struct vdpad_picture picture = {
+        .class_ = worker->job->class_,
+        .n = worker->reply.size / row_size,
+        .row_size = row_size,
+        .rows = worker->rows,
+    };
+
+    if (worker->reply.error) {
+        vdpad_job_observed(netlink, worker->job, worker->reply.error, NULL,
+                           why);
+    } else {
+        vdpad_job_observed(netlink, worker->job, 0, &picture, NULL);
+        worker->rows = NULL;
+    }
+}
+
+/* Takes a whole reply.  Returns false when the worker is gone. */
+static bool
+take_reply(struct vdpad_worker *worker)
+{
+    struct vdpad_netlink *netlink = worker->netlink;
+    const struct vdpad_wire_reply *reply = &worker->reply;
+    struct vdpad_job *job = worker->job;
+    struct vdpad_error why = { .code = reply->error };
+
+    netlink->stats.interrupted += reply->interrupted;
+    netlink->stats.malformed += reply->malformed;
+    if (worker->lane == VDPAD_LANE_WATCH) {
+        take_watch_reply(netlink, reply);
+        return true;
+    }
+    if (!job) {
+        worker_failed(worker);
+        return false;
+    }
+    memcpy(why.text, reply->text, sizeof why.text);
+    if (job->kind == VDPAD_JOB_STEPS) {
+        vdpad_job_stepped(netlink, job, reply->error, &why);
+        while (job->act < job->n_acts && is_refused(netlink, job)) {
+            vdpad_job_stepped(netlink, job,
+                              refuse(netlink, VDPAD_LANE_GENL, &why), &why);
+        }
+        if (job->act < job->n_acts) {
+            if (!send_request(worker)) {
+                worker_failed(worker);
+                return false;
+            }
+            return true;
+        }
+    } else if (job->kind == VDPAD_JOB_OBSERVE) {
+        take_picture(worker, &why);
+    } else {
+        vdpad_text_copy(netlink->suspect, sizeof netlink->suspect, why.text);
+    }
+    worker->job = NULL;
+    vdpad_job_free(job);
+    return true;
+}
+
+/* Checks the beginning of a reply and makes room for what follows. */
+static bool
+check_reply(struct vdpad_worker *worker)
+{
+    struct vdpad_wire_reply *reply = &worker->reply;
+    bool has_rows = worker->job && worker->job->kind == VDPAD_JOB_OBSERVE
+                    && !reply->error;
+
+    reply->text[sizeof reply->text - 1] = '\0';
+    if (reply->size > VDPAD_WIRE_MAX_SIZE || (reply->size && !has_rows)
+        || (has_rows
+            && reply->size % vdpad_row_size(worker->job->class_))) {
+        return false;
+    }
+    if (reply->size) {
+        worker->rows = vdpad_nl_calloc(1, reply->size);
+    }
+    return true;
+}
+
+/* Takes in what 'worker' has sent; it may be gone afterwards. */
+static void
+worker_receive(struct vdpad_worker *worker)
+{
+    const size_t head = sizeof worker->reply;
+    size_t total = 0;
+
+    worker->is_ready = false;
+    while (total < RECEIVE_MAX) {
+        bool is_head = worker->received < head;
+        size_t want = is_head ? head - worker->received
+                      : worker->reply.size + head - worker->received;
+        char *to = is_head ? (char *) &worker->reply + worker->received
+                   : worker->rows + (worker->received - head);
+        ssize_t n = want ? recv(worker->child.fd, to, want, MSG_DONTWAIT) : 0;
+
+        if (want && n < 0 && errno == EINTR) {
+            continue;
+        } else if (want && n < 0 && errno == EAGAIN) {
+            return;
+        } else if (want && n <= 0) {
+            worker_failed(worker);
+            return;
+        }
+        worker->received += (size_t) n;
+        total += (size_t) n;
+        if (worker->received == head && is_head && !check_reply(worker)) {
+            worker->netlink->stats.malformed++;
+            worker_failed(worker);
+            return;
+        }
+        if (worker->received == head + worker->reply.size) {
+            worker->received = 0;
+            if (!take_reply(worker)) {
+                return;
+            }
+            free(worker->rows);
+            worker->rows = NULL;
+            if (!worker->job && worker->lane != VDPAD_LANE_WATCH) {
+                worker_rest(worker);
+                return;
+            }
+        }
+    }
+    /* The loop calls again: the rest is still there. */
+}
+
+static void
+reap_leavers(struct vdpad_netlink *netlink)
+{
+    struct vdpad_leaver **p = &netlink->leavers;
+
+    while (*p) {
+        struct vdpad_leaver *leaver = *p;
+
+        if (!leaver->has_ended) {
+            p = &leaver->next;
+            continue;
+        }
+        vdpad_loop_del_fd(leaver->handle);
+        leaver->handle = NULL;
+        if (!vdpad_child_reap(&leaver->child)) {
+            vdpad_child_forget(&leaver->child);
+        }
+        if (leaver->is_stuck) {
+            netlink->n_stuck--;
+            netlink->changed |= ALL_CLASSES;
+            if (leaver->lane == VDPAD_LANE_GENL) {
+                netlink->genl_since = 0;
+            }
+        }
+        *p = leaver->next;
+        free(leaver);
+    }
+}
+
+static void
+start_watch(struct vdpad_netlink *netlink)
+{
+    struct vdpad_error why;
+
+    if (!netlink->is_watch_wanted
+        || netlink->watch_ns > vdpad_loop_clock_ns()) {
+        return;
+    }
+    for (const struct vdpad_worker *w = netlink->workers; w; w = w->next) {
+        if (w->lane == VDPAD_LANE_WATCH) {
+            return;
+        }
+    }
+    if (!worker_start(netlink, VDPAD_LANE_WATCH, &why)) {
+        netlink->watch_ns = vdpad_loop_clock_ns() + WATCH_RETRY_NS;
+    }
+}
+
+void
+vdpad_workers_run(struct vdpad_netlink *netlink)
+{
+    struct vdpad_worker *worker, *next;
+    int64_t now;
+
+    reap_leavers(netlink);
+    /* A worker may go, but no other one goes or comes meanwhile. */
+    for (worker = netlink->workers; worker; worker = next) {
+        next = worker->next;
+        if (worker->is_ready) {
+            worker_receive(worker);
+        }
+    }
+    now = vdpad_loop_clock_ns();
+    for (worker = netlink->workers; worker; worker = next) {
+        next = worker->next;
+        if (worker->job && !worker->is_ready && now >= worker->deadline_ns) {
+            worker_timed_out(worker);
+        }
+    }
+    start_watch(netlink);
+    vdpad_workers_start_jobs(netlink);
+}
+
+int64_t
+vdpad_workers_deadline_ns(const struct vdpad_netlink *netlink)
+{
+    int64_t deadline = VDPAD_LOOP_NEVER;
+    bool is_watched = false;
+
+    for (const struct vdpad_worker *w = netlink->workers; w; w = w->next) {
+        is_watched |= w->lane == VDPAD_LANE_WATCH;
+        if (w->job && w->deadline_ns < deadline) {
+            deadline = w->deadline_ns;
+        }
+    }
+    if (netlink->is_watch_wanted && !is_watched
+        && netlink->watch_ns < deadline) {
+        deadline = netlink->watch_ns;
+    }
+    return deadline;
+}
+
+void
+vdpad_workers_destroy(struct vdpad_netlink *netlink)
+{
+    int64_t end = vdpad_loop_clock_ns() + DESTROY_WAIT_NS;
+    struct vdpad_leaver *leaver;
+
+    while (netlink->workers) {
+        struct vdpad_worker *worker = netlink->workers;
+        bool is_busy = worker->job != NULL;
+
+        vdpad_job_free(worker->job);
+        worker->job = NULL;
+        worker_leave(worker, NULL);
+        /* It may hang: it ends by itself. */
+        netlink->leavers->is_stuck = is_busy;
+    }
+    while ((leaver = netlink->leavers)) {
+        int64_t left = end - vdpad_loop_clock_ns();
+        struct pollfd pollfd = {
+            .fd = leaver->child.pid_fd, .events = POLLIN,
+        };
+
+        netlink->leavers = leaver->next;
+        vdpad_loop_del_fd(leaver->handle);
+        if (!leaver->is_stuck && left > 0) {
+            (void) poll(&pollfd, 1, (int) (left / 1000000) + 1);
+        }
+        if (!vdpad_child_reap(&leaver->child)) {
+            vdpad_child_forget(&leaver->child);
+        }
+        free(leaver);
+    }
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <vdpad/netlink-kernel.h>
+
+#include "glue-daemon.h"
+
+static int
+make_kernel(struct vdpad_loop *loop, void *aux,
+            struct vdpad_kernel **ret_kernel, struct vdpad_error *why)
+{
+    (void) aux;
+    return vdpad_netlink_kernel_new(loop, NULL, ret_kernel, why);
+}
+
+int
+main(int argc, char *argv[])
+{
+    if (vdpad_worker_is_wanted(argc, argv)) {
+        return vdpad_worker_main(argc, argv);
+    }
+    return vdpad_daemon_main(argc, argv, make_kernel, NULL);
+}

@@ -33,6 +33,10 @@ target_compile_options(
   -fno-common
   # __FILE__ appears in wake reasons and assertions: no build paths there.
   "-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=")
+if(CMAKE_C_COMPILER_ID MATCHES "Clang")
+  # clang's also objects to an int where an enum is wanted; gcc's stays on.
+  target_compile_options(vdpad-flags INTERFACE -Wno-sign-conversion)
+endif()
 if(VDPAD_WERROR)
   target_compile_options(vdpad-flags INTERFACE -Werror)
 endif()

@@ -241,7 +241,7 @@ vdpad_parse_unicast(struct vdpad_parse *p, const char *value, uint8_t mac[6])
 bool
 vdpad_parse_mtu(struct vdpad_parse *p, const char *value, int32_t *mtu)
 {
-    uint32_t number;
+    uint32_t number = 0;
 
     /* 68: VDPA_CMD_DEV_NEW refuses less (ETH_MIN_MTU); 65535: the attribute
      * has 16 bits. */

@@ -108,6 +108,9 @@ need_modules(struct vdpad_planner *p, struct vdpad_dev *dev)
     bool ok = need_module(p, dev, "vdpa", kernel_remedy);
 
     ok &= need_module(p, dev, bus_driver(dev), kernel_remedy);
+    if (dev->policy->type == VDPAD_TYPE_VIRTIO) {
+        ok &= need_module(p, dev, "virtio_net", "");
+    }
     if (mlx5) {
         ok &= need_module(p, dev, "mlx5_vdpa", kernel_remedy);
     }
@@ -427,6 +430,7 @@ vdpad_plan_removal(struct vdpad_planner *p, struct vdpad_dev *dev)
 {
     bool forced = vdpad_memory_is_forced(p->memory, dev->policy_name);
     bool ours = dev->record->name[0] != '\0';
+    bool left = false;          /* Something to wait for. */
     char use[VDPAD_REASON_SIZE];
 
     dev->state = VDPAD_STATE_READY;
@@ -454,9 +458,13 @@ vdpad_plan_removal(struct vdpad_planner *p, struct vdpad_dev *dev)
         vdpad_copy(act.object, sizeof act.object, dev->rep->name);
         ask(p, dev, VDPAD_LANE_LINK, &act,
             "left behind by ovs-vswitchd when the port went");
+        left = true;
     }
     if (ours && dev->owner == VDPAD_OWNER_US && (dev->vdpa || dev->vbus)) {
         plan_delete(p, dev, forced);
+        left = true;
+    }
+    if (left) {
         return;
     }
     if (dev->vdpa || dev->vbus || !dev->vf || !dev->rep

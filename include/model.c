@@ -8,8 +8,8 @@
 #include <vdpad/action.h>
 
 const char *const vdpad_module_names[] = {
-    "vdpa", "vhost_vdpa", "virtio_vdpa", "mlx5_core", "mlx5_vdpa", "vfio_pci",
-    "cls_flower", "act_mirred", "sch_ingress", NULL,
+    "vdpa", "vhost_vdpa", "virtio_vdpa", "virtio_net", "mlx5_core",
+    "mlx5_vdpa", "vfio_pci", "cls_flower", "act_mirred", "sch_ingress", NULL,
 };
 
 /* -1, 0, 1. */

@@ -49,8 +49,8 @@ struct vdpad_module {
     int32_t state;                      /* enum vdpad_module_state. */
 };
 
-/* vdpa, vhost_vdpa, virtio_vdpa, mlx5_core, mlx5_vdpa, vfio_pci, cls_flower,
- * act_mirred, sch_ingress; NULL at the end. */
+/* vdpa, vhost_vdpa, virtio_vdpa, virtio_net, mlx5_core, mlx5_vdpa, vfio_pci,
+ * cls_flower, act_mirred, sch_ingress; NULL at the end. */
 extern const char *const vdpad_module_names[];
 
 /* VDPAD_PCI; key 'bdf'.  PFs (functions with sriov_totalvfs) and VFs. */

@@ -201,6 +201,15 @@ static int parse_one(const struct flow_action_entry *entry,
 		if (is_tunnel(entry->dev))
 			state->encap = false;
 		return 1;
+	case FLOW_ACTION_REDIRECT_INGRESS:
+	case FLOW_ACTION_MIRRED_INGRESS:
+		/* How OVS outputs to the internal port of a bridge. */
+		NL_SET_ERR_MSG_FMT_MOD(state->extack,
+				       "output to internal port %s refused",
+				       entry->dev->name);
+		return -EOPNOTSUPP;
+	case FLOW_ACTION_PTYPE:
+		return 0;
 	case FLOW_ACTION_DROP:
 		act->kind = TWIN_ACT_DROP;
 		state->end = true;

@@ -165,14 +165,7 @@ static int hw_addr_set(struct devlink_port *port, const u8 *addr, int len,
 	struct twin_vport *vport = port_vport(port);
 	int err;
 
-	if (len != ETH_ALEN) {
-		NL_SET_ERR_MSG_MOD(extack, "hw_addr must have 6 bytes");
-		return -EINVAL;
-	}
-	if (is_multicast_ether_addr(addr)) {
-		NL_SET_ERR_MSG_MOD(extack, "hw_addr is a multicast address");
-		return -EINVAL;
-	}
+	/* Length and kind of the address have been checked by the core. */
 	twin_delay(&vport->pf->knobs.devlink_delay_ms);
 	err = twin_fail_hit(&vport->pf->knobs.function_fail, extack);
 	if (err)

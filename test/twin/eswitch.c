@@ -4,13 +4,19 @@
  */
 #include "eswitch.h"
 
-static void vport_off(struct twin_vport *vport)
+static void vports_off(struct twin_pf *pf, unsigned int n)
 {
-	vport->rep_wanted = false;
-	cancel_delayed_work(&vport->rep_work);
-	twin_rep_destroy(vport);
-	twin_table_flush(vport->table);
-	twin_devlink_port_unregister(vport);
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		pf->vports[i].rep_wanted = false;
+		cancel_delayed_work(&pf->vports[i].rep_work);
+	}
+	twin_reps_destroy(pf->vports, n);
+	for (i = n; i--; ) {
+		twin_table_flush(pf->vports[i].table);
+		twin_devlink_port_unregister(&pf->vports[i]);
+	}
 }
 
 static int vport_on(struct twin_vport *vport)
@@ -57,20 +63,11 @@ static int vports_on(struct twin_pf *pf)
 	for (i = 0; i < pf->n_vports; i++) {
 		err = vport_on(&pf->vports[i]);
 		if (err) {
-			while (i--)
-				vport_off(&pf->vports[i]);
+			vports_off(pf, i);
 			return err;
 		}
 	}
 	return 0;
-}
-
-static void vports_off(struct twin_pf *pf)
-{
-	unsigned int i;
-
-	for (i = pf->n_vports; i--; )
-		vport_off(&pf->vports[i]);
 }
 
 /* Serves the first @n VFs, none with 0.  Devlink instance lock. */
@@ -80,7 +77,7 @@ int twin_eswitch_set_vfs(struct twin_pf *pf, unsigned int n)
 
 	devl_assert_locked(pf->devlink);
 	if (pf->mode == DEVLINK_ESWITCH_MODE_SWITCHDEV)
-		vports_off(pf);
+		vports_off(pf, pf->n_vports);
 	pf->n_vports = n;
 	if (pf->mode != DEVLINK_ESWITCH_MODE_SWITCHDEV)
 		return 0;
@@ -111,7 +108,7 @@ int twin_eswitch_set_mode(struct twin_pf *pf, u16 mode,
 			WRITE_ONCE(pf->mode, DEVLINK_ESWITCH_MODE_LEGACY);
 		}
 	} else {
-		vports_off(pf);
+		vports_off(pf, pf->n_vports);
 		twin_flower_indirect(pf, false);
 		twin_table_flush(pf->uplink.table);
 		WRITE_ONCE(pf->mode, mode);
@@ -120,6 +117,25 @@ int twin_eswitch_set_mode(struct twin_pf *pf, u16 mode,
 		twin_update_link(&pf->vports[i]);
 	twin_vf_mgmt_resume(pf);
 	return err;
+}
+
+/* Addresses and counters of VFs do not outlive them, as with mlx5. */
+void twin_eswitch_forget(struct twin_pf *pf)
+{
+	unsigned int i;
+
+	for (i = 0; i < TWIN_MAX_VFS; i++) {
+		struct twin_vport *vport = &pf->vports[i];
+
+		spin_lock(&vport->mac_lock);
+		eth_zero_addr(vport->mac);
+		spin_unlock(&vport->mac_lock);
+		memset(&vport->from, 0, sizeof(vport->from));
+		memset(&vport->to, 0, sizeof(vport->to));
+		memset(&vport->slow_from, 0, sizeof(vport->slow_from));
+		memset(&vport->slow_to, 0, sizeof(vport->slow_to));
+		atomic64_set(&vport->dropped, 0);
+	}
 }
 
 /* Waits for late representors; they must not be wanted any more. */

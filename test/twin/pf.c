@@ -67,6 +67,7 @@ int twin_pf_sriov_configure(struct pci_dev *pdev, int num_vfs)
 		pci_disable_sriov(pdev);
 		devl_lock(pf->devlink);
 		twin_eswitch_set_vfs(pf, 0);
+		twin_eswitch_forget(pf);
 		devl_unlock(pf->devlink);
 		return 0;
 	}

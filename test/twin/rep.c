@@ -148,6 +148,7 @@ int twin_rep_create(struct twin_vport *vport)
 		return -ENOMEM;
 	rep = netdev_priv(dev);
 	rep->vport = vport;
+	rep->dev = dev;
 	dev->netdev_ops = &rep_ops;
 	dev->ethtool_ops = &ethtool_ops;
 	dev->min_mtu = TWIN_MIN_MTU;
@@ -169,15 +170,34 @@ int twin_rep_create(struct twin_vport *vport)
 	return 0;
 }
 
-/* Devlink instance lock. */
-void twin_rep_destroy(struct twin_vport *vport)
+/*
+ * Removes the representors of @n vports, those that have one, in one go: each
+ * by itself would wait for a grace period of its own.  Devlink instance lock.
+ */
+void twin_reps_destroy(struct twin_vport *vports, unsigned int n)
 {
-	struct net_device *dev = rcu_dereference_protected(vport->rep, true);
+	struct net_device *dev;
+	LIST_HEAD(gone);
+	LIST_HEAD(free);
+	unsigned int i;
 
-	if (!dev)
-		return;
-	RCU_INIT_POINTER(vport->rep, NULL);
-	twin_update_link(vport);
-	unregister_netdev(dev);
-	free_netdev(dev);
+	rtnl_lock();
+	for (i = 0; i < n; i++) {
+		dev = rcu_dereference_protected(vports[i].rep, true);
+		if (!dev)
+			continue;
+		RCU_INIT_POINTER(vports[i].rep, NULL);
+		twin_update_link(&vports[i]);
+		unregister_netdevice_queue(dev, &gone);
+		list_add(&((struct twin_rep *)netdev_priv(dev))->free, &free);
+	}
+	unregister_netdevice_many(&gone);
+	rtnl_unlock();
+	while (!list_empty(&free)) {
+		struct twin_rep *rep = list_first_entry(&free, struct twin_rep,
+							free);
+
+		list_del(&rep->free);
+		free_netdev(rep->dev);
+	}
 }

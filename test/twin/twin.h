@@ -222,10 +222,12 @@ void twin_update_link(struct twin_vport *vport);
 /* rep.c: representors */
 struct twin_rep {
 	struct twin_vport *vport;
+	struct net_device *dev;
+	struct list_head free;
 };
 
 int twin_rep_create(struct twin_vport *vport);
-void twin_rep_destroy(struct twin_vport *vport);
+void twin_reps_destroy(struct twin_vport *vports, unsigned int n);
 bool twin_netdev_is_rep(const struct net_device *dev);
 void twin_vport_stats(struct twin_vport *vport,
 		      struct rtnl_link_stats64 *stats);
@@ -249,6 +251,7 @@ void twin_eswitch_fini(struct twin_pf *pf);
 int twin_eswitch_set_vfs(struct twin_pf *pf, unsigned int n);
 int twin_eswitch_set_mode(struct twin_pf *pf, u16 mode,
 			  struct netlink_ext_ack *extack);
+void twin_eswitch_forget(struct twin_pf *pf);
 void twin_eswitch_flush_work(struct twin_pf *pf);
 
 /* datapath.c */

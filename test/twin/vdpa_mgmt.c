@@ -140,7 +140,7 @@ static void dev_del(struct vdpa_mgmt_dev *mgmt, struct vdpa_device *dev)
 	_vdpa_unregister_device(dev);
 	RCU_INIT_POINTER(vf->vport->vdpa, NULL);
 	vf->vdpa = NULL;
-	synchronize_net();
+	synchronize_rcu_expedited();
 	cancel_work_sync(&vdpa->work);
 	put_device(&dev->dev);
 }

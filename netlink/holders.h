@@ -24,15 +24,17 @@ int vdpad_holders_observe(struct vdpad_rows *rows, struct vdpad_error *why);
  * devices on it, or any VF of the PF 'pf' and the vDPA devices on them.  Users
  * are processes that have its vhost-vdpa or VFIO character device open, and
  * network namespaces that its virtio netdev has been moved to.
+ * The last two also refuse while some vDPA device is in the middle of being
+ * removed and held by someone: it may be theirs.
  * Returns 0, -EBUSY when there is a user, named in 'why', or another negative
  * errno when that cannot be known. */
 int vdpad_holders_check_vdpa(const char *name, struct vdpad_error *why);
 int vdpad_holders_check_vf(const char *vf, struct vdpad_error *why);
 int vdpad_holders_check_pf(const char *pf, struct vdpad_error *why);
 
-/* Writes to 'text' of 'size' bytes a guess at what keeps the kernel waiting:
- * vDPA devices without a driver, and processes that hold a character device
- * which belongs to none.  "" when there is nothing of the kind. */
+/* Writes to 'text' of 'size' bytes a guess at what keeps the kernel waiting: a
+ * process that holds a character device which belongs to no vDPA device any
+ * more.  "" when there is nothing of the kind. */
 void vdpad_holders_suspect(char *text, size_t size);
 
 #endif

@@ -24,6 +24,9 @@ struct watched {
 struct watch {
     size_t n, capacity;
     struct watched *devices;
+    const struct vdpad_rows *vbus;      /* All vDPA devices. */
+    uint32_t vhost_major;
+    bool refuse_orphans;
     struct vdpad_error *why;
 };
 
@@ -63,7 +66,7 @@ watch_vdpa(struct watch *watch, const struct vdpad_vbus *row)
                                row->name, row->virtio);
     }
     if (sscanf(row->chardev, "vhost-vdpa-%u", &number) == 1) {
-        return watch_add(watch, vdpad_holders_major("vhost-vdpa"), number,
+        return watch_add(watch, watch->vhost_major, number,
                          row->name, row->chardev);
     }
     return 0;
@@ -118,35 +121,72 @@ watch_vfio(struct watch *watch, const char *vf)
     return error == -ENOENT ? 0 : error;
 }
 
+/* Whether some vDPA device has the character device. */
+static bool
+is_current(const struct vdpad_rows *vbus, const char *chardev)
+{
+    const struct vdpad_vbus *row = vbus->picture.rows;
+
+    for (size_t i = 0; i < vbus->picture.n; i++) {
+        if (!strcmp(row[i].chardev, chardev)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the character device belongs to a vDPA device that is being removed:
+ * it has no name any more, but someone still holds it, and the kernel waits
+ * for him.  Which device that is, or was, sysfs does not tell. */
+static bool
+is_orphan(const struct watch *watch, uint32_t major_, uint32_t minor_)
+{
+    char chardev[VDPAD_WORD_SIZE];
+
+    (void) snprintf(chardev, sizeof chardev, "vhost-vdpa-%u", minor_);
+    return major_ == watch->vhost_major && !is_current(watch->vbus, chardev);
+}
+
 static int
 on_open(void *watch_, uint32_t major_, uint32_t minor_, int32_t pid)
 {
     const struct watch *watch = watch_;
+    char command[64];
 
     for (size_t i = 0; i < watch->n; i++) {
         const struct watched *device = &watch->devices[i];
 
         if (device->major_ == major_ && device->minor_ == minor_) {
-            char command[64];
-
             vdpad_holders_command(pid, command, sizeof command);
             return vdpad_error_set(watch->why, -EBUSY,
                                    "%s is in use by pid %d (%s)",
                                    device->label, (int) pid, command);
         }
     }
+    if (watch->refuse_orphans && is_orphan(watch, major_, minor_)) {
+        vdpad_holders_command(pid, command, sizeof command);
+        return vdpad_error_set(watch->why, -EBUSY, "a vDPA device that is "
+                               "being removed (vhost-vdpa-%u) is in use by "
+                               "pid %d (%s)", minor_, (int) pid, command);
+    }
     return 0;
 }
 
-/* Watches for users of the VFs and vDPA devices that a test accepts. */
+/* Looks for users of the vDPA devices that 'is_concerned', and of the
+ * functions that 'add_functions' (may be NULL) adds. */
 static int
 check(bool (*is_concerned)(const struct vdpad_vbus *, const char *),
       const char *name, int (*add_functions)(struct watch *, const char *),
       struct vdpad_error *why)
 {
-    struct watch watch = { .why = why };
-    const struct vdpad_vbus *row;
     struct vdpad_rows rows;
+    struct watch watch = {
+        .why = why,
+        .vbus = &rows,
+        .vhost_major = vdpad_holders_major("vhost-vdpa"),
+        .refuse_orphans = add_functions != NULL,
+    };
+    const struct vdpad_vbus *row;
     int error;
 
     vdpad_rows_init(&rows, VDPAD_VBUS);
@@ -160,7 +200,7 @@ check(bool (*is_concerned)(const struct vdpad_vbus *, const char *),
     if (!error && add_functions) {
         error = add_functions(&watch, name);
     }
-    if (!error && watch.n) {
+    if (!error && (watch.n || watch.refuse_orphans)) {
         error = vdpad_holders_scan(on_open, &watch, why);
     }
     vdpad_rows_clear(&rows);
@@ -237,48 +277,47 @@ vdpad_holders_check_pf(const char *pf, struct vdpad_error *why)
     return check(is_below_pf, pf, watch_pf_functions, why);
 }
 
-/* Whether some vDPA device still has the character device. */
-static bool
-is_current(const struct vdpad_rows *vbus, const char *chardev)
+/* The first vDPA device without a driver, or NULL. */
+static const char *
+find_driverless(const struct vdpad_rows *vbus)
 {
     const struct vdpad_vbus *row = vbus->picture.rows;
 
     for (size_t i = 0; i < vbus->picture.n; i++) {
-        if (!strcmp(row[i].chardev, chardev)) {
-            return true;
+        if (!row[i].driver[0]) {
+            return row[i].name;
         }
     }
-    return false;
+    return NULL;
 }
 
 void
 vdpad_holders_suspect(char *text, size_t size)
 {
     struct vdpad_rows vbus, holders;
-    const struct vdpad_vbus *device;
     const struct vdpad_holder *holder;
-    const char *driverless = NULL;
 
     text[0] = '\0';
     vdpad_rows_init(&vbus, VDPAD_VBUS);
     vdpad_rows_init(&holders, VDPAD_HOLDER);
     if (!vdpad_observe_vbus(&vbus, NULL)
         && !vdpad_holders_observe(&holders, NULL)) {
-        device = vbus.picture.rows;
-        for (size_t i = 0; i < vbus.picture.n && !driverless; i++) {
-            if (!device[i].driver[0]) {
-                driverless = device[i].name;
-            }
-        }
         holder = holders.picture.rows;
-        for (size_t i = 0; i < holders.picture.n && driverless; i++) {
-            if (!is_current(&vbus, holder[i].chardev)) {
-                (void) snprintf(text, size, "vDPA device %.60s has lost its "
-                                "driver while pid %d (%s) holds %s",
-                                driverless, (int) holder[i].pid,
-                                holder[i].command, holder[i].chardev);
-                break;
+        for (size_t i = 0; i < holders.picture.n; i++) {
+            /* A device that is unbound stays without a driver; one that is
+             * deleted has no name in sysfs already. */
+            const char *driverless = find_driverless(&vbus);
+
+            if (is_current(&vbus, holder[i].chardev)) {
+                continue;
             }
+            (void) snprintf(text, size, "pid %d (%s) holds %s of a vDPA "
+                            "device that is being %s%.60s",
+                            (int) holder[i].pid, holder[i].command,
+                            holder[i].chardev,
+                            driverless ? "removed, perhaps " : "deleted",
+                            driverless ? driverless : "");
+            break;
         }
     }
     vdpad_rows_clear(&vbus);

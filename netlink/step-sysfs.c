@@ -101,15 +101,19 @@ set_vf_override(const char *vf, const char *driver, struct vdpad_error *why)
                              PCI_DEVICES "/%s/driver_override", vf);
 }
 
-/* Has the kernel look for a driver for the VF. */
+/* Has the kernel look for a driver for the VF.  'driver' is the one expected,
+ * for the text; NULL: any. */
 static int
-probe_vf(const char *vf, struct vdpad_error *why)
+probe_vf(const char *vf, const char *driver, struct vdpad_error *why)
 {
     int error = vdpad_sysfs_write(vf, why, "/sys/bus/pci/drivers_probe");
 
+    /* The write succeeds also when the driver refuses the device: why is only
+     * in the kernel's log. */
     if (!error && !vdpad_sysfs_exists(PCI_DEVICES "/%s/driver", vf)) {
-        error = vdpad_error_set(why, -ENODEV, "VF %.40s: no driver took it",
-                                vf);
+        error = vdpad_error_set(why, -ENODEV, "VF %.40s: %s%s; see the kernel's log", vf,
+                                driver ? driver : "no driver",
+                                driver ? " did not take it" : " took it");
     }
     return error;
 }
@@ -126,7 +130,7 @@ probe_vf_by_name(const char *vf, const char *driver, struct vdpad_error *why)
     if (error) {
         return error;
     }
-    error = probe_vf(vf, why);
+    error = probe_vf(vf, driver, why);
     clear = set_vf_override(vf, "", error ? NULL : why);
     return error ? error : clear;
 }
@@ -158,7 +162,7 @@ probe_vf_default(const struct vdpad_act *act, const char *bound,
     (void) vdpad_sysfs_read_number(&autoprobe, PCI_DEVICES
                                    "/%s/physfn/sriov_drivers_autoprobe", vf);
     if (autoprobe) {
-        return probe_vf(vf, why);
+        return probe_vf(vf, NULL, why);
     }
     /* A PF and its VFs have one driver with the cards that this is for. */
     error = vdpad_sysfs_link(driver, sizeof driver,
@@ -194,7 +198,7 @@ vdpad_step_vf_probe(const struct vdpad_act *act, struct vdpad_error *why)
     if (bound[0]) {
         error = unbind_vf(act, bound, why);
     }
-    return error ? error : probe_vf(vf, why);
+    return error ? error : probe_vf(vf, act->word, why);
 }
 
 static int

@@ -103,6 +103,30 @@ step_link(struct vdpad_observer *observer, const struct vdpad_act *act,
                          (long long) act->number);
 }
 
+/* Whether netdev 'ifindex' has that qdisc: where it has none, the kernel says
+ * ENOENT, or EINVAL if it once had one (tc_get_qdisc(),
+ * net/sched/sch_api.c, 6.12). */
+static int
+find_qdisc(struct vdpad_observer *observer, int32_t ifindex, bool clsact,
+           bool *is_found, struct vdpad_error *why)
+{
+    const struct vdpad_qdisc *row;
+    struct vdpad_rows rows;
+    int error;
+
+    *is_found = false;
+    error = vdpad_observe(observer, VDPAD_QDISC, &rows, why);
+    if (error) {
+        return error;
+    }
+    row = rows.picture.rows;
+    for (size_t i = 0; i < rows.picture.n; i++) {
+        *is_found |= row[i].ifindex == ifindex && row[i].clsact == clsact;
+    }
+    vdpad_rows_clear(&rows);
+    return 0;
+}
+
 static int
 step_qdisc_del(struct vdpad_observer *observer, const struct vdpad_act *act,
                struct vdpad_error *why)
@@ -110,9 +134,14 @@ step_qdisc_del(struct vdpad_observer *observer, const struct vdpad_act *act,
     const char *kind = act->word[0] ? act->word : "ingress";
     struct nl_msg *msg;
     struct vdpad_nl *nl;
+    bool is_found;
     int error = open_netdev(observer, act, &nl, why);
 
-    if (error) {
+    if (!error) {
+        error = find_qdisc(observer, act->ifindex, !strcmp(kind, "clsact"),
+                           &is_found, why);
+    }
+    if (error || !is_found) {
         return error;
     }
     msg = vdpad_nl_msg(RTM_DELQDISC, 0);

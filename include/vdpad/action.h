@@ -30,7 +30,9 @@ enum vdpad_act_kind {
     VDPAD_ACT_LINK_UP,          /* ifindex, object: netdev; number: 0, 1. */
     VDPAD_ACT_LINK_MTU,         /* ifindex, object: netdev; number: bytes. */
     VDPAD_ACT_QDISC_DEL,        /* ifindex, object: netdev: its ingress
-                                 * qdisc.  No such qdisc: success. */
+                                 * qdisc; word: "" or "ingress", or "clsact"
+                                 * for one of that kind.  No such qdisc:
+                                 * success. */
     VDPAD_ACT_PORT_HW_ADDR,     /* object: PF; number: devlink port index;
                                  * mac: of the function behind it. */
     VDPAD_ACT_N

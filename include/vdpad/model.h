@@ -62,7 +62,8 @@ struct vdpad_pci {
     int32_t numvfs, totalvfs;           /* Of a PF; -1 for a VF. */
     int32_t autoprobe;                  /* sriov_drivers_autoprobe; -1: no. */
     char driver[VDPAD_WORD_SIZE];       /* "" when unbound. */
-    char driver_override[VDPAD_WORD_SIZE];
+    char driver_override[VDPAD_WORD_SIZE];  /* Of a VF with a driver: reading
+                                         * it of others can hang. */
     int32_t iommu_group;                /* -1: none. */
 };
 
@@ -106,7 +107,8 @@ struct vdpad_dlport {
     char bus[VDPAD_WORD_SIZE];
     char dev[VDPAD_BDF_SIZE * 2];       /* The devlink instance (the PF). */
     uint32_t index;
-    int32_t flavour;                    /* enum devlink_port_flavour. */
+    int32_t flavour;                    /* enum devlink_port_flavour; -1: not
+                                         * told. */
     int32_t controller, pf, vf, sf;     /* -1: not told. */
     bool external;
     bool has_hw_addr;
@@ -146,7 +148,7 @@ struct vdpad_vbus {
     char name[VDPAD_NAME_SIZE];
     char parent[VDPAD_BDF_SIZE];        /* PCI parent (the VF); "": none. */
     char driver[VDPAD_WORD_SIZE];       /* vhost_vdpa, virtio_vdpa, "". */
-    char driver_override[VDPAD_WORD_SIZE];
+    char driver_override[VDPAD_WORD_SIZE];  /* Likewise. */
     char chardev[VDPAD_WORD_SIZE];      /* "vhost-vdpa-0"; node in /dev. */
     char virtio[VDPAD_WORD_SIZE];       /* "virtio3" under virtio_vdpa. */
     char netdev[VDPAD_IFNAME_SIZE];     /* Its netdev in our namespace. */

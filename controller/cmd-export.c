@@ -80,10 +80,10 @@ export_nova(struct vdpad_call *call)
     }
     if (!json_array_size(specs)) {
         json_decref(specs);
-        vdpad_call_error(call, "%s%s has no device with vdpa-type=vhost, the "
+        vdpad_call_error(call, "%s%s has %s device with vdpa-type=vhost, the "
                          "only kind that nova uses",
                          policy ? "policy " : "no policy",
-                         policy ? policy : "");
+                         policy ? policy : "", policy ? "no" : "a");
         return;
     }
     json_t *o = json_object();

@@ -122,16 +122,18 @@ vdpa_modules(const struct vdpad_check_input *in, struct vdpad_finding *f)
 {
     const struct vdpad_policy *policy = in->dev->policy;
     const struct vdpad_pf *pf = in->dev->pf;
-    const char *names[4] = { "vdpa", NULL };
+    const char *names[5] = { "vdpa", NULL };
     size_t n = 1;
 
     if (policy && policy->type == VDPAD_TYPE_NONE) {
         vdpad_skip(f);
         return;
     }
-    if (policy) {
-        names[n++] = policy->type == VDPAD_TYPE_VHOST ? "vhost_vdpa"
-                     : "virtio_vdpa";
+    if (policy && policy->type == VDPAD_TYPE_VHOST) {
+        names[n++] = "vhost_vdpa";
+    } else if (policy) {
+        names[n++] = "virtio_vdpa";
+        names[n++] = "virtio_net";
     }
     if (pf && !strcmp(pf->pci->driver, "mlx5_core")) {
         names[n++] = "mlx5_vdpa";

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plan, reconcile, resync, verify, event/list, metrics, exports. */
+#include "cmd-fixture.h"
+
+static void
+plan(void **state)
+{
+    json_t *steps = RUN_JSON("plan"), *step = json_array_get(steps, 0);
+
+    (void) state;
+    assert_int_equal(json_array_size(steps), 2);
+    assert_members(step, "action object reason when");
+    json_decref(steps);
+    char *text = RUN("plan");
+    assert_string_equal(text,
+        "ACTION    OBJECT             WHEN   REASON\n"
+        "vdpa-add  vdpa:0000:65:00.3  later  policy gold wants it\n"
+        "port-add  p0vf1              now    attach=auto");
+    free(text);
+    fix.ctl.plan.n = 0;
+    text = RUN("plan");
+    assert_string_equal(text, "ACTION  OBJECT  WHEN  REASON\nnone");
+    free(text);
+}
+
+static void
+reconcile(void **state)
+{
+    char *text = RUN("reconcile");
+
+    (void) state;
+    assert_int_equal(fix.ctl.reconciles, 1);
+    assert_contains(text, "planning anew now");
+    assert_contains(text, "2 steps so far");
+    free(text);
+    json_t *o = RUN_JSON("reconcile");
+    assert_members(o, "text steps");
+    json_decref(o);
+}
+
+static void
+resync(void **state)
+{
+    struct vdpad_request request;
+
+    (void) state;
+    START(&request, "resync");
+    assert_int_equal(fix.ctl.resyncs, 1);
+    assert_int_equal(fix.ctl.refreshes[0].mask, (1u << VDPAD_N_CLASSES) - 1);
+    fix.observed.class_[VDPAD_VDPA].error = -ETIMEDOUT;
+    fix.observed.class_[VDPAD_VDPA].known = false;
+    fixture_refreshed(NULL);
+    assert_contains(request.text, "pci         3  -\n");
+    assert_contains(request.text, "vdpa        -  Connection timed out\n");
+    free(request.text);
+}
+
+/* A copy of what is cached, whose pictures can be changed. */
+static struct vdpad_observed fresh;
+static struct vdpad_link fresh_links[2];
+
+static void
+verify(void **state)
+{
+    struct vdpad_request request;
+
+    (void) state;
+    fresh = fix.observed;
+    START(&request, "verify");
+    assert_true(fix.ctl.refreshes[0].compare);
+    assert_false(fix.ctl.refreshes[0].mask & 1u << VDPAD_HOLDER);
+    fixture_refreshed(&fresh);
+    assert_contains(request.text, "link     same       3            0  -\n");
+    assert_contains(request.text, "flow     polled     1            0  no");
+    assert_contains(request.text, "IN CACHE  WHAT\nnone");
+    free(request.text);
+}
+
+static void
+verify_finds_differences(void **state)
+{
+    struct vdpad_request request;
+
+    (void) state;
+    fresh = fix.observed;
+    /* Without the uplink; the first representor is changed, the second has
+     * only received more. */
+    memcpy(fresh_links, &fix.links[1], sizeof fresh_links);
+    fresh_links[0].mtu = 9000;
+    fresh_links[1].rx_packets += 10;
+    fresh.class_[VDPAD_LINK].picture.rows = fresh_links;
+    fresh.class_[VDPAD_LINK].picture.n = 2;
+    fresh.class_[VDPAD_VDPA].error = -ETIMEDOUT;
+    fix.observed.class_[VDPAD_PCI].fresh = false;
+    /* One more that the cache lacks. */
+    fix.observed.class_[VDPAD_QDISC].picture.n = 0;
+    START(&request, "verify", "--json");
+    fixture_refreshed(&fresh);
+    json_t *o = fixture_parse(request.text), *rows;
+    assert_members(o, "equal classes differences");
+    assert_true(json_is_false(json_object_get(o, "equal")));
+    rows = json_object_get(o, "differences");
+    assert_int_equal(json_array_size(rows), 3);
+    static const char *const expected[][3] = {
+        { "link", "extra", "10" }, { "link", "differs", "11" },
+        { "qdisc", "missing", "11/no" },
+    };
+    for (size_t i = 0; i < 3; i++) {
+        json_t *row = json_array_get(rows, i);
+
+        assert_members(row, "class key kind text");
+        assert_string_equal(json_string_value(json_object_get(row, "class")),
+                            expected[i][0]);
+        assert_string_equal(json_string_value(json_object_get(row, "kind")),
+                            expected[i][1]);
+        assert_string_equal(json_string_value(json_object_get(row, "key")),
+                            expected[i][2]);
+    }
+    assert_string_equal(json_string_value(json_object_get(
+                            json_array_get(rows, 1), "text")),
+                        "mtu 1500 -> 9000");
+    rows = json_object_get(o, "classes");
+    assert_members(json_array_get(rows, 0),
+                   "class result rows differences why");
+    assert_string_equal(json_string_value(json_object_get(
+                            json_array_get(rows, VDPAD_PCI), "result")),
+                        "unknown");
+    assert_string_equal(json_string_value(json_object_get(
+                            json_array_get(rows, VDPAD_VDPA), "result")),
+                        "unknown");
+    json_decref(o);
+}
+
+static void
+verify_without_an_answer(void **state)
+{
+    struct vdpad_request request;
+
+    (void) state;
+    START(&request, "verify");
+    fixture_refreshed(NULL);
+    assert_true(request.is_error);
+    free(request.text);
+}
+
+static void
+events(void **state)
+{
+    (void) state;
+    char *text = RUN("event/list");
+    assert_string_equal(text, "SERIAL  TIME  OBJECT  WHAT  TEXT\nnone");
+    free(text);
+    for (int i = 0; i < VDPAD_HISTORY_SIZE + 6; i++) {
+        vdpad_history_add(fix.ctl.history, "dev\x1b", "state", "%d %s", i,
+                          "a\nb");
+    }
+    assert_int_equal(vdpad_history_n(fix.ctl.history), VDPAD_HISTORY_SIZE);
+    assert_int_equal(vdpad_history_get(fix.ctl.history, 0)->serial, 7);
+    assert_null(vdpad_history_get(fix.ctl.history, VDPAD_HISTORY_SIZE));
+
+    json_t *list = RUN_JSON("event/list", "-n", "2");
+    assert_int_equal(json_array_size(list), 2);
+    json_t *last = json_array_get(list, 1);
+    assert_members(last, "serial time object what text");
+    assert_int_equal(json_integer_value(json_object_get(last, "serial")),
+                     VDPAD_HISTORY_SIZE + 6);
+    assert_string_equal(json_string_value(json_object_get(last, "object")),
+                        "dev?");
+    const char *time = json_string_value(json_object_get(last, "time"));
+    assert_int_equal(strlen(time), strlen("2025-11-21T01:50:00.123Z"));
+    json_decref(list);
+    list = RUN_JSON("event/list");
+    assert_int_equal(json_array_size(list), 100);
+    json_decref(list);
+    list = RUN_JSON("event/list", "-n", "99999");
+    assert_int_equal(json_array_size(list), VDPAD_HISTORY_SIZE);
+    json_decref(list);
+    text = RUN("event/list", "-n", "1");
+    assert_contains(text, "  dev?    state  1029 a?b");
+    free(text);
+}
+
+static void
+events_refuse_nonsense(void **state)
+{
+    static const char *const wrong[] = { "0", "-1", "", "x", "5x", " 5",
+                                         "99999999999999999999999" };
+
+    (void) state;
+    for (size_t i = 0; i < N_ELEMS(wrong); i++) {
+        char *text = RUN_ERROR("event/list", "-n", wrong[i]);
+        assert_contains(text, "usage: event/list [-n N]");
+        free(text);
+    }
+    char *text = RUN_ERROR("event/list", "-n");
+    assert_contains(text, "usage:");
+    free(text);
+}
+
+static void
+metrics(void **state)
+{
+    (void) state;
+    strcpy(fix.devs[1].name, "a\"b\\c");
+    char *text = RUN("metrics");
+    assert_contains(text, "# TYPE ovs_vdpad_build_info gauge\n"
+                    "ovs_vdpad_build_info{version=\"" VDPAD_VERSION
+                    "\"} 1\n");
+    assert_contains(text, "\novs_vdpad_healthy 0\n");
+    assert_contains(text, "\novs_vdpad_database_connected 1\n");
+    assert_contains(text, "\novs_vdpad_devices{state=\"ready\"} 1\n");
+    assert_contains(text, "\novs_vdpad_device_state{device="
+                    "\"vdpa:0000:65:00.2\",state=\"ready\"} 1\n");
+    assert_contains(text, "\novs_vdpad_device_packets{device="
+                    "\"vdpa:0000:65:00.2\",class=\"hw\"} 1000\n");
+    assert_contains(text, "device_in_use{device=\"a\\\"b\\\\c\"} 0\n");
+    assert_contains(text, "\novs_vdpad_class_observable{class=\"flow\"} 1\n");
+    free(text);
+
+    /* What is not known is left out rather than told wrong. */
+    fix.observed.class_[VDPAD_FLOW].known = false;
+    text = RUN("metrics");
+    assert_null(strstr(text, "ovs_vdpad_device_packets{"));
+    assert_contains(text, "\novs_vdpad_class_observable{class=\"flow\"} 0\n");
+    free(text);
+    json_t *families = RUN_JSON("metrics");
+    json_t *one = json_array_get(families, 0);
+    assert_members(one, "name type help samples");
+    assert_members(json_array_get(json_object_get(one, "samples"), 0),
+                   "labels value");
+    json_decref(families);
+}
+
+static void
+flow_stats(void **state)
+{
+    static const char members[] = "name representor verdict hw_flows "
+        "sw_flows kernel_flows hw_packets hw_bytes sw_packets sw_bytes "
+        "slow_path_packets";
+    json_t *o = RUN_JSON("flow/stats");
+
+    (void) state;
+    assert_members(o, "devices total");
+    assert_int_equal(json_array_size(json_object_get(o, "devices")), 2);
+    assert_members(json_array_get(json_object_get(o, "devices"), 0), members);
+    assert_members(json_object_get(o, "total"), "hw_flows sw_flows "
+                   "kernel_flows hw_packets hw_bytes sw_packets sw_bytes "
+                   "slow_path_packets");
+    assert_int_equal(json_integer_value(json_object_get(
+                         json_object_get(o, "total"), "slow_path_packets")),
+                     200);
+    json_decref(o);
+    o = RUN_JSON("flow/stats", "lp1");
+    assert_int_equal(json_array_size(json_object_get(o, "devices")), 1);
+    json_decref(o);
+    char *text = RUN("flow/stats", "p0vf0");
+    assert_contains(text, "\ntotal              -");
+    free(text);
+}
+
+static void
+export_nova(void **state)
+{
+    char *text = RUN("export/nova", "gold");
+
+    (void) state;
+    assert_memory_equal(text, "[pci]\n#", 7);
+    assert_contains(text, "\ndevice_spec = {\"address\": \"0000:65:00.2\", "
+                    "\"physical_network\": null}\n");
+    free(text);
+    json_t *o = RUN_JSON("export/nova");
+    assert_members(o, "device_spec");
+    assert_int_equal(json_array_size(json_object_get(o, "device_spec")), 2);
+    json_decref(o);
+    text = RUN_ERROR("export/nova", "silver");
+    assert_contains(text, "no policy \"silver\"; there is gold");
+    free(text);
+    fix.policy.type = VDPAD_TYPE_VIRTIO;
+    text = RUN_ERROR("export/nova", "gold");
+    assert_contains(text, "policy gold has no device with vdpa-type=vhost");
+    free(text);
+    text = RUN_ERROR("export/nova");
+    assert_contains(text, "no policy has a device");
+    free(text);
+}
+
+static void
+export_libvirt(void **state)
+{
+    char *text = RUN("export/libvirt", "lp1");
+
+    (void) state;
+    assert_string_equal(text, "<interface type='vdpa'>\n"
+                        "  <mac address='02:00:00:00:00:01'/>\n"
+                        "  <source dev='/dev/vhost-vdpa-0'/>\n"
+                        "</interface>");
+    free(text);
+    json_t *o = RUN_JSON("export/libvirt", "lp1");
+    assert_members(o, "name chardev xml");
+    json_decref(o);
+    text = RUN_ERROR("export/libvirt", "vdpa:0000:65:00.3");
+    assert_contains(text, "has no char device: waiting for the management");
+    free(text);
+    strcpy(fix.vbus[0].chardev, "x'/><evil/>");
+    text = RUN_ERROR("export/libvirt", "lp1");
+    assert_contains(text, "has no char device");
+    free(text);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        fixture_test(plan),
+        fixture_test(reconcile),
+        fixture_test(resync),
+        fixture_test(verify),
+        fixture_test(verify_finds_differences),
+        fixture_test(verify_without_an_answer),
+        fixture_test(events),
+        fixture_test(events_refuse_nonsense),
+        fixture_test(metrics),
+        fixture_test(flow_stats),
+        fixture_test(export_nova),
+        fixture_test(export_libvirt),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

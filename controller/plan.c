@@ -138,15 +138,22 @@ judge(struct vdpad_planner *p, struct vdpad_step *step,
     return VDPAD_ASK_DUE;
 }
 
+static void
+format_reason(char text[VDPAD_REASON_SIZE], const char *format, va_list args)
+{
+    char raw[VDPAD_REASON_SIZE];
+
+    (void) vsnprintf(raw, sizeof raw, format, args);
+    vdpad_text(text, VDPAD_REASON_SIZE, "%s", raw);
+}
+
 #define FORMAT_REASON(STEP, FORMAT)                                          \
     do {                                                                     \
-        char reason_[VDPAD_REASON_SIZE];                                     \
         va_list args_;                                                       \
                                                                              \
         va_start(args_, FORMAT);                                             \
-        (void) vsnprintf(reason_, sizeof reason_, FORMAT, args_);            \
+        format_reason((STEP)->reason, FORMAT, args_);                        \
         va_end(args_);                                                       \
-        vdpad_text((STEP)->reason, sizeof (STEP)->reason, "%s", reason_);    \
     } while (0)
 
 enum vdpad_ask
@@ -163,10 +170,18 @@ vdpad_ask_act(struct vdpad_planner *p, uint32_t lane,
     if (stale != VDPAD_N_CLASSES && !(e && e->in_flight)) {
         const struct vdpad_observed_class *c = &o->class_[stale];
 
-        vdpad_text(text, VDPAD_REASON_SIZE, "%s is being observed%s%s",
-                   vdpad_class_name(stale), c->error ? ": " : "",
-                   c->error ? c->why.text : "");
-        return c->error ? VDPAD_ASK_UNSURE : VDPAD_ASK_OBSERVING;
+        if (c->error) {
+            vdpad_text(text, VDPAD_REASON_SIZE, "%s cannot be observed: %s",
+                       vdpad_class_name(stale), c->why.text);
+            return VDPAD_ASK_UNSURE;
+        }
+        /* Most likely done already and about to be seen. */
+        va_list args;
+
+        va_start(args, reason);
+        format_reason(text, reason, args);
+        va_end(args);
+        return VDPAD_ASK_OBSERVING;
     }
 
     struct vdpad_step *step = new_step(p, VDPAD_STEP_KERNEL);

@@ -8,8 +8,9 @@
 #include <vdpad/action.h>
 
 const char *const vdpad_module_names[] = {
-    "vdpa", "vhost_vdpa", "virtio_vdpa", "virtio_net", "mlx5_core",
-    "mlx5_vdpa", "vfio_pci", "cls_flower", "act_mirred", "sch_ingress", NULL,
+    "vdpa",       "vhost_vdpa",  "virtio_vdpa", "virtio_net",
+    "mlx5_core",  "mlx5_vdpa",   "vfio_pci",    "cls_flower",
+    "act_mirred", "sch_ingress", NULL,
 };
 
 /* -1, 0, 1. */
@@ -17,17 +18,16 @@ const char *const vdpad_module_names[] = {
 
 /* Declares TYPE_order(), which compares two rows by EXPRESSION over 'a' and
  * 'b'. */
-#define ROW_ORDER(TYPE, EXPRESSION)                                         \
-    static int                                                              \
-    TYPE##_order(const void *a_, const void *b_)                            \
-    {                                                                       \
-        const struct vdpad_##TYPE *a = a_, *b = b_;                         \
-        return EXPRESSION;                                                  \
+#define ROW_ORDER(TYPE, EXPRESSION)                         \
+    static int TYPE##_order(const void *a_, const void *b_) \
+    {                                                       \
+        const struct vdpad_##TYPE *a = a_, *b = b_;         \
+        return EXPRESSION;                                  \
     }
 
 static int
-order_handle(const char *bus_a, const char *dev_a,
-             const char *bus_b, const char *dev_b)
+order_handle(const char *bus_a, const char *dev_a, const char *bus_b,
+             const char *dev_b)
 {
     int order = strcmp(bus_a, bus_b);
 
@@ -78,33 +78,27 @@ static const struct class_info {
 } classes[VDPAD_N_CLASSES] = {
 #define CLASS(TAG, TYPE) \
     [TAG] = { #TYPE, sizeof(struct vdpad_##TYPE), TYPE##_order }
-    CLASS(VDPAD_MODULE, module),
-    CLASS(VDPAD_PCI, pci),
-    CLASS(VDPAD_LINK, link),
-    CLASS(VDPAD_ESWITCH, eswitch),
-    CLASS(VDPAD_DLPORT, dlport),
-    CLASS(VDPAD_MGMTDEV, mgmtdev),
-    CLASS(VDPAD_VDPA, vdpa),
-    CLASS(VDPAD_VBUS, vbus),
-    CLASS(VDPAD_FEATURE, feature),
-    CLASS(VDPAD_HOLDER, holder),
-    CLASS(VDPAD_QDISC, qdisc),
-    CLASS(VDPAD_FLOW, flow),
+    CLASS(VDPAD_MODULE, module),   CLASS(VDPAD_PCI, pci),
+    CLASS(VDPAD_LINK, link),       CLASS(VDPAD_ESWITCH, eswitch),
+    CLASS(VDPAD_DLPORT, dlport),   CLASS(VDPAD_MGMTDEV, mgmtdev),
+    CLASS(VDPAD_VDPA, vdpa),       CLASS(VDPAD_VBUS, vbus),
+    CLASS(VDPAD_FEATURE, feature), CLASS(VDPAD_HOLDER, holder),
+    CLASS(VDPAD_QDISC, qdisc),     CLASS(VDPAD_FLOW, flow),
 #undef CLASS
 };
 
 size_t
 vdpad_row_size(enum vdpad_class class_)
 {
-    return (unsigned int) class_ < VDPAD_N_CLASSES
-           ? classes[class_].row_size : 0;
+    return (unsigned int) class_ < VDPAD_N_CLASSES ? classes[class_].row_size
+                                                   : 0;
 }
 
 const char *
 vdpad_class_name(enum vdpad_class class_)
 {
-    return (unsigned int) class_ < VDPAD_N_CLASSES
-           ? classes[class_].name : "?";
+    return (unsigned int) class_ < VDPAD_N_CLASSES ? classes[class_].name
+                                                   : "?";
 }
 
 int

@@ -48,7 +48,9 @@ vdpad_attrs_parse(struct nlattr *tb[], int max, const void *data, size_t len,
     }
     /* Not written to: libnl lacks a const. */
     return nla_parse(tb, max, (struct nlattr *) (uintptr_t) data, (int) len,
-                     policy) ? -EBADMSG : 0;
+                     policy)
+               ? -EBADMSG
+               : 0;
 }
 
 int

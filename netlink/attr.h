@@ -14,16 +14,36 @@
  * concern them, and -EBADMSG for one that cannot be understood. */
 #define VDPAD_CODEC_SKIP 1
 
-/* Policy entries.  libnl checks only the least length of a number: an attribute
- * that is longer than its type is not the attribute we think it is. */
-#define VDPAD_POLICY_U8 { .type = NLA_U8, .minlen = 1, .maxlen = 1 }
-#define VDPAD_POLICY_U16 { .type = NLA_U16, .minlen = 2, .maxlen = 2 }
-#define VDPAD_POLICY_U32 { .type = NLA_U32, .minlen = 4, .maxlen = 4 }
-#define VDPAD_POLICY_U64 { .type = NLA_U64, .minlen = 8, .maxlen = 8 }
-#define VDPAD_POLICY_TEXT { .type = NLA_STRING, .minlen = 1 }
-#define VDPAD_POLICY_NEST { .type = NLA_NESTED }
-#define VDPAD_POLICY_BYTES(MIN, MAX) \
-    { .type = NLA_UNSPEC, .minlen = (MIN), .maxlen = (MAX) }
+/* Policy entries.  libnl checks only the least length of a number: an
+ * attribute that is longer than its type is not the one we think it is. */
+#define VDPAD_POLICY_U8                          \
+    {                                            \
+        .type = NLA_U8, .minlen = 1, .maxlen = 1 \
+    }
+#define VDPAD_POLICY_U16                          \
+    {                                             \
+        .type = NLA_U16, .minlen = 2, .maxlen = 2 \
+    }
+#define VDPAD_POLICY_U32                          \
+    {                                             \
+        .type = NLA_U32, .minlen = 4, .maxlen = 4 \
+    }
+#define VDPAD_POLICY_U64                          \
+    {                                             \
+        .type = NLA_U64, .minlen = 8, .maxlen = 8 \
+    }
+#define VDPAD_POLICY_TEXT               \
+    {                                   \
+        .type = NLA_STRING, .minlen = 1 \
+    }
+#define VDPAD_POLICY_NEST  \
+    {                      \
+        .type = NLA_NESTED \
+    }
+#define VDPAD_POLICY_BYTES(MIN, MAX)                         \
+    {                                                        \
+        .type = NLA_UNSPEC, .minlen = (MIN), .maxlen = (MAX) \
+    }
 
 /* Whether the 'len' bytes at 'data' (aligned to 4) are attributes from end to
  * end, with nothing left over but padding. */
@@ -57,8 +77,8 @@ uint16_t vdpad_attr_u16(const struct nlattr *attr, uint16_t absent);
 uint32_t vdpad_attr_u32(const struct nlattr *attr, uint32_t absent);
 uint64_t vdpad_attr_u64(const struct nlattr *attr, uint64_t absent);
 
-/* Copies a MAC address; returns false, and leaves 'mac', when 'attr' is NULL or
- * not 6 bytes long. */
+/* Copies a MAC address; returns false, and leaves 'mac', when 'attr' is NULL
+ * or not 6 bytes long. */
 bool vdpad_attr_mac(const struct nlattr *attr, uint8_t mac[6]);
 
 /* Copies 'src' to 'dst' of 'size' bytes, cut if necessary, the rest of 'dst'

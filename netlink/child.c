@@ -30,9 +30,10 @@ set_attributes(posix_spawnattr_t *attributes)
         error = posix_spawnattr_setpgroup(attributes, 0);
     }
     if (!error) {
-        error = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK
-                                         | POSIX_SPAWN_SETSIGDEF
-                                         | POSIX_SPAWN_SETPGROUP);
+        error = posix_spawnattr_setflags(attributes,
+                                         POSIX_SPAWN_SETSIGMASK
+                                             | POSIX_SPAWN_SETSIGDEF
+                                             | POSIX_SPAWN_SETPGROUP);
     }
     return error;
 }
@@ -80,15 +81,19 @@ vdpad_child_start(struct vdpad_child *child, const char *role,
     int fds[2], error;
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds)) {
-        return vdpad_error_set(why, -errno, "helper process %s: socketpair: "
-                               "%s", role, strerror(errno));
+        return vdpad_error_set(why, -errno,
+                               "helper process %s: socketpair: "
+                               "%s",
+                               role, strerror(errno));
     }
     error = spawn(&child->pid, role, fds[1]);
     (void) close(fds[1]);
     if (error) {
         (void) close(fds[0]);
-        return vdpad_error_set(why, -error, "helper process %s: cannot run "
-                               "/proc/self/exe: %s", role, strerror(error));
+        return vdpad_error_set(why, -error,
+                               "helper process %s: cannot run "
+                               "/proc/self/exe: %s",
+                               role, strerror(error));
     }
     child->fd = fds[0];
     /* Not reaped yet, so the number is still this process's.  (glibc has
@@ -113,8 +118,7 @@ vdpad_child_leave(struct vdpad_child *child, bool is_stuck)
         child->fd = -1;
     }
     if (is_stuck) {
-        (void) syscall(SYS_pidfd_send_signal, child->pid_fd, SIGKILL, NULL,
-                       0);
+        (void) syscall(SYS_pidfd_send_signal, child->pid_fd, SIGKILL, NULL, 0);
     }
 }
 

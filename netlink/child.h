@@ -11,8 +11,8 @@
 
 struct vdpad_child {
     pid_t pid;
-    int pid_fd;                 /* Readable when the process has ended. */
-    int fd;                     /* Our end of the socket; -1: closed. */
+    int pid_fd; /* Readable when the process has ended. */
+    int fd;     /* Our end of the socket; -1: closed. */
 };
 
 /* Starts this program anew (/proc/self/exe) as a helper with 'role'.  Returns

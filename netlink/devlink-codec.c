@@ -32,10 +32,10 @@ static const struct nla_policy policy[ATTR_MAX + 1] = {
 };
 
 static const struct nla_policy
-function_policy[DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR + 1] = {
-    /* MAX_ADDR_LEN; InfiniBand's have 20. */
-    [DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR] = VDPAD_POLICY_BYTES(1, 32),
-};
+    function_policy[DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR + 1] = {
+        /* MAX_ADDR_LEN; InfiniBand's have 20. */
+        [DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR] = VDPAD_POLICY_BYTES(1, 32),
+    };
 
 static int
 parse(struct nlattr *tb[], const void *payload, size_t len, uint8_t *cmd)
@@ -61,8 +61,9 @@ take_handle(struct nlattr *tb[], char *bus, size_t bus_size, char *dev,
         return -EBADMSG;
     }
     return vdpad_attr_text(tb[DEVLINK_ATTR_BUS_NAME], bus, bus_size)
-           && vdpad_attr_text(tb[DEVLINK_ATTR_DEV_NAME], dev, dev_size)
-           ? 0 : VDPAD_CODEC_SKIP;
+                   && vdpad_attr_text(tb[DEVLINK_ATTR_DEV_NAME], dev, dev_size)
+               ? 0
+               : VDPAD_CODEC_SKIP;
 }
 
 int
@@ -118,12 +119,14 @@ vdpad_devlink_decode_eswitch(const void *payload, size_t len,
 static int
 take_firmware(const void *payload, size_t len, struct vdpad_eswitch *row)
 {
-    const struct nlattr *attrs = (const struct nlattr *)
-        (const void *) ((const char *) payload + GENL_HDRLEN);
+    const struct nlattr *attrs =
+        (const struct nlattr *) (const void *) ((const char *) payload
+                                                + GENL_HDRLEN);
     const struct nlattr *attr;
     int left;
 
-    nla_for_each_attr(attr, attrs, (int) (len - GENL_HDRLEN), left) {
+    nla_for_each_attr(attr, attrs, (int) (len - GENL_HDRLEN), left)
+    {
         struct nlattr *tb[ATTR_MAX + 1];
         char name[32];
 
@@ -133,8 +136,7 @@ take_firmware(const void *payload, size_t len, struct vdpad_eswitch *row)
         if (vdpad_attrs_parse_nested(tb, ATTR_MAX, attr, policy)) {
             return -EBADMSG;
         }
-        vdpad_attr_text(tb[DEVLINK_ATTR_INFO_VERSION_NAME], name,
-                        sizeof name);
+        vdpad_attr_text(tb[DEVLINK_ATTR_INFO_VERSION_NAME], name, sizeof name);
         if (!strcmp(name, "fw.version")
             || (!strcmp(name, "fw") && !row->fw_version[0])) {
             vdpad_attr_text(tb[DEVLINK_ATTR_INFO_VERSION_VALUE],
@@ -161,7 +163,8 @@ vdpad_devlink_decode_info(const void *payload, size_t len,
     vdpad_attr_text(tb[DEVLINK_ATTR_INFO_DRIVER_NAME], row->driver,
                     sizeof row->driver);
     return tb[DEVLINK_ATTR_INFO_VERSION_RUNNING]
-           ? take_firmware(payload, len, row) : 0;
+               ? take_firmware(payload, len, row)
+               : 0;
 }
 
 static int32_t
@@ -263,8 +266,9 @@ vdpad_devlink_encode_handle(struct nl_msg *msg, const char *bus,
                             const char *dev)
 {
     return nla_put_string(msg, DEVLINK_ATTR_BUS_NAME, bus)
-           || nla_put_string(msg, DEVLINK_ATTR_DEV_NAME, dev)
-           ? -EMSGSIZE : 0;
+                   || nla_put_string(msg, DEVLINK_ATTR_DEV_NAME, dev)
+               ? -EMSGSIZE
+               : 0;
 }
 
 int
@@ -284,8 +288,7 @@ vdpad_devlink_encode_eswitch(struct nl_msg *msg, const char *bus,
         error = -EMSGSIZE;
     }
     if (!error && encap >= 0
-        && nla_put_u8(msg, DEVLINK_ATTR_ESWITCH_ENCAP_MODE,
-                      (uint8_t) encap)) {
+        && nla_put_u8(msg, DEVLINK_ATTR_ESWITCH_ENCAP_MODE, (uint8_t) encap)) {
         error = -EMSGSIZE;
     }
     return error;
@@ -305,8 +308,7 @@ vdpad_devlink_encode_hw_addr(struct nl_msg *msg, const char *bus,
     /* The kernel wants the flag NLA_F_NESTED here (nla_parse_nested() of a
      * strict policy), which libnl 3.7 sets. */
     nest = nla_nest_start(msg, DEVLINK_ATTR_PORT_FUNCTION);
-    if (!nest
-        || nla_put(msg, DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR, 6, mac)) {
+    if (!nest || nla_put(msg, DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR, 6, mac)) {
         return -EMSGSIZE;
     }
     nla_nest_end(msg, nest);

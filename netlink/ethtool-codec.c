@@ -55,7 +55,8 @@ find_bit(const struct nlattr *bitset, bool *is_set)
                                (size_t) nla_len(tb[ETHTOOL_A_BITSET_BITS]))) {
         return -EBADMSG;
     }
-    nla_for_each_nested(attr, tb[ETHTOOL_A_BITSET_BITS], left) {
+    nla_for_each_nested(attr, tb[ETHTOOL_A_BITSET_BITS], left)
+    {
         struct nlattr *bit[ETHTOOL_A_BITSET_BIT_MAX + 1];
         char name[sizeof FEATURE_NAME + 1];
 
@@ -122,8 +123,7 @@ vdpad_ethtool_encode_set(struct nl_msg *msg, int32_t ifindex, bool on)
 
     header = nla_nest_start(msg, ETHTOOL_A_FEATURES_HEADER);
     if (!header
-        || nla_put_u32(msg, ETHTOOL_A_HEADER_DEV_INDEX,
-                       (uint32_t) ifindex)) {
+        || nla_put_u32(msg, ETHTOOL_A_HEADER_DEV_INDEX, (uint32_t) ifindex)) {
         return -EMSGSIZE;
     }
     nla_nest_end(msg, header);
@@ -131,8 +131,7 @@ vdpad_ethtool_encode_set(struct nl_msg *msg, int32_t ifindex, bool on)
     wanted = nla_nest_start(msg, ETHTOOL_A_FEATURES_WANTED);
     bits = wanted ? nla_nest_start(msg, ETHTOOL_A_BITSET_BITS) : NULL;
     bit = bits ? nla_nest_start(msg, ETHTOOL_A_BITSET_BITS_BIT) : NULL;
-    if (!bit
-        || nla_put_string(msg, ETHTOOL_A_BITSET_BIT_NAME, FEATURE_NAME)
+    if (!bit || nla_put_string(msg, ETHTOOL_A_BITSET_BIT_NAME, FEATURE_NAME)
         || (on && nla_put_flag(msg, ETHTOOL_A_BITSET_BIT_VALUE))) {
         return -EMSGSIZE;
     }

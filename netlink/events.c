@@ -23,9 +23,9 @@
 #define BUFFER_SIZE (4 << 20)
 
 /* What each socket tells of, and so what is unknown after a loss. */
-#define ROUTE_CLASSES (1u << VDPAD_LINK | 1u << VDPAD_FEATURE \
-                       | 1u << VDPAD_QDISC | 1u << VDPAD_FLOW)
-#define UEVENT_CLASSES ((1u << VDPAD_N_CLASSES) - 1)
+#define ROUTE_CLASSES                                           \
+    (1u << VDPAD_LINK | 1u << VDPAD_FEATURE | 1u << VDPAD_QDISC \
+     | 1u << VDPAD_FLOW)
 
 static void
 on_readable(struct vdpad_loop *loop, int fd, unsigned int events,
@@ -43,14 +43,17 @@ open_socket(struct vdpad_netlink *netlink, struct vdpad_event_socket *es,
 {
     static const int size = BUFFER_SIZE;
     struct sockaddr_nl address = {
-        .nl_family = AF_NETLINK, .nl_groups = 1u << (group - 1),
+        .nl_family = AF_NETLINK,
+        .nl_groups = 1u << (group - 1),
     };
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
                     protocol);
 
     if (fd < 0) {
-        return vdpad_error_set(why, -errno, "netlink events of protocol %d: "
-                               "%s", protocol, strerror(errno));
+        return vdpad_error_set(why, -errno,
+                               "netlink events of protocol %d: "
+                               "%s",
+                               protocol, strerror(errno));
     }
     /* The second for who lacks CAP_NET_ADMIN. */
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size)) {
@@ -60,8 +63,10 @@ open_socket(struct vdpad_netlink *netlink, struct vdpad_event_socket *es,
         int error = -errno;
 
         (void) close(fd);
-        return vdpad_error_set(why, error, "netlink events of protocol %d: "
-                               "bind: %s", protocol, strerror(-error));
+        return vdpad_error_set(why, error,
+                               "netlink events of protocol %d: "
+                               "bind: %s",
+                               protocol, strerror(-error));
     }
     es->netlink = netlink;
     es->fd = fd;
@@ -80,8 +85,8 @@ vdpad_events_open(struct vdpad_netlink *netlink, struct vdpad_error *why)
     error = open_socket(netlink, &netlink->route_events, NETLINK_ROUTE,
                         RTNLGRP_LINK, why);
     if (!error) {
-        error = open_socket(netlink, &netlink->uevents,
-                            NETLINK_KOBJECT_UEVENT, UEVENT_GROUP_KERNEL, why);
+        error = open_socket(netlink, &netlink->uevents, NETLINK_KOBJECT_UEVENT,
+                            UEVENT_GROUP_KERNEL, why);
     }
     if (error) {
         vdpad_events_destroy(netlink);
@@ -150,7 +155,7 @@ vdpad_events_run(struct vdpad_netlink *netlink)
     es = &netlink->uevents;
     if (es->is_ready) {
         received(es, vdpad_receive_text(es->fd, on_uevent, netlink),
-                 UEVENT_CLASSES);
+                 VDPAD_ALL_CLASSES);
     }
 }
 

@@ -27,10 +27,11 @@ decode_groups(const struct nlattr *nest, struct vdpad_genl_family *family)
     if (!vdpad_attrs_are_sound(nla_data(nest), (size_t) nla_len(nest))) {
         return -EBADMSG;
     }
-    nla_for_each_nested(attr, nest, left) {
+    nla_for_each_nested(attr, nest, left)
+    {
         struct nlattr *tb[CTRL_ATTR_MCAST_GRP_MAX + 1];
-        int error = vdpad_attrs_parse_nested(tb, CTRL_ATTR_MCAST_GRP_MAX,
-                                             attr, group_policy);
+        int error = vdpad_attrs_parse_nested(tb, CTRL_ATTR_MCAST_GRP_MAX, attr,
+                                             group_policy);
 
         if (error || !tb[CTRL_ATTR_MCAST_GRP_NAME]
             || !tb[CTRL_ATTR_MCAST_GRP_ID]) {
@@ -73,5 +74,6 @@ vdpad_genl_decode_family(const void *payload, size_t len,
     vdpad_attr_text(tb[CTRL_ATTR_FAMILY_NAME], family->name,
                     sizeof family->name);
     return tb[CTRL_ATTR_MCAST_GROUPS]
-           ? decode_groups(tb[CTRL_ATTR_MCAST_GROUPS], family) : 0;
+               ? decode_groups(tb[CTRL_ATTR_MCAST_GROUPS], family)
+               : 0;
 }

@@ -10,13 +10,13 @@
 #define VDPAD_GENL_GROUPS 8
 
 struct vdpad_genl_family {
-    char name[16];                      /* GENL_NAMSIZ. */
+    char name[16]; /* GENL_NAMSIZ. */
     uint16_t id;
     size_t n_groups;
     struct {
         char name[16];
         uint32_t id;
-    } groups[VDPAD_GENL_GROUPS];        /* Further ones are left out. */
+    } groups[VDPAD_GENL_GROUPS]; /* Further ones are left out. */
 };
 
 /* Decodes the 'len' bytes at 'payload' (a genlmsghdr and its attributes, of a

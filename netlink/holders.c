@@ -25,7 +25,7 @@ struct scan {
     vdpad_holders_cb *cb;
     void *aux;
     struct vdpad_error *why;
-    int32_t pid;                        /* Being looked at. */
+    int32_t pid; /* Being looked at. */
     int fd_dir;
 };
 
@@ -41,12 +41,13 @@ vdpad_holders_major(const char *name)
     }
     while (found == VDPAD_NO_MAJOR && fgets(line, sizeof line, stream)
            && strncmp(line, "Block", 5)) {
-        char word[64];
-        unsigned int number;
+        const char *p = line + strspn(line, " ");
+        uint64_t number;
 
-        if (sscanf(line, "%u %63s", &number, word) == 2
-            && !strcmp(word, name)) {
-            found = number;
+        line[strcspn(line, "\n")] = '\0';
+        if (!vdpad_number_take(&p, UINT16_MAX, &number) && *p == ' '
+            && !strcmp(p + 1, name)) {
+            found = (uint32_t) number;
         }
     }
     (void) fclose(stream);
@@ -85,13 +86,14 @@ on_process(void *scan_, const char *name)
 {
     struct scan *scan = scan_;
     char path[64];
-    int pid, end = 0, error;
+    uint64_t pid;
+    int error;
 
-    if (sscanf(name, "%d%n", &pid, &end) != 1 || name[end]) {
+    if (vdpad_number_after(name, "", INT32_MAX, &pid)) {
         return 0;
     }
-    scan->pid = pid;
-    (void) snprintf(path, sizeof path, "/proc/%d/fd", pid);
+    scan->pid = (int32_t) pid;
+    (void) snprintf(path, sizeof path, "/proc/%d/fd", (int) pid);
     scan->fd_dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (scan->fd_dir < 0) {
         error = -errno;
@@ -103,11 +105,12 @@ on_process(void *scan_, const char *name)
         /* It has ended. */
         return 0;
     }
-    return error == -EACCES || error == -EPERM
-           ? vdpad_error_set(scan->why, -EACCES,
-                             "the open files of process %d may not be looked "
-                             "at: CAP_SYS_PTRACE is needed", pid)
-           : error;
+    return error == -EACCES || error == -EPERM ? vdpad_error_set(
+               scan->why, -EACCES,
+               "the open files of process %d may not be looked "
+               "at: CAP_SYS_PTRACE is needed",
+               (int) pid)
+                                               : error;
 }
 
 int
@@ -124,8 +127,7 @@ vdpad_holders_scan(vdpad_holders_cb *cb, void *aux, struct vdpad_error *why)
     struct stat status;
     int error;
 
-    if (scan.vhost_major == VDPAD_NO_MAJOR
-        && scan.vfio_major == VDPAD_NO_MAJOR
+    if (scan.vhost_major == VDPAD_NO_MAJOR && scan.vfio_major == VDPAD_NO_MAJOR
         && scan.vfio_cdev_major == VDPAD_NO_MAJOR) {
         return 0;
     }
@@ -176,8 +178,7 @@ vdpad_holders_command(int32_t pid, char *command, size_t size)
         }
     }
     if (n <= 0) {
-        (void) vdpad_sysfs_read(text, sizeof text, "/proc/%d/comm",
-                                (int) pid);
+        (void) vdpad_sysfs_read(text, sizeof text, "/proc/%d/comm", (int) pid);
     }
     for (char *p = text; *p; p++) {
         unsigned char c = (unsigned char) *p;
@@ -227,10 +228,12 @@ int
 vdpad_holders_observe(struct vdpad_rows *rows, struct vdpad_error *why)
 {
     struct collect collect = {
-        .rows = rows, .major_ = vdpad_holders_major("vhost-vdpa"),
+        .rows = rows,
+        .major_ = vdpad_holders_major("vhost-vdpa"),
     };
 
     /* No driver of that name, no such devices. */
     return collect.major_ == VDPAD_NO_MAJOR
-           ? 0 : vdpad_holders_scan(on_holder, &collect, why);
+               ? 0
+               : vdpad_holders_scan(on_holder, &collect, why);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who uses a device.  Character devices are never opened to find out: opening
- * one resets the vDPA device (vhost_vdpa_open(), drivers/vhost/vdpa.c).  Instead
- * the open files of all processes are looked at, by device number, since the
- * name of the node is another in a chroot or container. */
+ * one resets the vDPA device (vhost_vdpa_open(), drivers/vhost/vdpa.c).
+ * Instead the open files of all processes are looked at, by device number,
+ * since the name of the node is another in a chroot or container. */
 #ifndef VDPAD_NETLINK_HOLDERS_H
 #define VDPAD_NETLINK_HOLDERS_H 1
 

@@ -24,7 +24,7 @@ struct watched {
 struct watch {
     size_t n, capacity;
     struct watched *devices;
-    const struct vdpad_rows *vbus;      /* All vDPA devices. */
+    const struct vdpad_rows *vbus; /* All vDPA devices. */
     uint32_t vhost_major;
     bool refuse_orphans;
     struct vdpad_error *why;
@@ -37,8 +37,10 @@ watch_add(struct watch *watch, uint32_t major_, uint32_t minor_,
     struct watched *device;
 
     if (watch->n == MAX_WATCHED) {
-        return vdpad_error_set(watch->why, -E2BIG, "more than %d character "
-                               "devices to look for", MAX_WATCHED);
+        return vdpad_error_set(watch->why, -E2BIG,
+                               "more than %d character "
+                               "devices to look for",
+                               MAX_WATCHED);
     }
     if (watch->n == watch->capacity) {
         watch->capacity = watch->capacity ? watch->capacity * 2 : 16;
@@ -57,7 +59,7 @@ watch_add(struct watch *watch, uint32_t major_, uint32_t minor_,
 static int
 watch_vdpa(struct watch *watch, const struct vdpad_vbus *row)
 {
-    unsigned int number;
+    uint64_t number;
 
     if (row->netdev_away) {
         return vdpad_error_set(watch->why, -EBUSY,
@@ -65,11 +67,10 @@ watch_vdpa(struct watch *watch, const struct vdpad_vbus *row)
                                "%s is in another network namespace",
                                row->name, row->virtio);
     }
-    if (sscanf(row->chardev, "vhost-vdpa-%u", &number) == 1) {
-        return watch_add(watch, watch->vhost_major, number,
-                         row->name, row->chardev);
-    }
-    return 0;
+    return vdpad_number_after(row->chardev, "vhost-vdpa-", UINT32_MAX, &number)
+               ? 0
+               : watch_add(watch, watch->vhost_major, (uint32_t) number,
+                           row->name, row->chardev);
 }
 
 /* Watches for users of a function's VFIO devices. */
@@ -78,14 +79,18 @@ struct vfio_entry {
     const char *vf;
 };
 
+/* Watches the device whose number is 'text', "MAJOR:MINOR". */
 static int
 watch_number(struct watch *watch, const char *vf, const char *text,
              const char *node)
 {
-    unsigned int major_, minor_;
+    uint64_t major_, minor_;
 
-    return sscanf(text, "%u:%u", &major_, &minor_) == 2
-           ? watch_add(watch, major_, minor_, vf, node) : 0;
+    return vdpad_number_take(&text, UINT32_MAX, &major_) || *text++ != ':'
+                   || vdpad_number_take(&text, UINT32_MAX, &minor_)
+               ? 0
+               : watch_add(watch, (uint32_t) major_, (uint32_t) minor_, vf,
+                           node);
 }
 
 static int
@@ -95,9 +100,9 @@ on_vfio_dev(void *entry_, const char *name)
     char text[32];
 
     return vdpad_sysfs_read(text, sizeof text,
-                            PCI_DEVICES "/%s/vfio-dev/%s/dev", entry->vf,
-                            name)
-           ? 0 : watch_number(entry->watch, entry->vf, text, name);
+                            PCI_DEVICES "/%s/vfio-dev/%s/dev", entry->vf, name)
+               ? 0
+               : watch_number(entry->watch, entry->vf, text, name);
 }
 
 static int
@@ -165,9 +170,11 @@ on_open(void *watch_, uint32_t major_, uint32_t minor_, int32_t pid)
     }
     if (watch->refuse_orphans && is_orphan(watch, major_, minor_)) {
         vdpad_holders_command(pid, command, sizeof command);
-        return vdpad_error_set(watch->why, -EBUSY, "a vDPA device that is "
+        return vdpad_error_set(watch->why, -EBUSY,
+                               "a vDPA device that is "
                                "being removed (vhost-vdpa-%u) is in use by "
-                               "pid %d (%s)", minor_, (int) pid, command);
+                               "pid %d (%s)",
+                               minor_, (int) pid, command);
     }
     return 0;
 }
@@ -242,9 +249,10 @@ on_virtfn(void *pf_watch_, const char *entry)
     struct pf_watch *pf_watch = pf_watch_;
     char vf[VDPAD_BDF_SIZE];
 
-    return vdpad_sysfs_link(vf, sizeof vf, PCI_DEVICES "/%s/%s",
-                            pf_watch->pf, entry)
-           ? 0 : watch_vfio(pf_watch->watch, vf);
+    return vdpad_sysfs_link(vf, sizeof vf, PCI_DEVICES "/%s/%s", pf_watch->pf,
+                            entry)
+               ? 0
+               : watch_vfio(pf_watch->watch, vf);
 }
 
 static int
@@ -311,7 +319,8 @@ vdpad_holders_suspect(char *text, size_t size)
             if (is_current(&vbus, holder[i].chardev)) {
                 continue;
             }
-            (void) snprintf(text, size, "pid %d (%s) holds %s of a vDPA "
+            (void) snprintf(text, size,
+                            "pid %d (%s) holds %s of a vDPA "
                             "device that is being %s%.60s",
                             (int) holder[i].pid, holder[i].command,
                             holder[i].chardev,

@@ -61,23 +61,17 @@ enum vdpad_lane
 vdpad_job_lane(const struct vdpad_job *job)
 {
     static const enum vdpad_lane lanes[VDPAD_N_CLASSES] = {
-        [VDPAD_MODULE] = VDPAD_LANE_SYSFS,
-        [VDPAD_PCI] = VDPAD_LANE_SYSFS,
-        [VDPAD_LINK] = VDPAD_LANE_ROUTE,
-        [VDPAD_ESWITCH] = VDPAD_LANE_GENL,
-        [VDPAD_DLPORT] = VDPAD_LANE_GENL,
-        [VDPAD_MGMTDEV] = VDPAD_LANE_GENL,
-        [VDPAD_VDPA] = VDPAD_LANE_GENL,
-        [VDPAD_VBUS] = VDPAD_LANE_SYSFS,
-        [VDPAD_FEATURE] = VDPAD_LANE_GENL,
-        [VDPAD_HOLDER] = VDPAD_LANE_SYSFS,
-        [VDPAD_QDISC] = VDPAD_LANE_ROUTE,
-        [VDPAD_FLOW] = VDPAD_LANE_ROUTE,
+        [VDPAD_MODULE] = VDPAD_LANE_SYSFS, [VDPAD_PCI] = VDPAD_LANE_SYSFS,
+        [VDPAD_LINK] = VDPAD_LANE_ROUTE,   [VDPAD_ESWITCH] = VDPAD_LANE_GENL,
+        [VDPAD_DLPORT] = VDPAD_LANE_GENL,  [VDPAD_MGMTDEV] = VDPAD_LANE_GENL,
+        [VDPAD_VDPA] = VDPAD_LANE_GENL,    [VDPAD_VBUS] = VDPAD_LANE_SYSFS,
+        [VDPAD_FEATURE] = VDPAD_LANE_GENL, [VDPAD_HOLDER] = VDPAD_LANE_SYSFS,
+        [VDPAD_QDISC] = VDPAD_LANE_ROUTE,  [VDPAD_FLOW] = VDPAD_LANE_ROUTE,
     };
 
     return job->kind == VDPAD_JOB_OBSERVE ? lanes[job->class_]
            : job->kind == VDPAD_JOB_STEPS ? VDPAD_LANE_POOL
-           : VDPAD_LANE_SYSFS;
+                                          : VDPAD_LANE_SYSFS;
 }
 
 static const struct vdpad_act *
@@ -90,8 +84,9 @@ bool
 vdpad_job_is_genl(const struct vdpad_job *job)
 {
     return job->kind == VDPAD_JOB_STEPS
-           ? vdpad_step_is_genl((enum vdpad_act_kind) current_act(job)->kind)
-           : vdpad_job_lane(job) == VDPAD_LANE_GENL;
+               ? vdpad_step_is_genl(
+                   (enum vdpad_act_kind) current_act(job)->kind)
+               : vdpad_job_lane(job) == VDPAD_LANE_GENL;
 }
 
 int64_t
@@ -102,8 +97,8 @@ vdpad_job_deadline_ns(const struct vdpad_netlink *netlink,
         return netlink->options.read_deadline_ns;
     }
     return vdpad_step_is_slow((enum vdpad_act_kind) current_act(job)->kind)
-           ? netlink->options.slow_deadline_ns
-           : netlink->options.step_deadline_ns;
+               ? netlink->options.slow_deadline_ns
+               : netlink->options.step_deadline_ns;
 }
 
 void
@@ -165,15 +160,16 @@ vdpad_job_stepped(struct vdpad_netlink *netlink, struct vdpad_job *job,
 }
 
 bool
-vdpad_job_fail(struct vdpad_netlink *netlink, struct vdpad_job *job,
-               int error, const struct vdpad_error *why, int rest)
+vdpad_job_fail(struct vdpad_netlink *netlink, struct vdpad_job *job, int error,
+               const struct vdpad_error *why, int rest)
 {
     if (job->kind == VDPAD_JOB_STEPS) {
         vdpad_job_stepped(netlink, job, error, why);
         while (rest && job->act < job->n_acts) {
             struct vdpad_error unstarted;
 
-            vdpad_error_set(&unstarted, rest, "not started: the step before "
+            vdpad_error_set(&unstarted, rest,
+                            "not started: the step before "
                             "it has not come back from the kernel");
             vdpad_job_stepped(netlink, job, rest, &unstarted);
         }

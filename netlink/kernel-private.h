@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The daemon's side of the kernel adapter.
  *
- *   observe(), submit()  →  job  →  queue  →  worker  →  completion  →  callback
+ *   observe(), submit() → job → queue → worker → completion → callback
  *
  * A job is one observation or one batch.  It waits in the queue of its lane
  * (observations) or of the pool (batches) until a worker takes it.  What ends
@@ -33,8 +33,8 @@ enum vdpad_lane {
     VDPAD_LANE_ROUTE,
     VDPAD_LANE_SYSFS,
     VDPAD_N_LANES,
-    VDPAD_LANE_POOL = VDPAD_N_LANES,    /* Steps. */
-    VDPAD_LANE_WATCH,                   /* The watcher of devlink. */
+    VDPAD_LANE_POOL = VDPAD_N_LANES, /* Steps. */
+    VDPAD_LANE_WATCH,                /* The watcher of devlink. */
 };
 
 enum vdpad_job_kind { VDPAD_JOB_OBSERVE, VDPAD_JOB_STEPS, VDPAD_JOB_SUSPECT };
@@ -42,17 +42,17 @@ enum vdpad_job_kind { VDPAD_JOB_OBSERVE, VDPAD_JOB_STEPS, VDPAD_JOB_SUSPECT };
 struct vdpad_job {
     struct vdpad_job *next;
     enum vdpad_job_kind kind;
-    enum vdpad_class class_;            /* OBSERVE. */
+    enum vdpad_class class_; /* OBSERVE. */
     vdpad_observed_cb *observed;
-    vdpad_done_cb *done;                /* STEPS. */
+    vdpad_done_cb *done; /* STEPS. */
     void *aux;
-    size_t n_acts, act;                 /* 'act': the step being done. */
+    size_t n_acts, act; /* 'act': the step being done. */
     struct vdpad_act *acts;
 };
 
 struct vdpad_completion {
     struct vdpad_completion *next;
-    vdpad_observed_cb *observed;        /* One of these two. */
+    vdpad_observed_cb *observed; /* One of these two. */
     vdpad_done_cb *done;
     void *aux;
     enum vdpad_class class_;
@@ -72,13 +72,13 @@ struct vdpad_worker {
     struct vdpad_netlink *netlink;
     enum vdpad_lane lane;
     struct vdpad_child child;
-    struct vdpad_loop_fd *handle;       /* Of child.fd. */
-    bool is_ready;                      /* Something came in. */
-    struct vdpad_job *job;              /* NULL: idle. */
-    int64_t since_ns, deadline_ns;      /* Of the request under way. */
+    struct vdpad_loop_fd *handle;  /* Of child.fd. */
+    bool is_ready;                 /* Something came in. */
+    struct vdpad_job *job;         /* NULL: idle. */
+    int64_t since_ns, deadline_ns; /* Of the request under way. */
 
-    struct vdpad_wire_reply reply;      /* Being received. */
-    size_t received;                    /* Bytes of it and of the rows. */
+    struct vdpad_wire_reply reply; /* Being received. */
+    size_t received;               /* Bytes of it and of the rows. */
     char *rows;
 };
 
@@ -87,16 +87,16 @@ struct vdpad_leaver {
     struct vdpad_leaver *next;
     struct vdpad_netlink *netlink;
     struct vdpad_child child;
-    struct vdpad_loop_fd *handle;       /* Of child.pid_fd. */
+    struct vdpad_loop_fd *handle; /* Of child.pid_fd. */
     bool has_ended;
     bool is_stuck;
-    enum vdpad_lane lane;               /* If stuck: what it blocks. */
+    enum vdpad_lane lane; /* If stuck: what it blocks. */
     struct vdpad_stuck stuck;
 };
 
 struct vdpad_event_socket {
     struct vdpad_netlink *netlink;
-    int fd;                             /* -1: not open. */
+    int fd; /* -1: not open. */
     struct vdpad_loop_fd *handle;
     bool is_ready;
 };
@@ -109,23 +109,23 @@ struct vdpad_netlink {
 
     vdpad_invalidated_cb *invalidated;
     void *invalidated_aux;
-    unsigned int changed, lost;         /* Masks not told yet. */
+    unsigned int changed, lost; /* Masks not told yet. */
 
     struct vdpad_queue queues[VDPAD_N_LANES + 1];
-    struct vdpad_worker *workers;       /* All of them. */
+    struct vdpad_worker *workers; /* All of them. */
     struct vdpad_leaver *leavers;
     size_t n_stuck;
-    unsigned int asked;                 /* Classes with a request. */
+    unsigned int asked; /* Classes with a request. */
     struct vdpad_completion *first, **last;
 
     /* While the lane of generic netlink hangs. */
-    int64_t genl_since;                 /* time(); 0: it does not. */
+    int64_t genl_since; /* time(); 0: it does not. */
     char suspect[VDPAD_ERROR_TEXT];
-    int64_t suspect_ns;                 /* When it was asked for; 0: never. */
+    int64_t suspect_ns; /* When it was asked for; 0: never. */
 
     struct vdpad_event_socket route_events, uevents;
     bool is_watch_wanted;
-    int64_t watch_ns;                   /* When to start the watcher. */
+    int64_t watch_ns; /* When to start the watcher. */
 };
 
 /* jobs.c */
@@ -163,6 +163,25 @@ void vdpad_workers_run(struct vdpad_netlink *);
 /* The next deadline (CLOCK_MONOTONIC), or VDPAD_LOOP_NEVER. */
 int64_t vdpad_workers_deadline_ns(const struct vdpad_netlink *);
 void vdpad_workers_destroy(struct vdpad_netlink *);
+/* Whether the step that 'job' is at needs generic netlink, which hangs. */
+bool vdpad_job_is_refused(const struct vdpad_netlink *,
+                          const struct vdpad_job *job);
+/* Says in 'why' that 'lane' hangs; returns -ETIMEDOUT. */
+int vdpad_lane_refuse(struct vdpad_netlink *, enum vdpad_lane lane,
+                      struct vdpad_error *why);
+/* Sends what 'worker->job' is at.  Returns false when the worker has died. */
+bool vdpad_worker_send(struct vdpad_worker *worker);
+/* 'worker' has no job any more: keeps it or lets it go. */
+void vdpad_worker_rest(struct vdpad_worker *worker);
+/* 'worker' has died or talks nonsense: ends what it is at, and it. */
+void vdpad_worker_failed(struct vdpad_worker *worker);
+
+/* replies.c */
+/* Which classes devlink tells of. */
+#define VDPAD_DEVLINK_CLASSES (1u << VDPAD_ESWITCH | 1u << VDPAD_DLPORT)
+#define VDPAD_ALL_CLASSES ((1u << VDPAD_N_CLASSES) - 1)
+/* Takes in what 'worker' has sent; it may be gone afterwards. */
+void vdpad_worker_receive(struct vdpad_worker *worker);
 
 /* events.c */
 int vdpad_events_open(struct vdpad_netlink *, struct vdpad_error *why);

@@ -125,8 +125,7 @@ vdpad_link_decode_event(uint16_t type, const void *payload, size_t len,
     }
     *classes = 1u << VDPAD_LINK;
     if (type == RTM_DELLINK) {
-        *classes |= 1u << VDPAD_FEATURE | 1u << VDPAD_QDISC
-                    | 1u << VDPAD_FLOW;
+        *classes |= 1u << VDPAD_FEATURE | 1u << VDPAD_QDISC | 1u << VDPAD_FLOW;
     } else if (header.ifi_change == UINT32_MAX
                || vdpad_attr_u32(tb[IFLA_EVENT], 0) == IFLA_EVENT_FEATURES) {
         /* A new device (register_netdevice() of 4.0 to 6.12 says that all
@@ -147,8 +146,8 @@ put_header(struct nl_msg *msg, int32_t ifindex, uint32_t flags,
         .ifi_change = change,
     };
 
-    return nlmsg_append(msg, &header, sizeof header, NLMSG_ALIGNTO)
-           ? -EMSGSIZE : 0;
+    return nlmsg_append(msg, &header, sizeof header, NLMSG_ALIGNTO) ? -EMSGSIZE
+                                                                    : 0;
 }
 
 int
@@ -174,8 +173,7 @@ vdpad_link_encode_mtu(struct nl_msg *msg, int32_t ifindex, uint32_t mtu)
 {
     int error = put_header(msg, ifindex, 0, 0);
 
-    return error ? error
-           : nla_put_u32(msg, IFLA_MTU, mtu) ? -EMSGSIZE : 0;
+    return error ? error : nla_put_u32(msg, IFLA_MTU, mtu) ? -EMSGSIZE : 0;
 }
 
 int
@@ -183,6 +181,7 @@ vdpad_link_encode_name(struct nl_msg *msg, int32_t ifindex, const char *name)
 {
     int error = put_header(msg, ifindex, 0, 0);
 
-    return error ? error
-           : nla_put_string(msg, IFLA_IFNAME, name) ? -EMSGSIZE : 0;
+    return error                                    ? error
+           : nla_put_string(msg, IFLA_IFNAME, name) ? -EMSGSIZE
+                                                    : 0;
 }

@@ -9,8 +9,7 @@ struct nl_msg;
 
 /* Decodes the payload of an RTM_NEWLINK message (an ifinfomsg with its
  * attributes, aligned to 4).  Returns 0 or -EBADMSG. */
-int vdpad_link_decode(const void *payload, size_t len,
-                      struct vdpad_link *row);
+int vdpad_link_decode(const void *payload, size_t len, struct vdpad_link *row);
 
 /* Sets '*classes' to the mask of classes that a message of the group
  * RTNLGRP_LINK, of type 'type', touches.  Returns 0 or -EBADMSG. */

@@ -54,7 +54,8 @@ module_state(struct kmod_ctx *ctx, const char *name)
         return VDPAD_MODULE_LOADED;
     }
     state = !kmod_module_new_from_lookup(ctx, name, &found) && found
-            ? VDPAD_MODULE_LOADABLE : VDPAD_MODULE_MISSING;
+                ? VDPAD_MODULE_LOADABLE
+                : VDPAD_MODULE_MISSING;
     kmod_module_unref_list(found);
     return state;
 }
@@ -99,11 +100,13 @@ load(struct kmod_ctx *ctx, const char *name, struct vdpad_error *why)
                                "module %s: not on this host (%s)", name,
                                kmod_get_dirname(ctx));
     }
-    kmod_list_foreach(item, found) {
+    kmod_list_foreach(item, found)
+    {
         struct kmod_module *module = kmod_module_get_module(item);
 
-        error = kmod_module_probe_insert_module(
-            module, KMOD_PROBE_APPLY_BLACKLIST, NULL, NULL, NULL, NULL);
+        error = kmod_module_probe_insert_module(module,
+                                                KMOD_PROBE_APPLY_BLACKLIST,
+                                                NULL, NULL, NULL, NULL);
         kmod_module_unref(module);
         if (error) {
             break;
@@ -115,7 +118,8 @@ load(struct kmod_ctx *ctx, const char *name, struct vdpad_error *why)
                                "module %s: blacklisted in modprobe.d", name);
     }
     return error < 0 ? vdpad_error_set(why, error, "load module %s: %s", name,
-                                       strerror(-error)) : 0;
+                                       strerror(-error))
+                     : 0;
 }
 
 int
@@ -133,7 +137,8 @@ vdpad_module_load(const char *name, struct vdpad_error *why)
         return vdpad_error_set(why, -ENOMEM, "libkmod: cannot start");
     }
     error = module_state(ctx, name) == VDPAD_MODULE_LOADED
-            ? 0 : load(ctx, name, why);
+                ? 0
+                : load(ctx, name, why);
     kmod_unref(ctx);
     return error;
 }

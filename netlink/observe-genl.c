@@ -106,11 +106,12 @@ static bool
 config_is_safe(void)
 {
     struct utsname name;
-    unsigned int major, minor;
+    uint64_t version, patch;
+    const char *p = name.release;
 
-    return !uname(&name)
-           && sscanf(name.release, "%u.%u", &major, &minor) == 2
-           && (major > 6 || (major == 6 && minor >= 1));
+    return !uname(&name) && !vdpad_number_take(&p, UINT32_MAX, &version)
+           && *p++ == '.' && !vdpad_number_take(&p, UINT32_MAX, &patch)
+           && (version > 6 || (version == 6 && patch >= 1));
 }
 
 static void
@@ -119,7 +120,9 @@ observe_config(struct vdpad_observer *observer, struct vdpad_nl *nl,
 {
     struct vdpad_vdpa filled = *row;
     struct detail detail = {
-        .row = &filled, .type = family->id, .decode = decode_config,
+        .row = &filled,
+        .type = family->id,
+        .decode = decode_config,
     };
     struct nl_msg *msg = vdpad_nl_genl_msg(family, VDPA_CMD_DEV_CONFIG_GET,
                                            VDPA_GENL_VERSION, 0);
@@ -149,12 +152,11 @@ vdpad_observe_vdpa(struct vdpad_observer *observer, struct vdpad_rows *rows,
     }
     collect.type = family.id;
     collect.decode = is_mgmtdev ? decode_mgmtdev : decode_vdpa;
-    error = vdpad_nl_call(nl, vdpad_nl_genl_msg(&family,
-                                                is_mgmtdev
-                                                ? VDPA_CMD_MGMTDEV_GET
-                                                : VDPA_CMD_DEV_GET,
-                                                VDPA_GENL_VERSION,
-                                                NLM_F_DUMP),
+    error = vdpad_nl_call(nl,
+                          vdpad_nl_genl_msg(&family,
+                                            is_mgmtdev ? VDPA_CMD_MGMTDEV_GET
+                                                       : VDPA_CMD_DEV_GET,
+                                            VDPA_GENL_VERSION, NLM_F_DUMP),
                           0, vdpad_collect_row, &collect, why, "vdpa %s dump",
                           is_mgmtdev ? "mgmtdev" : "device");
     if (!error && !is_mgmtdev && config_is_safe()) {
@@ -177,7 +179,9 @@ ask_instance(struct vdpad_nl *nl, const struct vdpad_genl_family *family,
              struct vdpad_error *why)
 {
     struct detail detail = {
-        .row = row, .type = family->id, .decode = decode,
+        .row = row,
+        .type = family->id,
+        .decode = decode,
     };
     struct nl_msg *msg = vdpad_nl_genl_msg(family, cmd, DEVLINK_GENL_VERSION,
                                            0);
@@ -219,8 +223,8 @@ observe_instance(struct vdpad_observer *observer, struct vdpad_nl *nl,
 }
 
 int
-vdpad_observe_devlink(struct vdpad_observer *observer,
-                      struct vdpad_rows *rows, struct vdpad_error *why)
+vdpad_observe_devlink(struct vdpad_observer *observer, struct vdpad_rows *rows,
+                      struct vdpad_error *why)
 {
     bool is_port = rows->picture.class_ == VDPAD_DLPORT;
     struct vdpad_collect collect = { .rows = rows };
@@ -233,11 +237,11 @@ vdpad_observe_devlink(struct vdpad_observer *observer,
     }
     collect.type = family.id;
     collect.decode = is_port ? decode_port : decode_devlink;
-    error = vdpad_nl_call(nl, vdpad_nl_genl_msg(&family,
-                                                is_port ? DEVLINK_CMD_PORT_GET
-                                                        : DEVLINK_CMD_GET,
-                                                DEVLINK_GENL_VERSION,
-                                                NLM_F_DUMP),
+    error = vdpad_nl_call(nl,
+                          vdpad_nl_genl_msg(&family,
+                                            is_port ? DEVLINK_CMD_PORT_GET
+                                                    : DEVLINK_CMD_GET,
+                                            DEVLINK_GENL_VERSION, NLM_F_DUMP),
                           0, vdpad_collect_row, &collect, why,
                           "devlink %s dump", is_port ? "port" : "device");
     if (!is_port) {
@@ -251,8 +255,8 @@ vdpad_observe_devlink(struct vdpad_observer *observer,
 }
 
 int
-vdpad_observe_feature(struct vdpad_observer *observer,
-                      struct vdpad_rows *rows, struct vdpad_error *why)
+vdpad_observe_feature(struct vdpad_observer *observer, struct vdpad_rows *rows,
+                      struct vdpad_error *why)
 {
     struct vdpad_collect collect = { .rows = rows, .decode = decode_feature };
     struct vdpad_genl_family family;
@@ -263,10 +267,9 @@ vdpad_observe_feature(struct vdpad_observer *observer,
         return error;
     }
     collect.type = family.id;
-    return vdpad_nl_call(nl, vdpad_nl_genl_msg(&family,
-                                               ETHTOOL_MSG_FEATURES_GET,
-                                               ETHTOOL_GENL_VERSION,
-                                               NLM_F_DUMP),
+    return vdpad_nl_call(nl,
+                         vdpad_nl_genl_msg(&family, ETHTOOL_MSG_FEATURES_GET,
+                                           ETHTOOL_GENL_VERSION, NLM_F_DUMP),
                          0, vdpad_collect_row, &collect, why,
                          "ethtool features dump");
 }

@@ -22,17 +22,19 @@ struct vf_scan {
 static int32_t
 read_or(int32_t absent, const char *bdf, const char *file)
 {
-    int64_t number;
+    uint64_t number;
 
     return vdpad_sysfs_read_number(&number, PCI_DEVICES "/%s/%s", bdf, file)
-           || number < 0 || number > INT32_MAX ? absent : (int32_t) number;
+                   || number > INT32_MAX
+               ? absent
+               : (int32_t) number;
 }
 
 static void
 read_common(struct vdpad_pci *row)
 {
     char group[16];
-    int number;
+    uint64_t number;
 
     row->vendor = (uint32_t) read_or(0, row->bdf, "vendor");
     row->device = (uint32_t) read_or(0, row->bdf, "device");
@@ -41,8 +43,8 @@ read_common(struct vdpad_pci *row)
     row->iommu_group = -1;
     if (!vdpad_sysfs_link(group, sizeof group, PCI_DEVICES "/%s/iommu_group",
                           row->bdf)
-        && sscanf(group, "%d", &number) == 1) {
-        row->iommu_group = number;
+        && !vdpad_number_after(group, "", INT32_MAX, &number)) {
+        row->iommu_group = (int32_t) number;
     }
 }
 
@@ -52,11 +54,9 @@ on_virtfn(void *scan_, const char *entry)
 {
     struct vf_scan *scan = scan_;
     struct vdpad_pci *row;
-    unsigned int index;
-    int n = 0;
+    uint64_t index;
 
-    if (sscanf(entry, "virtfn%u%n", &index, &n) != 1 || entry[n]
-        || index > UINT16_MAX) {
+    if (vdpad_number_after(entry, "virtfn", UINT16_MAX, &index)) {
         return 0;
     }
     scan->n_vfs++;
@@ -121,7 +121,8 @@ vdpad_observe_pci(struct vdpad_rows *rows, struct vdpad_error *why)
     int error = vdpad_sysfs_list(PCI_DEVICES, "", on_function, rows);
 
     /* No PCI at all: nothing to see. */
-    return !error || error == -ENOENT ? 0
-           : vdpad_error_set(why, error, "read %s: %s", PCI_DEVICES,
-                             strerror(-error));
+    return !error || error == -ENOENT
+               ? 0
+               : vdpad_error_set(why, error, "read %s: %s", PCI_DEVICES,
+                                 strerror(-error));
 }

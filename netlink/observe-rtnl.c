@@ -28,7 +28,9 @@ vdpad_observe_link(struct vdpad_observer *observer, struct vdpad_rows *rows,
                    struct vdpad_error *why)
 {
     struct vdpad_collect collect = {
-        .rows = rows, .type = RTM_NEWLINK, .decode = decode_link,
+        .rows = rows,
+        .type = RTM_NEWLINK,
+        .decode = decode_link,
     };
     struct nl_msg *msg;
     struct vdpad_nl *nl;
@@ -48,7 +50,9 @@ vdpad_observe_qdisc(struct vdpad_observer *observer, struct vdpad_rows *rows,
                     struct vdpad_error *why)
 {
     struct vdpad_collect collect = {
-        .rows = rows, .type = RTM_NEWQDISC, .decode = decode_qdisc,
+        .rows = rows,
+        .type = RTM_NEWQDISC,
+        .decode = decode_qdisc,
     };
     struct nl_msg *msg;
     struct vdpad_nl *nl;
@@ -89,7 +93,8 @@ on_filter(void *flow_, uint16_t type, const void *payload, size_t len)
     flow->hw_bytes += hw_bytes;
     /* The kernel reads the two sums one after the other. */
     flow->sw_packets += filter.packets > hw_packets
-                        ? filter.packets - hw_packets : 0;
+                            ? filter.packets - hw_packets
+                            : 0;
     flow->sw_bytes += filter.bytes > hw_bytes ? filter.bytes - hw_bytes : 0;
     return 0;
 }
@@ -104,8 +109,7 @@ observe_filters(struct vdpad_nl *nl, const struct vdpad_qdisc *qdisc,
                                             block);
 
     return vdpad_nl_call(nl, msg, error, on_filter, flow, why,
-                         "filter dump of %s %ld",
-                         block ? "block" : "ifindex",
+                         "filter dump of %s %ld", block ? "block" : "ifindex",
                          block ? (long) block : (long) qdisc->ifindex);
 }
 

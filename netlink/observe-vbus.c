@@ -139,7 +139,8 @@ vdpad_observe_vbus(struct vdpad_rows *rows, struct vdpad_error *why)
     int error = vdpad_sysfs_list(VDPA_DEVICES, "", on_device, rows);
 
     /* The module vdpa is not loaded: no devices. */
-    return !error || error == -ENOENT ? 0
-           : vdpad_error_set(why, error, "read %s: %s", VDPA_DEVICES,
-                             strerror(-error));
+    return !error || error == -ENOENT
+               ? 0
+               : vdpad_error_set(why, error, "read %s: %s", VDPA_DEVICES,
+                                 strerror(-error));
 }

@@ -12,8 +12,9 @@ int
 vdpad_observer_genl(struct vdpad_observer *observer, struct vdpad_nl **ret_nl,
                     struct vdpad_error *why)
 {
-    int error = observer->genl.sock ? 0
-                : vdpad_nl_open(&observer->genl, NETLINK_GENERIC, why);
+    int error = observer->genl.sock
+                    ? 0
+                    : vdpad_nl_open(&observer->genl, NETLINK_GENERIC, why);
 
     if (!error) {
         *ret_nl = &observer->genl;
@@ -22,11 +23,12 @@ vdpad_observer_genl(struct vdpad_observer *observer, struct vdpad_nl **ret_nl,
 }
 
 int
-vdpad_observer_route(struct vdpad_observer *observer,
-                     struct vdpad_nl **ret_nl, struct vdpad_error *why)
+vdpad_observer_route(struct vdpad_observer *observer, struct vdpad_nl **ret_nl,
+                     struct vdpad_error *why)
 {
-    int error = observer->route.sock ? 0
-                : vdpad_nl_open(&observer->route, NETLINK_ROUTE, why);
+    int error = observer->route.sock
+                    ? 0
+                    : vdpad_nl_open(&observer->route, NETLINK_ROUTE, why);
 
     if (!error) {
         *ret_nl = &observer->route;
@@ -103,8 +105,7 @@ vdpad_observe(struct vdpad_observer *observer, enum vdpad_class class_,
         error = observe_once(observer, class_, rows, why);
         if (!error && vdpad_picture_sort(&rows->picture)) {
             /* One object twice: it changed its place while we looked. */
-            error = vdpad_error_set(why, -EINTR,
-                                    "class %s: changed meanwhile",
+            error = vdpad_error_set(why, -EINTR, "class %s: changed meanwhile",
                                     vdpad_class_name(class_));
         }
         if (error) {

@@ -36,7 +36,7 @@ int vdpad_observe(struct vdpad_observer *observer, enum vdpad_class class_,
 
 /* One attempt, by where the classes come from.  -EINTR: changed meanwhile. */
 int vdpad_observe_vdpa(struct vdpad_observer *, struct vdpad_rows *,
-                       struct vdpad_error *why);    /* MGMTDEV, VDPA. */
+                       struct vdpad_error *why); /* MGMTDEV, VDPA. */
 int vdpad_observe_devlink(struct vdpad_observer *, struct vdpad_rows *,
                           struct vdpad_error *why); /* ESWITCH, DLPORT. */
 int vdpad_observe_feature(struct vdpad_observer *, struct vdpad_rows *,

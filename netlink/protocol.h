@@ -24,23 +24,23 @@
 #define VDPAD_WORKER_WATCH "watch"
 
 enum vdpad_request_kind {
-    VDPAD_REQUEST_OBSERVE,      /* 'class_'. */
-    VDPAD_REQUEST_STEP,         /* 'act'. */
-    VDPAD_REQUEST_SUSPECT,      /* Answered by the text. */
+    VDPAD_REQUEST_OBSERVE, /* 'class_'. */
+    VDPAD_REQUEST_STEP,    /* 'act'. */
+    VDPAD_REQUEST_SUSPECT, /* Answered by the text. */
 };
 
 struct vdpad_wire_request {
-    uint32_t kind;              /* enum vdpad_request_kind. */
+    uint32_t kind; /* enum vdpad_request_kind. */
     int32_t class_;
     struct vdpad_act act;
 };
 
 /* Begins a reply; rows follow. */
 struct vdpad_wire_reply {
-    uint64_t size;              /* Bytes that follow. */
-    int32_t error;              /* 0 or a negative errno. */
-    uint32_t classes;           /* Of the watcher: what may have changed. */
-    uint64_t interrupted;       /* Counted since the last reply. */
+    uint64_t size;        /* Bytes that follow. */
+    int32_t error;        /* 0 or a negative errno. */
+    uint32_t classes;     /* Of the watcher: what may have changed. */
+    uint64_t interrupted; /* Counted since the last reply. */
     uint64_t malformed;
     uint64_t overruns;
     char text[VDPAD_ERROR_TEXT];

@@ -52,8 +52,10 @@ receive(int fd, bool is_text, vdpad_nl_message_cb *cb, void *aux)
         struct sockaddr_nl from = { .nl_family = AF_NETLINK };
         struct iovec iov = { .iov_base = buffer, .iov_len = sizeof buffer };
         struct msghdr msg = {
-            .msg_name = &from, .msg_namelen = sizeof from,
-            .msg_iov = &iov, .msg_iovlen = 1,
+            .msg_name = &from,
+            .msg_namelen = sizeof from,
+            .msg_iov = &iov,
+            .msg_iovlen = 1,
         };
         ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT);
 

@@ -18,8 +18,8 @@
  * errno. */
 int vdpad_receive(int fd, vdpad_nl_message_cb *cb, void *aux);
 
-/* The same for a socket whose datagrams are text (uevents): 'cb' gets each as a
- * whole, with type 0. */
+/* The same for a socket whose datagrams are text (uevents): 'cb' gets each as
+ * a whole, with type 0. */
 int vdpad_receive_text(int fd, vdpad_nl_message_cb *cb, void *aux);
 
 #endif

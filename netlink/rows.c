@@ -29,7 +29,7 @@ vdpad_nl_calloc(size_t n, size_t size)
 void
 vdpad_rows_init(struct vdpad_rows *rows, enum vdpad_class class_)
 {
-    *rows = (struct vdpad_rows) {
+    *rows = (struct vdpad_rows){
         .picture = { .class_ = class_, .row_size = vdpad_row_size(class_) },
     };
 }

@@ -2,12 +2,13 @@
 #include "step.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "attr.h"
 #include "holders.h"
+#include "protocol.h"
 #include "sysfs.h"
 
 #define PCI_DEVICES "/sys/bus/pci/devices"
@@ -17,13 +18,15 @@
 
 /* A driver that is still letting go of the device says EBUSY for a moment. */
 #define BIND_ATTEMPTS 20
-#define BIND_PAUSE_NS 50000000
+#define BIND_PAUSE_MS 50
 
 static int
 check_vf(const struct vdpad_act *act, struct vdpad_error *why)
 {
-    return vdpad_sysfs_exists(PCI_DEVICES "/%s/physfn", act->object) ? 0
-           : vdpad_error_set(why, -ENODEV, "%.40s: no such VF", act->object);
+    return vdpad_sysfs_exists(PCI_DEVICES "/%s/physfn", act->object)
+               ? 0
+               : vdpad_error_set(why, -ENODEV, "%.40s: no such VF",
+                                 act->object);
 }
 
 int
@@ -76,8 +79,8 @@ unbind_vf(const struct vdpad_act *act, const char *driver,
     int error = act->force ? 0 : vdpad_holders_check_vf(act->object, why);
 
     return error ? error
-           : vdpad_sysfs_write(act->object, why, PCI_DRIVERS "/%s/unbind",
-                               driver);
+                 : vdpad_sysfs_write(act->object, why,
+                                     PCI_DRIVERS "/%s/unbind", driver);
 }
 
 int
@@ -91,7 +94,8 @@ vdpad_step_vf_unbind(const struct vdpad_act *act, struct vdpad_error *why)
     }
     return vdpad_sysfs_link(driver, sizeof driver, PCI_DEVICES "/%s/driver",
                             act->object)
-           ? 0 : unbind_vf(act, driver, why);
+               ? 0
+               : unbind_vf(act, driver, why);
 }
 
 static int
@@ -111,8 +115,10 @@ probe_vf(const char *vf, const char *driver, struct vdpad_error *why)
     /* The write succeeds also when the driver refuses the device: why is only
      * in the kernel's log. */
     if (!error && !vdpad_sysfs_exists(PCI_DEVICES "/%s/driver", vf)) {
-        error = vdpad_error_set(why, -ENODEV, "VF %.40s: %s%s; see the kernel's log", vf,
-                                driver ? driver : "no driver",
+        error = vdpad_error_set(why, -ENODEV,
+                                "VF %.40s: %s%s; see the "
+                                "kernel's log",
+                                vf, driver ? driver : "no driver",
                                 driver ? " did not take it" : " took it");
     }
     return error;
@@ -141,7 +147,7 @@ probe_vf_default(const struct vdpad_act *act, const char *bound,
 {
     const char *vf = act->object;
     char override[VDPAD_WORD_SIZE], driver[VDPAD_WORD_SIZE];
-    int64_t autoprobe = 1;
+    uint64_t autoprobe = 1;
     int error;
 
     (void) vdpad_sysfs_read(override, sizeof override,
@@ -159,16 +165,18 @@ probe_vf_default(const struct vdpad_act *act, const char *bound,
     if (bound[0]) {
         return 0;
     }
-    (void) vdpad_sysfs_read_number(&autoprobe, PCI_DEVICES
-                                   "/%s/physfn/sriov_drivers_autoprobe", vf);
+    (void) vdpad_sysfs_read_number(
+        &autoprobe, PCI_DEVICES "/%s/physfn/sriov_drivers_autoprobe", vf);
     if (autoprobe) {
         return probe_vf(vf, NULL, why);
     }
     /* A PF and its VFs have one driver with the cards that this is for. */
     error = vdpad_sysfs_link(driver, sizeof driver,
                              PCI_DEVICES "/%s/physfn/driver", vf);
-    return error ? vdpad_error_set(why, error, "VF %.40s: its PF has no "
-                                   "driver", vf)
+    return error ? vdpad_error_set(why, error,
+                                   "VF %.40s: its PF has no "
+                                   "driver",
+                                   vf)
                  : probe_vf_by_name(vf, driver, why);
 }
 
@@ -182,14 +190,15 @@ vdpad_step_vf_probe(const struct vdpad_act *act, struct vdpad_error *why)
     if (error) {
         return error;
     }
-    (void) vdpad_sysfs_link(bound, sizeof bound, PCI_DEVICES "/%s/driver",
-                            vf);
+    (void) vdpad_sysfs_link(bound, sizeof bound, PCI_DEVICES "/%s/driver", vf);
     if (!act->word[0]) {
         return probe_vf_default(act, bound, why);
     }
     if (!vdpad_sysfs_exists(PCI_DRIVERS "/%s", act->word)) {
-        return vdpad_error_set(why, -ENOENT, "PCI driver %.31s is not there: "
-                               "load its module", act->word);
+        return vdpad_error_set(why, -ENOENT,
+                               "PCI driver %.31s is not there: "
+                               "load its module",
+                               act->word);
     }
     error = set_vf_override(vf, act->word, why);
     if (error || !strcmp(bound, act->word)) {
@@ -204,9 +213,10 @@ vdpad_step_vf_probe(const struct vdpad_act *act, struct vdpad_error *why)
 static int
 check_vdpa(const struct vdpad_act *act, struct vdpad_error *why)
 {
-    return vdpad_sysfs_exists(VDPA_DEVICES "/%s", act->object) ? 0
-           : vdpad_error_set(why, -ENODEV, "vDPA device %s: not there",
-                             act->object);
+    return vdpad_sysfs_exists(VDPA_DEVICES "/%s", act->object)
+               ? 0
+               : vdpad_error_set(why, -ENODEV, "vDPA device %s: not there",
+                                 act->object);
 }
 
 static int
@@ -216,8 +226,8 @@ unbind_vdpa(const struct vdpad_act *act, const char *driver,
     int error = act->force ? 0 : vdpad_holders_check_vdpa(act->object, why);
 
     return error ? error
-           : vdpad_sysfs_write(act->object, why, VDPA_DRIVERS "/%s/unbind",
-                               driver);
+                 : vdpad_sysfs_write(act->object, why,
+                                     VDPA_DRIVERS "/%s/unbind", driver);
 }
 
 int
@@ -231,14 +241,15 @@ vdpad_step_vdpa_unbind(const struct vdpad_act *act, struct vdpad_error *why)
     }
     return vdpad_sysfs_link(driver, sizeof driver, VDPA_DEVICES "/%s/driver",
                             act->object)
-           ? 0 : unbind_vdpa(act, driver, why);
+               ? 0
+               : unbind_vdpa(act, driver, why);
 }
 
 /* Binds the device, which has no driver, to the driver 'act->word'. */
 static int
 bind_vdpa(const struct vdpad_act *act, struct vdpad_error *why)
 {
-    static const struct timespec pause = { .tv_nsec = BIND_PAUSE_NS };
+    struct pollfd daemon_end = { .fd = VDPAD_WORKER_FD };
     char driver[VDPAD_WORD_SIZE];
     int error = 0;
 
@@ -252,17 +263,24 @@ bind_vdpa(const struct vdpad_act *act, struct vdpad_error *why)
             return 0;
         }
         if (driver[0]) {
-            return vdpad_error_set(why, -EBUSY, "vDPA device %s: bound to %s "
-                                   "by someone else", act->object, driver);
+            return vdpad_error_set(why, -EBUSY,
+                                   "vDPA device %s: bound to %s "
+                                   "by someone else",
+                                   act->object, driver);
         }
         if (error != -EBUSY && error != -EAGAIN) {
             break;
         }
-        (void) nanosleep(&pause, NULL);
+        if (poll(&daemon_end, 1, BIND_PAUSE_MS)) {
+            /* Nobody waits for this any more. */
+            break;
+        }
     }
     return error ? error
-           : vdpad_error_set(why, -ENODEV, "vDPA device %s: %s did not take "
-                             "it", act->object, act->word);
+                 : vdpad_error_set(why, -ENODEV,
+                                   "vDPA device %s: %s did not take "
+                                   "it",
+                                   act->object, act->word);
 }
 
 int
@@ -281,7 +299,8 @@ vdpad_step_vdpa_bind(const struct vdpad_act *act, struct vdpad_error *why)
         return 0;
     }
     if (!vdpad_sysfs_exists(VDPA_DRIVERS "/%s", act->word)) {
-        return vdpad_error_set(why, -ENOENT, "vDPA bus driver %.31s is not "
+        return vdpad_error_set(why, -ENOENT,
+                               "vDPA bus driver %.31s is not "
                                "there: load the module of that name",
                                act->word);
     }

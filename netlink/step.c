@@ -21,8 +21,7 @@ vdpad_step_is_genl(enum vdpad_act_kind kind)
 {
     return kind == VDPAD_ACT_ESWITCH_MODE || kind == VDPAD_ACT_FEATURE
            || kind == VDPAD_ACT_VDPA_ADD || kind == VDPAD_ACT_VDPA_DEL
-           || kind == VDPAD_ACT_VDPA_SET_MAC
-           || kind == VDPAD_ACT_PORT_HW_ADDR;
+           || kind == VDPAD_ACT_VDPA_SET_MAC || kind == VDPAD_ACT_PORT_HW_ADDR;
 }
 
 bool
@@ -72,7 +71,8 @@ open_netdev(struct vdpad_observer *observer, const struct vdpad_act *act,
         }
     } else if (!error && strcmp(row.name, act->object)) {
         error = vdpad_error_set(why, -ESTALE,
-                                "netdev with ifindex %d is %s, no longer %.15s",
+                                "netdev with ifindex %d is %s, "
+                                "no longer %.15s",
                                 (int) act->ifindex, row.name, act->object);
     }
     return error;
@@ -95,9 +95,10 @@ step_link(struct vdpad_observer *observer, const struct vdpad_act *act,
         return vdpad_nl_call(nl, msg, error, NULL, NULL, why, "set %.15s %s",
                              act->object, act->number ? "up" : "down");
     }
-    error = act->number < 0 || act->number > INT32_MAX ? -EINVAL
-            : vdpad_link_encode_mtu(msg, act->ifindex,
-                                    (uint32_t) act->number);
+    error = act->number < 0 || act->number > INT32_MAX
+                ? -EINVAL
+                : vdpad_link_encode_mtu(msg, act->ifindex,
+                                        (uint32_t) act->number);
     return vdpad_nl_call(nl, msg, error, NULL, NULL, why,
                          "set MTU of %.15s to %lld", act->object,
                          (long long) act->number);
@@ -194,15 +195,14 @@ step_vdpa(struct vdpad_observer *observer, const struct vdpad_act *act,
     if (error) {
         return error;
     }
-    cmd = act->kind == VDPAD_ACT_VDPA_ADD ? VDPA_CMD_DEV_NEW
+    cmd = act->kind == VDPAD_ACT_VDPA_ADD   ? VDPA_CMD_DEV_NEW
           : act->kind == VDPAD_ACT_VDPA_DEL ? VDPA_CMD_DEV_DEL
-          : VDPAD_VDPA_CMD_DEV_ATTR_SET;
+                                            : VDPAD_VDPA_CMD_DEV_ATTR_SET;
     msg = vdpad_nl_genl_msg(&family, cmd, VDPA_GENL_VERSION, 0);
-    error = act->kind == VDPAD_ACT_VDPA_ADD
-            ? vdpad_vdpa_encode_add(msg, act)
+    error = act->kind == VDPAD_ACT_VDPA_ADD ? vdpad_vdpa_encode_add(msg, act)
             : act->kind == VDPAD_ACT_VDPA_DEL
-            ? vdpad_vdpa_encode_name(msg, act->object)
-            : vdpad_vdpa_encode_set_mac(msg, act);
+                ? vdpad_vdpa_encode_name(msg, act->object)
+                : vdpad_vdpa_encode_set_mac(msg, act);
     return vdpad_nl_call(nl, msg, error, NULL, NULL, why, "%s %.127s%s%.60s",
                          name, act->object, act->word[0] ? " on " : "",
                          act->word);
@@ -212,7 +212,8 @@ static int
 on_eswitch(void *row, uint16_t type, const void *payload, size_t len)
 {
     return type < NLMSG_MIN_TYPE
-           ? 0 : vdpad_devlink_decode_eswitch(payload, len, row);
+               ? 0
+               : vdpad_devlink_decode_eswitch(payload, len, row);
 }
 
 static int
@@ -242,14 +243,15 @@ step_eswitch(struct vdpad_observer *observer, const struct vdpad_act *act,
     }
     msg = vdpad_nl_genl_msg(&family, DEVLINK_CMD_ESWITCH_SET,
                             DEVLINK_GENL_VERSION, 0);
-    error = act->number < 0 || act->number > UINT16_MAX ? -EINVAL
-            : vdpad_devlink_encode_eswitch(msg, "pci", act->object,
-                                           (int) act->number, -1, -1);
+    error = act->number < 0 || act->number > UINT16_MAX
+                ? -EINVAL
+                : vdpad_devlink_encode_eswitch(msg, "pci", act->object,
+                                               (int) act->number, -1, -1);
     return vdpad_nl_call(nl, msg, error, NULL, NULL, why,
                          "set eswitch mode of pci/%.40s to %s", act->object,
                          act->number == VDPAD_ESWITCH_SWITCHDEV ? "switchdev"
-                         : act->number == VDPAD_ESWITCH_LEGACY ? "legacy"
-                         : "another");
+                         : act->number == VDPAD_ESWITCH_LEGACY  ? "legacy"
+                                                                : "another");
 }
 
 static int
@@ -267,9 +269,10 @@ step_hw_addr(struct vdpad_observer *observer, const struct vdpad_act *act,
     msg = vdpad_nl_genl_msg(&family, DEVLINK_CMD_PORT_SET,
                             DEVLINK_GENL_VERSION, 0);
     error = act->number < 0 || act->number > UINT32_MAX || !act->has_mac
-            ? -EINVAL
-            : vdpad_devlink_encode_hw_addr(msg, "pci", act->object,
-                                           (uint32_t) act->number, act->mac);
+                ? -EINVAL
+                : vdpad_devlink_encode_hw_addr(msg, "pci", act->object,
+                                               (uint32_t) act->number,
+                                               act->mac);
     return vdpad_nl_call(nl, msg, error, NULL, NULL, why,
                          "set hw_addr of port pci/%.40s/%lld", act->object,
                          (long long) act->number);

@@ -9,10 +9,10 @@
 
 #include "observe.h"
 
-/* Does 'act'.  Returns 0 or a negative errno with 'why': -EBUSY "NAME is in use
- * by pid N (command)" for what would take a device away from its user, unless
- * 'act->force'; -ESTALE when its netdev has another name by now; otherwise what
- * the kernel said. */
+/* Does 'act'.  Returns 0 or a negative errno with 'why': -EBUSY "NAME is in
+ * use by pid N (command)" for what would take a device away from its user,
+ * unless 'act->force'; -ESTALE when its netdev has another name by now;
+ * otherwise what the kernel said. */
 int vdpad_step(struct vdpad_observer *observer, const struct vdpad_act *act,
                struct vdpad_error *why);
 

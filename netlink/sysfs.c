@@ -31,6 +31,65 @@ vdpad_sysfs_name_is_valid(const char *name)
     return true;
 }
 
+/* The value of a hexadecimal digit, or 16. */
+static unsigned int
+digit_value(char c)
+{
+    return c >= '0' && c <= '9'   ? (unsigned int) (c - '0')
+           : c >= 'a' && c <= 'f' ? (unsigned int) (c - 'a') + 10
+           : c >= 'A' && c <= 'F' ? (unsigned int) (c - 'A') + 10
+                                  : 16;
+}
+
+int
+vdpad_number_take(const char **text, uint64_t max, uint64_t *number)
+{
+    const char *p = *text;
+    unsigned int base = 10;
+    uint64_t value = 0;
+
+    if (p[0] == '0' && p[1] == 'x') {
+        base = 16;
+        p += 2;
+    }
+    if (digit_value(*p) >= base) {
+        return -EINVAL;
+    }
+    for (; digit_value(*p) < base; p++) {
+        unsigned int digit = digit_value(*p);
+
+        if (value > (max - digit) / base || digit > max) {
+            return -EINVAL;
+        }
+        value = value * base + digit;
+    }
+    *text = p;
+    *number = value;
+    return 0;
+}
+
+int
+vdpad_number_after(const char *text, const char *prefix, uint64_t max,
+                   uint64_t *number)
+{
+    size_t len = strlen(prefix);
+    const char *p = text + len;
+    uint64_t value;
+    int error;
+
+    if (strncmp(text, prefix, len) || (p[0] == '0' && p[1] == 'x')) {
+        return -EINVAL;
+    }
+    error = vdpad_number_take(&p, max, &value);
+    if (!error && *p) {
+        error = -EINVAL;
+    }
+    if (!error) {
+        *number = value;
+    }
+    return error;
+}
+
 static int __attribute__((format(printf, 2, 0)))
 make_path(char path[VDPAD_PATH_SIZE], const char *format, va_list args)
 {
@@ -81,10 +140,11 @@ vdpad_sysfs_read(char *dst, size_t size, const char *format, ...)
 }
 
 int
-vdpad_sysfs_read_number(int64_t *number, const char *format, ...)
+vdpad_sysfs_read_number(uint64_t *number, const char *format, ...)
 {
-    char path[VDPAD_PATH_SIZE], text[32], *end;
-    long long value;
+    char path[VDPAD_PATH_SIZE], text[32];
+    const char *end = text;
+    uint64_t value;
     va_list args;
     int error;
 
@@ -97,13 +157,14 @@ vdpad_sysfs_read_number(int64_t *number, const char *format, ...)
     if (error) {
         return error;
     }
-    errno = 0;
-    value = strtoll(text, &end, 0);
-    if (errno || end == text || *end) {
-        return -EINVAL;
+    error = vdpad_number_take(&end, UINT64_MAX, &value);
+    if (!error && *end) {
+        error = -EINVAL;
     }
-    *number = value;
-    return 0;
+    if (!error) {
+        *number = value;
+    }
+    return error;
 }
 
 int
@@ -171,9 +232,9 @@ vdpad_sysfs_write(const char *value, struct vdpad_error *why,
         (void) close(fd);
     }
     return !error ? 0
-           : vdpad_error_set(why, error, "write %s to %s: %s",
-                             strcmp(value, "\n") ? value : "nothing", path,
-                             strerror(-error));
+                  : vdpad_error_set(why, error, "write %s to %s: %s",
+                                    strcmp(value, "\n") ? value : "nothing",
+                                    path, strerror(-error));
 }
 
 int

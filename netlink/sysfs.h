@@ -22,15 +22,24 @@
  * control characters, not "." or "..". */
 bool vdpad_sysfs_name_is_valid(const char *name);
 
+/* Reads the digits (of base 10, with "0x" 16) that '*text' begins with to
+ * '*number' and moves '*text' behind them.  Returns 0, or -EINVAL when there
+ * are none or the number is above 'max': then nothing is written. */
+int vdpad_number_take(const char **text, uint64_t max, uint64_t *number);
+
+/* The same for a text that is "PREFIX" and one number, decimal, to its end. */
+int vdpad_number_after(const char *text, const char *prefix, uint64_t max,
+                       uint64_t *number);
+
 /* Reads the first line of the file that 'format' names to 'dst' of 'size'
  * bytes, cut if necessary; "(null)", which is how the kernel prints a missing
  * string, becomes "".  Returns 0 or a negative errno, then 'dst' is "". */
 int vdpad_sysfs_read(char *dst, size_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Reads a number, decimal or hexadecimal with "0x".  Returns 0 or a negative
- * errno, then '*number' is left alone. */
-int vdpad_sysfs_read_number(int64_t *number, const char *format, ...)
+/* Reads a number that is not negative, decimal or hexadecimal with "0x".
+ * Returns 0 or a negative errno, then '*number' is left alone. */
+int vdpad_sysfs_read_number(uint64_t *number, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Copies the last component of where the symbolic link leads to 'dst' of

@@ -41,8 +41,7 @@ parse(struct nlattr *tb[], const void *payload, size_t len,
 }
 
 int
-vdpad_tc_decode_qdisc(const void *payload, size_t len,
-                      struct vdpad_qdisc *row)
+vdpad_tc_decode_qdisc(const void *payload, size_t len, struct vdpad_qdisc *row)
 {
     struct nlattr *tb[TCA_MAX + 1];
     struct tcmsg header;
@@ -95,7 +94,8 @@ decode_stats(const struct nlattr *nest, struct counters *all,
     if (!vdpad_attrs_are_sound(nla_data(nest), (size_t) nla_len(nest))) {
         return -EBADMSG;
     }
-    nla_for_each_nested(attr, nest, left) {
+    nla_for_each_nested(attr, nest, left)
+    {
         int type = nla_type(attr);
 
         if (type == TCA_STATS_BASIC || type == TCA_STATS_BASIC_HW) {
@@ -135,7 +135,8 @@ decode_actions(const struct nlattr *nest, struct vdpad_filter *filter)
     if (!vdpad_attrs_are_sound(nla_data(nest), (size_t) nla_len(nest))) {
         return -EBADMSG;
     }
-    nla_for_each_nested(attr, nest, left) {
+    nla_for_each_nested(attr, nest, left)
+    {
         struct nlattr *tb[TCA_ACT_STATS + 1];
 
         if (vdpad_attrs_parse_nested(tb, TCA_ACT_STATS, attr, act_policy)
@@ -167,8 +168,8 @@ vdpad_tc_decode_filter(const void *payload, size_t len,
     if (strcmp(kind, "flower") || !header.tcm_handle || !tb[TCA_OPTIONS]) {
         return VDPAD_CODEC_SKIP;
     }
-    error = vdpad_attrs_parse_nested(flower, TCA_FLOWER_FLAGS,
-                                     tb[TCA_OPTIONS], flower_policy);
+    error = vdpad_attrs_parse_nested(flower, TCA_FLOWER_FLAGS, tb[TCA_OPTIONS],
+                                     flower_policy);
     if (error) {
         return error;
     }
@@ -176,20 +177,23 @@ vdpad_tc_decode_filter(const void *payload, size_t len,
     filter->in_hw = vdpad_attr_u32(flower[TCA_FLOWER_FLAGS], 0)
                     & TCA_CLS_FLAGS_IN_HW;
     return flower[TCA_FLOWER_ACT]
-           ? decode_actions(flower[TCA_FLOWER_ACT], filter) : 0;
+               ? decode_actions(flower[TCA_FLOWER_ACT], filter)
+               : 0;
 }
 
 static int
 put_header(struct nl_msg *msg, const struct tcmsg *header)
 {
     return nlmsg_append(msg, (void *) (uintptr_t) header, sizeof *header,
-                        NLMSG_ALIGNTO) ? -EMSGSIZE : 0;
+                        NLMSG_ALIGNTO)
+               ? -EMSGSIZE
+               : 0;
 }
 
 int
 vdpad_tc_encode_qdisc_dump(struct nl_msg *msg)
 {
-    return put_header(msg, &(struct tcmsg) { .tcm_family = AF_UNSPEC });
+    return put_header(msg, &(struct tcmsg){ .tcm_family = AF_UNSPEC });
 }
 
 int
@@ -197,15 +201,14 @@ vdpad_tc_encode_qdisc_del(struct nl_msg *msg, int32_t ifindex,
                           const char *kind)
 {
     /* The kind makes the kernel refuse when it is another qdisc. */
-    int error = put_header(msg, &(struct tcmsg) {
-        .tcm_family = AF_UNSPEC,
-        .tcm_ifindex = ifindex,
-        .tcm_parent = TC_H_INGRESS,
-        .tcm_handle = TC_H_MAKE(TC_H_INGRESS, 0),
-    });
+    int error = put_header(msg, &(struct tcmsg){
+                                    .tcm_family = AF_UNSPEC,
+                                    .tcm_ifindex = ifindex,
+                                    .tcm_parent = TC_H_INGRESS,
+                                    .tcm_handle = TC_H_MAKE(TC_H_INGRESS, 0),
+                                });
 
-    return error ? error
-           : nla_put_string(msg, TCA_KIND, kind) ? -EMSGSIZE : 0;
+    return error ? error : nla_put_string(msg, TCA_KIND, kind) ? -EMSGSIZE : 0;
 }
 
 int
@@ -227,7 +230,7 @@ vdpad_tc_encode_filter_dump(struct nl_msg *msg, int32_t ifindex,
         header.tcm_block_index = block;
     }
     error = put_header(msg, &header);
-    return error ? error
-           : nla_put(msg, TCA_DUMP_FLAGS, sizeof flags, &flags)
-           ? -EMSGSIZE : 0;
+    return error                                                ? error
+           : nla_put(msg, TCA_DUMP_FLAGS, sizeof flags, &flags) ? -EMSGSIZE
+                                                                : 0;
 }

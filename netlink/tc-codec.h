@@ -11,8 +11,8 @@ struct nl_msg;
 /* One flower filter. */
 struct vdpad_filter {
     bool in_hw;
-    uint64_t packets, bytes;        /* All, of the busiest action. */
-    uint64_t hw_packets, hw_bytes;  /* Those that the hardware counted. */
+    uint64_t packets, bytes;       /* All, of the busiest action. */
+    uint64_t hw_packets, hw_bytes; /* Those that the hardware counted. */
 };
 
 /* Decode the payload of a message (a tcmsg with its attributes, aligned

@@ -28,7 +28,7 @@ struct call {
     bool is_interrupted;
     bool is_done;
     int error;
-    char text[VDPAD_ERROR_TEXT];        /* The kernel's, or "". */
+    char text[VDPAD_ERROR_TEXT]; /* The kernel's, or "". */
 };
 
 /* The one place where libnl's numbers become errno values.  The kernel's own
@@ -72,8 +72,7 @@ vdpad_nl_open(struct vdpad_nl *nl, int protocol, struct vdpad_error *why)
     }
     error = errno_from_nl(nl_connect(nl->sock, protocol));
     if (!error) {
-        error = errno_from_nl(nl_socket_set_buffer_size(nl->sock, 1 << 20,
-                                                        0));
+        error = errno_from_nl(nl_socket_set_buffer_size(nl->sock, 1 << 20, 0));
     }
     if (error) {
         vdpad_nl_close(nl);
@@ -84,8 +83,8 @@ vdpad_nl_open(struct vdpad_nl *nl, int protocol, struct vdpad_error *why)
     nl_socket_disable_auto_ack(nl->sock);
     (void) nl_socket_set_msg_buf_size(nl->sock, BUFFER_SIZE);
     /* Both are refinements that kernels before 4.12 and 4.20 lack. */
-    (void) setsockopt(nl_socket_get_fd(nl->sock), SOL_NETLINK,
-                      NETLINK_EXT_ACK, &on, sizeof on);
+    (void) setsockopt(nl_socket_get_fd(nl->sock), SOL_NETLINK, NETLINK_EXT_ACK,
+                      &on, sizeof on);
     (void) setsockopt(nl_socket_get_fd(nl->sock), SOL_NETLINK,
                       NETLINK_GET_STRICT_CHK, &on, sizeof on);
     return 0;
@@ -154,8 +153,7 @@ on_message(struct nl_msg *msg, void *call_)
     const struct nlmsghdr *header = nlmsg_hdr(msg);
 
     if (call->cb && call->error >= 0) {
-        int error = call->cb(call->aux, header->nlmsg_type,
-                             nlmsg_data(header),
+        int error = call->cb(call->aux, header->nlmsg_type, nlmsg_data(header),
                              (size_t) nlmsg_datalen(header));
 
         if (error < 0) {
@@ -229,8 +227,9 @@ static int
 on_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *call_)
 {
     struct call *call = call_;
-    const struct nlmsghdr *header = (const struct nlmsghdr *)
-        (const void *) ((const char *) e - NLMSG_HDRLEN);
+    const struct nlmsghdr *header =
+        (const struct nlmsghdr *) (const void *) ((const char *) e
+                                                  - NLMSG_HDRLEN);
     /* The request comes back behind the errno, unless it was cut off. */
     size_t skip = sizeof *e;
 
@@ -300,8 +299,7 @@ transact(struct vdpad_nl *nl, struct nl_msg *msg, struct call *call)
             return -EBADF;
         }
     }
-    return call->error < 0 ? call->error
-           : call->is_interrupted ? -EINTR : 0;
+    return call->error < 0 ? call->error : call->is_interrupted ? -EINTR : 0;
 }
 
 int
@@ -363,8 +361,7 @@ vdpad_nl_family(struct vdpad_nl *nl, const char *name,
 {
     const struct vdpad_genl_family control = { .id = GENL_ID_CTRL };
     struct lookup lookup = { .family = family };
-    struct nl_msg *msg = vdpad_nl_genl_msg(&control, CTRL_CMD_GETFAMILY, 1,
-                                           0);
+    struct nl_msg *msg = vdpad_nl_genl_msg(&control, CTRL_CMD_GETFAMILY, 1, 0);
     int error = nla_put_string(msg, CTRL_ATTR_FAMILY_NAME, name) ? -EMSGSIZE
                                                                  : 0;
 

@@ -47,15 +47,13 @@ struct nl_msg *vdpad_nl_genl_msg(const struct vdpad_genl_family *family,
  * -ENOBUFS for one that was lost, or what 'cb' returned; then 'why' tells
  * "WHAT: error: extended ACK". */
 int vdpad_nl_call(struct vdpad_nl *nl, struct nl_msg *msg, int build_error,
-                  vdpad_nl_message_cb *cb, void *aux,
-                  struct vdpad_error *why, const char *what, ...)
-    __attribute__((format(printf, 7, 8)));
+                  vdpad_nl_message_cb *cb, void *aux, struct vdpad_error *why,
+                  const char *what, ...) __attribute__((format(printf, 7, 8)));
 
 /* Looks up the generic netlink family 'name' over 'nl' (NETLINK_GENERIC).
  * Returns 0, -ENOENT when the kernel has none of that name (its module is not
  * loaded), or another negative errno, with 'why'. */
 int vdpad_nl_family(struct vdpad_nl *nl, const char *name,
-                    struct vdpad_genl_family *family,
-                    struct vdpad_error *why);
+                    struct vdpad_genl_family *family, struct vdpad_error *why);
 
 #endif

@@ -13,9 +13,9 @@ static const struct {
     /* Binding a VF's driver brings its devlink instance, its auxiliary
      * devices and so its management device. */
     { "pci", BIT(VDPAD_PCI) | BIT(VDPAD_ESWITCH) | BIT(VDPAD_DLPORT)
-             | BIT(VDPAD_MGMTDEV) },
-    { "auxiliary", BIT(VDPAD_MGMTDEV) | BIT(VDPAD_ESWITCH)
-                   | BIT(VDPAD_DLPORT) },
+                 | BIT(VDPAD_MGMTDEV) },
+    { "auxiliary",
+      BIT(VDPAD_MGMTDEV) | BIT(VDPAD_ESWITCH) | BIT(VDPAD_DLPORT) },
     { "vdpa", BIT(VDPAD_VBUS) | BIT(VDPAD_VDPA) | BIT(VDPAD_HOLDER) },
     { "vhost-vdpa", BIT(VDPAD_VBUS) | BIT(VDPAD_HOLDER) },
     { "virtio", BIT(VDPAD_VBUS) },

@@ -61,8 +61,7 @@ vdpad_vdpa_decode_mgmtdev(const void *payload, size_t len,
         return -EBADMSG;
     }
     memset(row, 0, sizeof *row);
-    vdpad_attr_text(tb[VDPA_ATTR_MGMTDEV_BUS_NAME], row->bus,
-                    sizeof row->bus);
+    vdpad_attr_text(tb[VDPA_ATTR_MGMTDEV_BUS_NAME], row->bus, sizeof row->bus);
     if (!vdpad_attr_text(tb[VDPA_ATTR_MGMTDEV_DEV_NAME], row->dev,
                          sizeof row->dev)) {
         return VDPAD_CODEC_SKIP;
@@ -91,10 +90,8 @@ vdpad_vdpa_decode_dev(const void *payload, size_t len, struct vdpad_vdpa *row)
     }
     memset(row, 0, sizeof *row);
     vdpad_attr_text(tb[VDPA_ATTR_DEV_NAME], row->name, sizeof row->name);
-    vdpad_attr_text(tb[VDPA_ATTR_MGMTDEV_BUS_NAME], row->bus,
-                    sizeof row->bus);
-    vdpad_attr_text(tb[VDPA_ATTR_MGMTDEV_DEV_NAME], row->dev,
-                    sizeof row->dev);
+    vdpad_attr_text(tb[VDPA_ATTR_MGMTDEV_BUS_NAME], row->bus, sizeof row->bus);
+    vdpad_attr_text(tb[VDPA_ATTR_MGMTDEV_DEV_NAME], row->dev, sizeof row->dev);
     row->id = nla_get_u32(tb[VDPA_ATTR_DEV_ID]);
     row->vendor = vdpad_attr_u32(tb[VDPA_ATTR_DEV_VENDOR_ID], 0);
     row->max_vqs = vdpad_attr_u32(tb[VDPA_ATTR_DEV_MAX_VQS], 0);
@@ -118,8 +115,7 @@ vdpad_vdpa_decode_config(const void *payload, size_t len,
         return VDPAD_CODEC_SKIP;
     }
     row->has_config = true;
-    row->has_mac = vdpad_attr_mac(tb[VDPA_ATTR_DEV_NET_CFG_MACADDR],
-                                  row->mac);
+    row->has_mac = vdpad_attr_mac(tb[VDPA_ATTR_DEV_NET_CFG_MACADDR], row->mac);
     row->has_mtu = tb[VDPA_ATTR_DEV_NET_CFG_MTU] != NULL;
     row->mtu = vdpad_attr_u16(tb[VDPA_ATTR_DEV_NET_CFG_MTU], 0);
     row->has_max_vqp = tb[VDPA_ATTR_DEV_NET_CFG_MAX_VQP] != NULL;
@@ -131,8 +127,7 @@ vdpad_vdpa_decode_config(const void *payload, size_t len,
                                            : nla_get_u16(status);
     }
     row->has_negotiated = tb[VDPA_ATTR_DEV_NEGOTIATED_FEATURES] != NULL;
-    row->negotiated = vdpad_attr_u64(tb[VDPA_ATTR_DEV_NEGOTIATED_FEATURES],
-                                     0);
+    row->negotiated = vdpad_attr_u64(tb[VDPA_ATTR_DEV_NEGOTIATED_FEATURES], 0);
     return 0;
 }
 
@@ -161,7 +156,9 @@ put_mgmtdev(struct nl_msg *msg, const char *handle)
         }
     }
     return nla_put_string(msg, VDPA_ATTR_MGMTDEV_DEV_NAME,
-                          slash ? slash + 1 : handle) ? -EMSGSIZE : 0;
+                          slash ? slash + 1 : handle)
+               ? -EMSGSIZE
+               : 0;
 }
 
 int
@@ -192,8 +189,7 @@ vdpad_vdpa_encode_set_mac(struct nl_msg *msg, const struct vdpad_act *act)
 {
     int error = vdpad_vdpa_encode_name(msg, act->object);
 
-    if (!error
-        && nla_put(msg, VDPA_ATTR_DEV_NET_CFG_MACADDR, 6, act->mac)) {
+    if (!error && nla_put(msg, VDPA_ATTR_DEV_NET_CFG_MACADDR, 6, act->mac)) {
         error = -EMSGSIZE;
     }
     return error;

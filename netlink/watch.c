@@ -16,6 +16,7 @@
 #include "transport.h"
 #include "uapi.h"
 
+
 #define DEVLINK_CLASSES (1u << VDPAD_ESWITCH | 1u << VDPAD_DLPORT)
 
 /* Joins the group and returns the socket's descriptor, or a negative errno
@@ -30,22 +31,22 @@ join(struct vdpad_nl *nl, struct vdpad_genl_family *family,
         error = vdpad_nl_family(nl, DEVLINK_GENL_NAME, family, why);
     }
     for (size_t i = 0; !error && i < family->n_groups; i++) {
-        if (!strcmp(family->groups[i].name,
-                    DEVLINK_GENL_MCGRP_CONFIG_NAME)) {
+        if (!strcmp(family->groups[i].name, DEVLINK_GENL_MCGRP_CONFIG_NAME)) {
             int fd = nl_socket_get_fd(nl->sock);
 
             return setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP,
                               &family->groups[i].id,
                               sizeof family->groups[i].id)
-                   || fcntl(fd, F_SETFL, O_NONBLOCK)
-                   ? vdpad_error_set(why, -errno, "join devlink's group: %s",
-                                     strerror(errno))
-                   : fd;
+                           || fcntl(fd, F_SETFL, O_NONBLOCK)
+                       ? vdpad_error_set(why, -errno,
+                                         "join devlink's group: %s",
+                                         strerror(errno))
+                       : fd;
         }
     }
     return error ? error
-           : vdpad_error_set(why, -ENOENT, "devlink has no group \"%s\"",
-                             DEVLINK_GENL_MCGRP_CONFIG_NAME);
+                 : vdpad_error_set(why, -ENOENT, "devlink has no group \"%s\"",
+                                   DEVLINK_GENL_MCGRP_CONFIG_NAME);
 }
 
 struct event {

@@ -35,8 +35,7 @@ is_abandoned(void)
 {
     struct pollfd pollfd = { .fd = VDPAD_WORKER_FD };
 
-    return poll(&pollfd, 1, 0) > 0
-           && (pollfd.revents & (POLLHUP | POLLERR));
+    return poll(&pollfd, 1, 0) > 0 && (pollfd.revents & (POLLHUP | POLLERR));
 }
 
 static bool
@@ -97,8 +96,8 @@ serve(struct vdpad_observer *observer,
     switch ((enum vdpad_request_kind) request->kind) {
     case VDPAD_REQUEST_OBSERVE:
         reply.error = vdpad_observe(observer,
-                                    (enum vdpad_class) request->class_,
-                                    &rows, &why);
+                                    (enum vdpad_class) request->class_, &rows,
+                                    &why);
         reply.size = (uint64_t) rows.picture.n * rows.picture.row_size;
         break;
 
@@ -130,8 +129,7 @@ serve(struct vdpad_observer *observer,
 int
 vdpad_worker_main(int argc, char *argv[])
 {
-    static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT,
-                                   SIGPIPE };
+    static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE };
     struct vdpad_observer observer = { .interrupted = 0 };
     struct vdpad_wire_request request;
     char name[16];

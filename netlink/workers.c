@@ -11,9 +11,6 @@
 #include "kernel-private.h"
 #include "rows.h"
 
-#define ALL_CLASSES ((1u << VDPAD_N_CLASSES) - 1)
-#define DEVLINK_CLASSES (1u << VDPAD_ESWITCH | 1u << VDPAD_DLPORT)
-
 /* Pause before the watcher is started again, and between two looks for what
  * makes generic netlink hang. */
 #define WATCH_RETRY_NS INT64_C(5000000000)
@@ -21,9 +18,6 @@
 
 /* How long destroy() waits for helpers that have nothing to do. */
 #define DESTROY_WAIT_NS INT64_C(1000000000)
-
-/* Bytes taken from one worker in one run. */
-#define RECEIVE_MAX (4u << 20)
 
 static const char *
 lane_role(enum vdpad_lane lane)
@@ -71,8 +65,10 @@ worker_start(struct vdpad_netlink *netlink, enum vdpad_lane lane,
     struct vdpad_child child;
 
     if (netlink->n_stuck >= VDPAD_MAX_STUCK) {
-        vdpad_error_set(why, -ETIMEDOUT, "%zu helper processes hang in the "
-                        "kernel: no more are started", netlink->n_stuck);
+        vdpad_error_set(why, -ETIMEDOUT,
+                        "%zu helper processes hang in the "
+                        "kernel: no more are started",
+                        netlink->n_stuck);
         return NULL;
     }
     if (vdpad_child_start(&child, lane_role(lane), why)) {
@@ -139,8 +135,7 @@ ask_suspect(struct vdpad_netlink *netlink)
     int64_t now = vdpad_loop_clock_ns();
     struct vdpad_job *job;
 
-    if (netlink->suspect_ns
-        && now - netlink->suspect_ns < SUSPECT_RETRY_NS) {
+    if (netlink->suspect_ns && now - netlink->suspect_ns < SUSPECT_RETRY_NS) {
         return;
     }
     netlink->suspect_ns = now;
@@ -149,31 +144,32 @@ ask_suspect(struct vdpad_netlink *netlink)
     vdpad_queue_add(&netlink->queues[VDPAD_LANE_SYSFS], job);
 }
 
-/* Says in 'why' that 'lane' hangs. */
-static int
-refuse(struct vdpad_netlink *netlink, enum vdpad_lane lane,
-       struct vdpad_error *why)
+int
+vdpad_lane_refuse(struct vdpad_netlink *netlink, enum vdpad_lane lane,
+                  struct vdpad_error *why)
 {
     struct tm tm;
     char since[32] = "";
 
     if (lane != VDPAD_LANE_GENL) {
-        return vdpad_error_set(why, -ETIMEDOUT, "an earlier request (%s) has "
+        return vdpad_error_set(why, -ETIMEDOUT,
+                               "an earlier request (%s) has "
                                "not come back from the kernel",
                                lane_role(lane));
     }
     ask_suspect(netlink);
-    if (gmtime_r(&(time_t) { netlink->genl_since }, &tm)) {
+    if (gmtime_r(&(time_t){ netlink->genl_since }, &tm)) {
         (void) strftime(since, sizeof since, "%Y-%m-%dT%H:%M:%SZ", &tm);
     }
-    return vdpad_error_set(why, -ETIMEDOUT, "generic netlink has not answered "
-                           "since %s%s%s", since,
-                           netlink->suspect[0] ? ": " : "", netlink->suspect);
+    return vdpad_error_set(why, -ETIMEDOUT,
+                           "generic netlink has not answered "
+                           "since %s%s%s",
+                           since, netlink->suspect[0] ? ": " : "",
+                           netlink->suspect);
 }
 
-/* Sends what 'worker->job' is at.  Returns false when the worker has died. */
-static bool
-send_request(struct vdpad_worker *worker)
+bool
+vdpad_worker_send(struct vdpad_worker *worker)
 {
     struct vdpad_netlink *netlink = worker->netlink;
     const struct vdpad_job *job = worker->job;
@@ -208,21 +204,21 @@ send_request(struct vdpad_worker *worker)
 
 /* Gives 'job' to 'worker', which is idle. */
 static void
-worker_take(struct vdpad_worker *worker, struct vdpad_job *job,
-            bool is_fresh)
+worker_take(struct vdpad_worker *worker, struct vdpad_job *job, bool is_fresh)
 {
     struct vdpad_netlink *netlink = worker->netlink;
     struct vdpad_queue *queue = &netlink->queues[vdpad_job_lane(job)];
 
     worker->job = job;
-    if (send_request(worker)) {
+    if (vdpad_worker_send(worker)) {
         return;
     }
     worker->job = NULL;
     worker_leave(worker, NULL);
     if (is_fresh) {
         struct vdpad_error why;
-        int error = vdpad_error_set(&why, -EIO, "helper process: ended at "
+        int error = vdpad_error_set(&why, -EIO,
+                                    "helper process: ended at "
                                     "once");
 
         if (vdpad_job_fail(netlink, job, error, &why, 0)) {
@@ -250,7 +246,7 @@ start_lane(struct vdpad_netlink *netlink, enum vdpad_lane lane)
             return;
         }
         if (lane_is_stuck(netlink, lane)) {
-            error = refuse(netlink, lane, &why);
+            error = vdpad_lane_refuse(netlink, lane, &why);
         } else if (!worker) {
             worker = worker_start(netlink, lane, &why);
             is_fresh = true;
@@ -265,9 +261,9 @@ start_lane(struct vdpad_netlink *netlink, enum vdpad_lane lane)
     }
 }
 
-/* Whether the step that 'job' is at needs generic netlink, which hangs. */
-static bool
-is_refused(const struct vdpad_netlink *netlink, const struct vdpad_job *job)
+bool
+vdpad_job_is_refused(const struct vdpad_netlink *netlink,
+                     const struct vdpad_job *job)
 {
     return vdpad_job_is_genl(job) && lane_is_stuck(netlink, VDPAD_LANE_GENL);
 }
@@ -285,8 +281,8 @@ start_pool(struct vdpad_netlink *netlink)
         int error = 0;
         size_t n = 0;
 
-        if (is_refused(netlink, job)) {
-            error = refuse(netlink, VDPAD_LANE_GENL, &why);
+        if (vdpad_job_is_refused(netlink, job)) {
+            error = vdpad_lane_refuse(netlink, VDPAD_LANE_GENL, &why);
         } else {
             for (struct vdpad_worker *w = netlink->workers; w; w = w->next) {
                 n += w->lane == VDPAD_LANE_POOL;
@@ -322,9 +318,8 @@ vdpad_workers_start_jobs(struct vdpad_netlink *netlink)
     }
 }
 
-/* 'worker' has no job any more: keep it or let it go. */
-static void
-worker_rest(struct vdpad_worker *worker)
+void
+vdpad_worker_rest(struct vdpad_worker *worker)
 {
     size_t n_idle = 0;
 
@@ -337,23 +332,24 @@ worker_rest(struct vdpad_worker *worker)
     }
 }
 
-/* Ends what 'worker' is at; it is gone afterwards. */
-static void
-worker_failed(struct vdpad_worker *worker)
+void
+vdpad_worker_failed(struct vdpad_worker *worker)
 {
     struct vdpad_netlink *netlink = worker->netlink;
     struct vdpad_job *job = worker->job;
     enum vdpad_lane lane = worker->lane;
     struct vdpad_error why;
-    int error = vdpad_error_set(&why, -EIO, "helper process %d ended without "
-                                "an answer", (int) worker->child.pid);
+    int error = vdpad_error_set(&why, -EIO,
+                                "helper process %d ended without "
+                                "an answer",
+                                (int) worker->child.pid);
 
     worker->job = NULL;
     worker_leave(worker, NULL);
     if (lane == VDPAD_LANE_WATCH) {
         netlink->watch_ns = vdpad_loop_clock_ns() + WATCH_RETRY_NS;
         if (netlink->is_watch_wanted) {
-            netlink->lost |= DEVLINK_CLASSES;
+            netlink->lost |= VDPAD_DEVLINK_CLASSES;
         }
     }
     if (job && !vdpad_job_fail(netlink, job, error, &why, 0)) {
@@ -376,168 +372,24 @@ worker_timed_out(struct vdpad_worker *worker)
     stuck.pid = (int32_t) worker->child.pid;
     stuck.since_ns = worker->since_ns;
     vdpad_job_describe(job, stuck.what, sizeof stuck.what);
-    error = vdpad_error_set(&why, -ETIMEDOUT, "%.140s: no answer from the "
-                            "kernel in %lld s (helper process %d)",
-                            stuck.what, (long long)
-                            ((worker->deadline_ns - worker->since_ns)
-                             / 1000000000), (int) stuck.pid);
+    error = vdpad_error_set(
+        &why, -ETIMEDOUT,
+        "%.140s: no answer from the "
+        "kernel in %lld s (helper process %d)",
+        stuck.what,
+        (long long) ((worker->deadline_ns - worker->since_ns) / 1000000000),
+        (int) stuck.pid);
     worker->job = NULL;
     if (worker->lane == VDPAD_LANE_GENL && !netlink->genl_since) {
         netlink->genl_since = time(NULL)
                               - (vdpad_loop_clock_ns() - worker->since_ns)
-                              / 1000000000;
+                                    / 1000000000;
         netlink->suspect[0] = '\0';
         netlink->suspect_ns = 0;
         ask_suspect(netlink);
     }
     worker_leave(worker, &stuck);
     (void) vdpad_job_fail(netlink, job, error, &why, -ECANCELED);
-}
-
-static void
-take_watch_reply(struct vdpad_netlink *netlink,
-                 const struct vdpad_wire_reply *reply)
-{
-    netlink->stats.overruns += reply->overruns;
-    if (reply->error == -ENOENT) {
-        /* This kernel has no devlink. */
-        netlink->is_watch_wanted = false;
-    } else if (reply->overruns || reply->malformed) {
-        netlink->lost |= reply->classes & ALL_CLASSES;
-    } else {
-        netlink->changed |= reply->classes & ALL_CLASSES;
-    }
-}
-
-static void
-take_picture(struct vdpad_worker *worker, const struct vdpad_error *why)
-{
-    struct vdpad_netlink *netlink = worker->netlink;
-    size_t row_size = vdpad_row_size(worker->job->class_);
-    struct vdpad_picture picture = {
-        .class_ = worker->job->class_,
-        .n = worker->reply.size / row_size,
-        .row_size = row_size,
-        .rows = worker->rows,
-    };
-
-    if (worker->reply.error) {
-        vdpad_job_observed(netlink, worker->job, worker->reply.error, NULL,
-                           why);
-    } else {
-        vdpad_job_observed(netlink, worker->job, 0, &picture, NULL);
-        worker->rows = NULL;
-    }
-}
-
-/* Takes a whole reply.  Returns false when the worker is gone. */
-static bool
-take_reply(struct vdpad_worker *worker)
-{
-    struct vdpad_netlink *netlink = worker->netlink;
-    const struct vdpad_wire_reply *reply = &worker->reply;
-    struct vdpad_job *job = worker->job;
-    struct vdpad_error why = { .code = reply->error };
-
-    netlink->stats.interrupted += reply->interrupted;
-    netlink->stats.malformed += reply->malformed;
-    if (worker->lane == VDPAD_LANE_WATCH) {
-        take_watch_reply(netlink, reply);
-        return true;
-    }
-    if (!job) {
-        worker_failed(worker);
-        return false;
-    }
-    memcpy(why.text, reply->text, sizeof why.text);
-    if (job->kind == VDPAD_JOB_STEPS) {
-        vdpad_job_stepped(netlink, job, reply->error, &why);
-        while (job->act < job->n_acts && is_refused(netlink, job)) {
-            vdpad_job_stepped(netlink, job,
-                              refuse(netlink, VDPAD_LANE_GENL, &why), &why);
-        }
-        if (job->act < job->n_acts) {
-            if (!send_request(worker)) {
-                worker_failed(worker);
-                return false;
-            }
-            return true;
-        }
-    } else if (job->kind == VDPAD_JOB_OBSERVE) {
-        take_picture(worker, &why);
-    } else {
-        vdpad_text_copy(netlink->suspect, sizeof netlink->suspect, why.text);
-    }
-    worker->job = NULL;
-    vdpad_job_free(job);
-    return true;
-}
-
-/* Checks the beginning of a reply and makes room for what follows. */
-static bool
-check_reply(struct vdpad_worker *worker)
-{
-    struct vdpad_wire_reply *reply = &worker->reply;
-    bool has_rows = worker->job && worker->job->kind == VDPAD_JOB_OBSERVE
-                    && !reply->error;
-
-    reply->text[sizeof reply->text - 1] = '\0';
-    if (reply->size > VDPAD_WIRE_MAX_SIZE || (reply->size && !has_rows)
-        || (has_rows
-            && reply->size % vdpad_row_size(worker->job->class_))) {
-        return false;
-    }
-    if (reply->size) {
-        worker->rows = vdpad_nl_calloc(1, reply->size);
-    }
-    return true;
-}
-
-/* Takes in what 'worker' has sent; it may be gone afterwards. */
-static void
-worker_receive(struct vdpad_worker *worker)
-{
-    const size_t head = sizeof worker->reply;
-    size_t total = 0;
-
-    worker->is_ready = false;
-    while (total < RECEIVE_MAX) {
-        bool is_head = worker->received < head;
-        size_t want = is_head ? head - worker->received
-                      : worker->reply.size + head - worker->received;
-        char *to = is_head ? (char *) &worker->reply + worker->received
-                   : worker->rows + (worker->received - head);
-        ssize_t n = want ? recv(worker->child.fd, to, want, MSG_DONTWAIT) : 0;
-
-        if (want && n < 0 && errno == EINTR) {
-            continue;
-        } else if (want && n < 0 && errno == EAGAIN) {
-            return;
-        } else if (want && n <= 0) {
-            worker_failed(worker);
-            return;
-        }
-        worker->received += (size_t) n;
-        total += (size_t) n;
-        if (worker->received == head && is_head && !check_reply(worker)) {
-            worker->netlink->stats.malformed++;
-            worker_failed(worker);
-            return;
-        }
-        if (worker->received == head + worker->reply.size) {
-            worker->received = 0;
-            if (!take_reply(worker)) {
-                return;
-            }
-            free(worker->rows);
-            worker->rows = NULL;
-            if (!worker->job && worker->lane != VDPAD_LANE_WATCH) {
-                worker_rest(worker);
-                return;
-            }
-        }
-    }
-    /* The loop calls again: the rest is still there. */
 }
 
 static void
@@ -559,7 +411,7 @@ reap_leavers(struct vdpad_netlink *netlink)
         }
         if (leaver->is_stuck) {
             netlink->n_stuck--;
-            netlink->changed |= ALL_CLASSES;
+            netlink->changed |= VDPAD_ALL_CLASSES;
             if (leaver->lane == VDPAD_LANE_GENL) {
                 netlink->genl_since = 0;
             }
@@ -599,7 +451,7 @@ vdpad_workers_run(struct vdpad_netlink *netlink)
     for (worker = netlink->workers; worker; worker = next) {
         next = worker->next;
         if (worker->is_ready) {
-            worker_receive(worker);
+            vdpad_worker_receive(worker);
         }
     }
     now = vdpad_loop_clock_ns();
@@ -651,7 +503,8 @@ vdpad_workers_destroy(struct vdpad_netlink *netlink)
     while ((leaver = netlink->leavers)) {
         int64_t left = end - vdpad_loop_clock_ns();
         struct pollfd pollfd = {
-            .fd = leaver->child.pid_fd, .events = POLLIN,
+            .fd = leaver->child.pid_fd,
+            .events = POLLIN,
         };
 
         netlink->leavers = leaver->next;

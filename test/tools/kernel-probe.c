@@ -4,7 +4,7 @@
  *   kernel-probe [-r SECONDS] [-s SECONDS] [COMMAND...]
  *
  * Commands are done one after the other; without any: "observe".
- *   observe [CLASS]          print the picture of CLASS, or all, a row per line
+ *   observe [CLASS]          print the picture of CLASS, or all: a row a line
  *   act KIND OBJECT [KEY=VALUE...]
  *                            do a step; keys: word, number, ifindex, mac, mtu,
  *                            max_vqp, force
@@ -13,8 +13,8 @@
  *   events SECONDS           print invalidations
  *   stuck                    print what hangs, and the counters
  *
- * -r and -s set the deadlines of observations and of steps.  Exit status: 0, or
- * 1 if anything failed. */
+ * -r and -s set the deadlines of observations and of steps.  Exit status: 0,
+ * or 1 if anything failed. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@
 struct probe {
     struct vdpad_loop *loop;
     struct vdpad_kernel *kernel;
-    int64_t end_ns;             /* Of "events"; 0: wait for 'pending'. */
+    int64_t end_ns; /* Of "events"; 0: wait for 'pending'. */
     size_t pending;
     bool print_events;
     int status;
@@ -57,9 +57,10 @@ print_pci(const void *row)
     const struct vdpad_pci *r = row;
 
     printf(" bdf=%s pf=%s vf_index=%d id=%04x:%04x numvfs=%d totalvfs=%d "
-           "autoprobe=%d driver=%s override=%s iommu=%d", r->bdf, r->pf,
-           r->vf_index, r->vendor, r->device, r->numvfs, r->totalvfs,
-           r->autoprobe, r->driver, r->driver_override, r->iommu_group);
+           "autoprobe=%d driver=%s override=%s iommu=%d",
+           r->bdf, r->pf, r->vf_index, r->vendor, r->device, r->numvfs,
+           r->totalvfs, r->autoprobe, r->driver, r->driver_override,
+           r->iommu_group);
 }
 
 static void
@@ -68,15 +69,17 @@ print_link(const void *row)
     const struct vdpad_link *r = row;
 
     printf(" ifindex=%d name=%s kind=%s mtu=%u flags=0x%x master=%d "
-           "carrier=%d", r->ifindex, r->name, r->kind, r->mtu, r->flags,
-           r->master, r->carrier);
+           "carrier=%d",
+           r->ifindex, r->name, r->kind, r->mtu, r->flags, r->master,
+           r->carrier);
     print_mac("mac", r->mac);
     printf(" switch_id=");
     for (int i = 0; i < r->switch_id_len; i++) {
         printf("%02x", r->switch_id[i]);
     }
-    printf(" port_name=%s parent=%s/%s rx_packets=%" PRIu64 " rx_bytes=%"
-           PRIu64, r->port_name, r->parent_bus, r->parent_dev, r->rx_packets,
+    printf(" port_name=%s parent=%s/%s rx_packets=%" PRIu64
+           " rx_bytes=%" PRIu64,
+           r->port_name, r->parent_bus, r->parent_dev, r->rx_packets,
            r->rx_bytes);
 }
 
@@ -85,8 +88,8 @@ print_eswitch(const void *row)
 {
     const struct vdpad_eswitch *r = row;
 
-    printf(" handle=%s/%s mode=%d inline=%d encap=%d driver=%s fw=%s",
-           r->bus, r->dev, r->mode, r->inline_mode, r->encap_mode, r->driver,
+    printf(" handle=%s/%s mode=%d inline=%d encap=%d driver=%s fw=%s", r->bus,
+           r->dev, r->mode, r->inline_mode, r->encap_mode, r->driver,
            r->fw_version);
 }
 
@@ -96,9 +99,9 @@ print_dlport(const void *row)
     const struct vdpad_dlport *r = row;
 
     printf(" handle=%s/%s/%u flavour=%d controller=%d pf=%d vf=%d sf=%d "
-           "external=%d ifindex=%d ifname=%s", r->bus, r->dev, r->index,
-           r->flavour, r->controller, r->pf, r->vf, r->sf, r->external,
-           r->ifindex, r->ifname);
+           "external=%d ifindex=%d ifname=%s",
+           r->bus, r->dev, r->index, r->flavour, r->controller, r->pf, r->vf,
+           r->sf, r->external, r->ifindex, r->ifname);
     if (r->has_hw_addr) {
         print_mac("hw_addr", r->hw_addr);
     }
@@ -110,8 +113,8 @@ print_mgmtdev(const void *row)
     const struct vdpad_mgmtdev *r = row;
 
     printf(" handle=%s/%s classes=0x%" PRIx64 " features=0x%" PRIx64
-           " max_vqs=%u", r->bus, r->dev, r->classes, r->features,
-           r->max_vqs);
+           " max_vqs=%u",
+           r->bus, r->dev, r->classes, r->features, r->max_vqs);
 }
 
 static void
@@ -120,7 +123,8 @@ print_vdpa(const void *row)
     const struct vdpad_vdpa *r = row;
 
     printf(" name=%s mgmtdev=%s/%s id=%u vendor=%u max_vqs=%u max_vq_size=%u "
-           "config=%d", r->name, r->bus, r->dev, r->id, r->vendor, r->max_vqs,
+           "config=%d",
+           r->name, r->bus, r->dev, r->id, r->vendor, r->max_vqs,
            r->max_vq_size, r->has_config);
     if (r->has_mac) {
         print_mac("mac", r->mac);
@@ -145,9 +149,9 @@ print_vbus(const void *row)
     const struct vdpad_vbus *r = row;
 
     printf(" name=%s parent=%s driver=%s override=%s chardev=%s virtio=%s "
-           "netdev=%s away=%d", r->name, r->parent, r->driver,
-           r->driver_override, r->chardev, r->virtio, r->netdev,
-           r->netdev_away);
+           "netdev=%s away=%d",
+           r->name, r->parent, r->driver, r->driver_override, r->chardev,
+           r->virtio, r->netdev, r->netdev_away);
 }
 
 static void
@@ -188,12 +192,12 @@ print_flow(const void *row)
 }
 
 static void (*const print_row[VDPAD_N_CLASSES])(const void *) = {
-    [VDPAD_MODULE] = print_module, [VDPAD_PCI] = print_pci,
-    [VDPAD_LINK] = print_link, [VDPAD_ESWITCH] = print_eswitch,
-    [VDPAD_DLPORT] = print_dlport, [VDPAD_MGMTDEV] = print_mgmtdev,
-    [VDPAD_VDPA] = print_vdpa, [VDPAD_VBUS] = print_vbus,
+    [VDPAD_MODULE] = print_module,   [VDPAD_PCI] = print_pci,
+    [VDPAD_LINK] = print_link,       [VDPAD_ESWITCH] = print_eswitch,
+    [VDPAD_DLPORT] = print_dlport,   [VDPAD_MGMTDEV] = print_mgmtdev,
+    [VDPAD_VDPA] = print_vdpa,       [VDPAD_VBUS] = print_vbus,
     [VDPAD_FEATURE] = print_feature, [VDPAD_HOLDER] = print_holder,
-    [VDPAD_QDISC] = print_qdisc, [VDPAD_FLOW] = print_flow,
+    [VDPAD_QDISC] = print_qdisc,     [VDPAD_FLOW] = print_flow,
 };
 
 static void
@@ -369,9 +373,9 @@ print_stuck(struct probe *probe)
     probe->kernel->ops->stats(probe->kernel, &stats);
     printf("stuck: n=%zu requests=%" PRIu64 " timeouts=%" PRIu64
            " interrupted=%" PRIu64 " malformed=%" PRIu64 " overruns=%" PRIu64
-           " workers=%zu\n", n, stats.requests, stats.timeouts,
-           stats.interrupted, stats.malformed, stats.overruns,
-           stats.workers);
+           " workers=%zu\n",
+           n, stats.requests, stats.timeouts, stats.interrupted,
+           stats.malformed, stats.overruns, stats.workers);
     for (size_t i = 0; i < n && i < 8; i++) {
         printf("stuck: pid=%d what=%s\n", stuck[i].pid, stuck[i].what);
     }

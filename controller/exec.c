@@ -255,6 +255,10 @@ on_committed(void *aux, int error, const struct vdpad_error *why)
 
     for (size_t i = 0; i < x->n_db_keys; i++) {
         vdpad_memory_ended(x->memory, x->db_keys[i], error, why, clock_ns());
+        if (!error) {
+            vdpad_history_add(x->history, "database", "step", "%s done",
+                              x->db_keys[i]);
+        }
     }
     x->figures.steps += x->n_db_keys;
     if (error && error != -EAGAIN && error != -ENOTCONN) {
@@ -292,17 +296,19 @@ submit_db(struct vdpad_exec *x, const struct vdpad_plan *plan)
                          vdpad_step_object(s));
         x->db_touches_ports |= s->op.kind == VDPAD_DBOP_PORT_ADD
                                || s->op.kind == VDPAD_DBOP_PORT_DEL;
-        vdpad_history_add(x->history, vdpad_step_object(s), "step", "%s: %s",
-                          vdpad_step_action(s), s->reason);
         ops[n++] = s->op;
     }
     if (n) {
         int error = x->store->ops->commit(x->store, ops, n, on_committed, x);
 
+        /* Another transaction is under way, whose end is a turn of the loop:
+         * to be planned again then. */
+        x->ended |= error == -EBUSY;
         x->n_db_keys = error ? 0 : n;
         for (size_t i = 0; i < n; i++) {
             if (!error) {
                 vdpad_memory_started(x->memory, x->db_keys[i]);
+                vdpad_log(VDPAD_LOG_DBG, "database: %s", x->db_keys[i]);
             } else if (error != -EBUSY && error != -ENOTCONN) {
                 vdpad_memory_ended(x->memory, x->db_keys[i], error, NULL,
                                    clock_ns());

@@ -19,7 +19,7 @@ typedef void vdpad_call_cb(struct vdpad_call *);
 /* Classes whose pictures age without events, which what is shown of a device
  * depends on.  None of them needs generic netlink, which another program's
  * act can block for the whole host. */
-#define VDPAD_MASK_SHOWN \
+#define VDPAD_MASK_SHOWN                               \
     (VDPAD_MASK(VDPAD_LINK) | VDPAD_MASK(VDPAD_HOLDER) \
      | VDPAD_MASK(VDPAD_QDISC) | VDPAD_MASK(VDPAD_FLOW))
 
@@ -28,16 +28,16 @@ typedef void vdpad_call_cb(struct vdpad_call *);
 
 struct vdpad_command {
     const char *name;
-    const char *usage;          /* Of the arguments. */
-    int min, max;               /* Arguments, without "--json". */
-    unsigned int classes;       /* To be fresh before 'run'. */
-    vdpad_call_cb *run;         /* Ends, now or later, in exactly one of
+    const char *usage;    /* Of the arguments. */
+    int min, max;         /* Arguments, without "--json". */
+    unsigned int classes; /* To be fresh before 'run'. */
+    vdpad_call_cb *run;   /* Ends, now or later, in exactly one of
                                  * vdpad_call_reply() and its kin. */
 };
 
 /* Ends at an entry without a name. */
-extern const struct vdpad_command vdpad_commands_list[];    /* lists, show */
-extern const struct vdpad_command vdpad_commands_state[];   /* status, loop */
+extern const struct vdpad_command vdpad_commands_list[];  /* lists, show */
+extern const struct vdpad_command vdpad_commands_state[]; /* status, loop */
 extern const struct vdpad_command vdpad_commands_config[];
 extern const struct vdpad_command vdpad_commands_plan[];
 extern const struct vdpad_command vdpad_commands_verify[];
@@ -50,13 +50,13 @@ extern const struct vdpad_command vdpad_commands_export[];
 struct vdpad_call {
     struct vdpad_ctl *ctl;
     const struct vdpad_loop *loop;
-    struct vdpad_looks *looks;          /* Receive counters over time. */
+    struct vdpad_looks *looks; /* Receive counters over time. */
     const struct vdpad_command *command;
     struct vdpad_request *request;
     bool json;
-    int argc;                           /* Without the command, "--json". */
+    int argc; /* Without the command, "--json". */
     char **argv;
-    struct vdpad_call *next;            /* In a list of waiting calls. */
+    struct vdpad_call *next; /* In a list of waiting calls. */
 };
 
 /* The newest world and plan; not NULL; to be asked for again after every

@@ -7,10 +7,10 @@
 #include "json-rows.h"
 
 #define SET(OBJECT, KEY, VALUE) vdpad_json_set(OBJECT, KEY, VALUE)
-#define N_ELEMS(ARRAY) (sizeof (ARRAY) / sizeof (ARRAY)[0])
+#define N_ELEMS(ARRAY) (sizeof(ARRAY) / sizeof(ARRAY)[0])
 
 static const char *const general_keys[] = {
-    VDPAD_KEY_BRIDGE, VDPAD_KEY_HW_OFFLOAD, VDPAD_KEY_ATTACH,
+    VDPAD_KEY_BRIDGE,    VDPAD_KEY_HW_OFFLOAD, VDPAD_KEY_ATTACH,
     VDPAD_KEY_SUSPENDED, VDPAD_KEY_METRICS,
 };
 
@@ -61,8 +61,9 @@ settings(const struct vdpad_world *world)
 
     for (size_t i = 0; i < N_ELEMS(general_keys); i++) {
         json_t *row = json_object();
-        bool is_set = world->db && vdpad_map_get(&world->db->external_ids,
-                                                 general_keys[i]);
+        bool is_set = world->db
+                      && vdpad_map_get(&world->db->external_ids,
+                                       general_keys[i]);
 
         SET(row, "key", vdpad_json_text(general_keys[i]));
         SET(row, "value", general_value(world->config, general_keys[i]));
@@ -120,10 +121,14 @@ static char *
 config_text(json_t *config)
 {
     static const struct vdpad_column setting_columns[] = {
-        { "KEY", "key" }, { "SET", "set" }, { "VALUE", "value" },
+        { "KEY", "key" },
+        { "SET", "set" },
+        { "VALUE", "value" },
     };
     static const struct vdpad_column error_columns[] = {
-        { "ERROR IN KEY", "key" }, { "WORD", "word" }, { "REASON", "reason" },
+        { "ERROR IN KEY", "key" },
+        { "WORD", "word" },
+        { "REASON", "reason" },
     };
     struct vdpad_text_stream out;
 
@@ -132,8 +137,8 @@ config_text(json_t *config)
                       setting_columns, N_ELEMS(setting_columns));
     print_blocks(out.stream, json_object_get(config, "policies"),
                  VDPAD_KEY_POLICY, "name");
-    print_blocks(out.stream, json_object_get(config, "ports"),
-                 VDPAD_KEY_PORT, "iface-id");
+    print_blocks(out.stream, json_object_get(config, "ports"), VDPAD_KEY_PORT,
+                 "iface-id");
     fputs("\n", out.stream);
     vdpad_table_print(out.stream, json_object_get(config, "errors"),
                       error_columns, N_ELEMS(error_columns));
@@ -248,16 +253,16 @@ config_check(struct vdpad_call *call)
 
     if (!is_key_of_ours(key)) {
         static const char *const all[] = {
-            VDPAD_KEY_BRIDGE, VDPAD_KEY_HW_OFFLOAD, VDPAD_KEY_ATTACH,
-            VDPAD_KEY_SUSPENDED, VDPAD_KEY_METRICS, VDPAD_KEY_POLICY "NAME",
+            VDPAD_KEY_BRIDGE,         VDPAD_KEY_HW_OFFLOAD,
+            VDPAD_KEY_ATTACH,         VDPAD_KEY_SUSPENDED,
+            VDPAD_KEY_METRICS,        VDPAD_KEY_POLICY "NAME",
             VDPAD_KEY_PORT "IFACEID",
         };
         vdpad_call_error_unknown(call, "key", key, all, N_ELEMS(all));
         return;
     }
-    struct vdpad_config *config
-        = vdpad_config_check(world->db ? &world->db->external_ids : &none,
-                             key, value);
+    struct vdpad_config *config = vdpad_config_check(
+        world->db ? &world->db->external_ids : &none, key, value);
     if (config->n_errors) {
         char *text = refusals(config);
         vdpad_call_error(call, "%s is refused: %s", key, text);

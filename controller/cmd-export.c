@@ -48,7 +48,8 @@ nova_text(json_t *specs)
     fputs("[pci]\n"
           "# physical_network null: for overlay networks.  Put a provider "
           "network's name in\n"
-          "# quotes there for ports of that network.\n", out.stream);
+          "# quotes there for ports of that network.\n",
+          out.stream);
     for (size_t i = 0; i < json_array_size(specs); i++) {
         char *line = json_dumps(json_array_get(specs, i), 0);
 
@@ -80,7 +81,8 @@ export_nova(struct vdpad_call *call)
     }
     if (!json_array_size(specs)) {
         json_decref(specs);
-        vdpad_call_error(call, "%s%s has %s device with vdpa-type=vhost, the "
+        vdpad_call_error(call,
+                         "%s%s has %s device with vdpa-type=vhost, the "
                          "only kind that nova uses",
                          policy ? "policy " : "no policy",
                          policy ? policy : "", policy ? "no" : "a");
@@ -103,8 +105,10 @@ libvirt_xml(const struct vdpad_dev *dev)
     if (dev->vdpa && dev->vdpa->has_mac) {
         const uint8_t *mac = dev->vdpa->mac;
 
-        fprintf(out.stream, "  <mac address='%02x:%02x:%02x:%02x:%02x:%02x'/>"
-                "\n", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+        fprintf(out.stream,
+                "  <mac address='%02x:%02x:%02x:%02x:%02x:%02x'/>"
+                "\n",
+                mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
     }
     fprintf(out.stream, "  <source dev='/dev/%s'/>\n</interface>\n",
             dev->vbus->chardev);
@@ -132,9 +136,11 @@ export_libvirt(struct vdpad_call *call)
         return;
     }
     if (!dev->vbus || !is_chardev(dev->vbus->chardev)) {
-        vdpad_call_error(call, "device %s has no char device: %s", dev->name,
-                         dev->reason[0] ? dev->reason
-                         : "it is not bound to vhost_vdpa (vdpa-type=vhost)");
+        vdpad_call_error(
+            call, "device %s has no char device: %s", dev->name,
+            dev->reason[0]
+                ? dev->reason
+                : "it is not bound to vhost_vdpa (vdpa-type=vhost)");
         return;
     }
     char *xml = libvirt_xml(dev);

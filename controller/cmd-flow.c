@@ -6,7 +6,7 @@
 #include "json-rows.h"
 
 #define SET(OBJECT, KEY, VALUE) vdpad_json_set(OBJECT, KEY, VALUE)
-#define N_ELEMS(ARRAY) (sizeof (ARRAY) / sizeof (ARRAY)[0])
+#define N_ELEMS(ARRAY) (sizeof(ARRAY) / sizeof(ARRAY)[0])
 
 static void
 add_sums(struct vdpad_offload *total, const struct vdpad_offload *o)
@@ -45,8 +45,8 @@ static char *
 stats_text(json_t *devices, json_t *total)
 {
     static const struct vdpad_column columns[] = {
-        { "NAME", "name" }, { "REPRESENTOR", "representor" },
-        { "VERDICT", "verdict" }, { "HW FLOWS", "hw_flows" },
+        { "NAME", "name" },         { "REPRESENTOR", "representor" },
+        { "VERDICT", "verdict" },   { "HW FLOWS", "hw_flows" },
         { "SW FLOWS", "sw_flows" }, { "HW PACKETS", "hw_packets" },
         { "HW BYTES", "hw_bytes" }, { "SW PACKETS", "sw_packets" },
         { "SW BYTES", "sw_bytes" }, { "SLOW PATH", "slow_path_packets" },

@@ -4,17 +4,19 @@
 #include "cmd-call.h"
 #include "json-rows.h"
 
-#define N_ELEMS(ARRAY) (sizeof (ARRAY) / sizeof (ARRAY)[0])
+#define N_ELEMS(ARRAY) (sizeof(ARRAY) / sizeof(ARRAY)[0])
 
 static void
 pf_list(struct vdpad_call *call)
 {
     static const struct vdpad_column columns[] = {
-        { "PF", "pf" }, { "DRIVER", "driver" }, { "UPLINK", "uplink" },
-        { "MODE", "eswitch_mode" }, { "VFS", "num_vfs" },
-        { "OF", "total_vfs" }, { "MTU", "mtu" }, { "UP", "up" },
+        { "PF", "pf" },           { "DRIVER", "driver" },
+        { "UPLINK", "uplink" },   { "MODE", "eswitch_mode" },
+        { "VFS", "num_vfs" },     { "OF", "total_vfs" },
+        { "MTU", "mtu" },         { "UP", "up" },
         { "CARRIER", "carrier" }, { "HW-TC", "hw_tc_offload" },
-        { "POLICY", "policy" }, { "STATE", "state" }, { "REASON", "reason" },
+        { "POLICY", "policy" },   { "STATE", "state" },
+        { "REASON", "reason" },
     };
     const struct vdpad_world *world = vdpad_call_world(call);
     json_t *rows = json_array();
@@ -29,20 +31,28 @@ static void
 device_list(struct vdpad_call *call)
 {
     static const struct vdpad_column columns[] = {
-        { "NAME", "name" }, { "VF", "vf" }, { "TYPE", "vdpa_type" },
-        { "CHARDEV", "chardev" }, { "NETDEV", "netdev" }, { "MAC", "mac" },
-        { "REPRESENTOR", "representor" }, { "BRIDGE", "bridge" },
-        { "OFPORT", "ofport" }, { "IFACE-ID", "iface_id" },
-        { "POLICY", "policy" }, { "OFFLOAD", "offload.verdict" },
-        { "IN USE BY", "in_use_by" }, { "STATE", "state" },
+        { "NAME", "name" },
+        { "VF", "vf" },
+        { "TYPE", "vdpa_type" },
+        { "CHARDEV", "chardev" },
+        { "NETDEV", "netdev" },
+        { "MAC", "mac" },
+        { "REPRESENTOR", "representor" },
+        { "BRIDGE", "bridge" },
+        { "OFPORT", "ofport" },
+        { "IFACE-ID", "iface_id" },
+        { "POLICY", "policy" },
+        { "OFFLOAD", "offload.verdict" },
+        { "IN USE BY", "in_use_by" },
+        { "STATE", "state" },
         { "REASON", "reason" },
     };
     const struct vdpad_world *world = vdpad_call_world(call);
     json_t *rows = json_array();
 
     for (size_t i = 0; i < world->n_devs; i++) {
-        vdpad_json_add(rows, vdpad_json_device(world, &world->devs[i],
-                                               call->looks));
+        vdpad_json_add(rows,
+                       vdpad_json_device(world, &world->devs[i], call->looks));
     }
     vdpad_call_reply_table(call, rows, columns, N_ELEMS(columns));
 }
@@ -62,11 +72,18 @@ static void
 representor_list(struct vdpad_call *call)
 {
     static const struct vdpad_column columns[] = {
-        { "REPRESENTOR", "representor" }, { "IFINDEX", "ifindex" },
-        { "PF", "pf" }, { "VF", "vf_index" }, { "DEVICE", "device" },
-        { "UP", "up" }, { "CARRIER", "carrier" }, { "MTU", "mtu" },
-        { "HW-TC", "hw_tc_offload" }, { "INGRESS", "ingress_qdisc" },
-        { "BRIDGE", "bridge" }, { "OFPORT", "ofport" },
+        { "REPRESENTOR", "representor" },
+        { "IFINDEX", "ifindex" },
+        { "PF", "pf" },
+        { "VF", "vf_index" },
+        { "DEVICE", "device" },
+        { "UP", "up" },
+        { "CARRIER", "carrier" },
+        { "MTU", "mtu" },
+        { "HW-TC", "hw_tc_offload" },
+        { "INGRESS", "ingress_qdisc" },
+        { "BRIDGE", "bridge" },
+        { "OFPORT", "ofport" },
         { "IFACE-ID", "iface_id" },
     };
 
@@ -79,10 +96,11 @@ static void
 port_list(struct vdpad_call *call)
 {
     static const struct vdpad_column columns[] = {
-        { "PORT", "port" }, { "BRIDGE", "bridge" }, { "OFPORT", "ofport" },
-        { "TAG", "tag" }, { "IFACE-ID", "iface_id" },
-        { "MAC", "attached_mac" }, { "DEVICE", "device" },
-        { "OWNER", "owner" }, { "LINK", "link_state" }, { "STATE", "state" },
+        { "PORT", "port" },         { "BRIDGE", "bridge" },
+        { "OFPORT", "ofport" },     { "TAG", "tag" },
+        { "IFACE-ID", "iface_id" }, { "MAC", "attached_mac" },
+        { "DEVICE", "device" },     { "OWNER", "owner" },
+        { "LINK", "link_state" },   { "STATE", "state" },
         { "REASON", "reason" },
     };
 

@@ -47,8 +47,7 @@ static void
 single(json_t *families, const char *name, const char *type, const char *help,
        uint64_t number)
 {
-    sample(family(families, name, type, help), NULL, NULL, NULL, NULL,
-           number);
+    sample(family(families, name, type, help), NULL, NULL, NULL, NULL, number);
 }
 
 /* The member of the status at 'path' as a gauge or counter; one that is
@@ -68,8 +67,7 @@ from_status(json_t *families, const json_t *status, const char *path,
 }
 
 static void
-add_status(json_t *families, const struct vdpad_world *world,
-           json_t *status)
+add_status(json_t *families, const struct vdpad_world *world, json_t *status)
 {
     json_t *samples, *value;
     const char *key;
@@ -145,8 +143,8 @@ add_kernel(json_t *families, const struct vdpad_call *call)
         sample(samples, "class", vdpad_class_name((enum vdpad_class) i), NULL,
                NULL, c->known && !c->error);
     }
-    single(families, "loop_turns_total", "counter",
-           "Turns of the event loop", loop.turns);
+    single(families, "loop_turns_total", "counter", "Turns of the event loop",
+           loop.turns);
     single(families, "loop_slow_turns_total", "counter",
            "Turns of 50 ms and more", loop.slow_turns);
     single(families, "loop_longest_turn_microseconds", "gauge",
@@ -187,16 +185,13 @@ add_devices(json_t *families, const struct vdpad_call *call)
         if (known) {
             sample(flows, "device", dev->name, "class", "hw", o.hw_flows);
             sample(flows, "device", dev->name, "class", "sw", o.sw_flows);
-            sample(packets, "device", dev->name, "class", "hw",
-                   o.hw_packets);
-            sample(packets, "device", dev->name, "class", "sw",
-                   o.sw_packets);
+            sample(packets, "device", dev->name, "class", "hw", o.hw_packets);
+            sample(packets, "device", dev->name, "class", "sw", o.sw_packets);
             sample(bytes, "device", dev->name, "class", "hw", o.hw_bytes);
             sample(bytes, "device", dev->name, "class", "sw", o.sw_bytes);
         }
         if (o.slow_path_known) {
-            sample(slow, "device", dev->name, NULL, NULL,
-                   o.slow_path_packets);
+            sample(slow, "device", dev->name, NULL, NULL, o.slow_path_packets);
         }
     }
 }

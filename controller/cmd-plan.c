@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* plan, reconcile, resync, event/list. */
-#include <errno.h>
-#include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "cmd-call.h"
+#include "config-parse.h"
 
 #define SET(OBJECT, KEY, VALUE) vdpad_json_set(OBJECT, KEY, VALUE)
-#define N_ELEMS(ARRAY) (sizeof (ARRAY) / sizeof (ARRAY)[0])
+#define N_ELEMS(ARRAY) (sizeof(ARRAY) / sizeof(ARRAY)[0])
 
 static json_t *
 plan_rows(const struct vdpad_plan *plan)
@@ -26,9 +24,10 @@ plan_rows(const struct vdpad_plan *plan)
         SET(row, "action", vdpad_json_text(vdpad_step_action(step)));
         SET(row, "object", vdpad_json_text(vdpad_step_object(step)));
         SET(row, "reason", vdpad_json_text(step->reason));
-        SET(row, "when", vdpad_json_text(step->in_flight ? "under way"
-                                         : step->deferred ? "later"
-                                         : "now"));
+        SET(row, "when",
+            vdpad_json_text(step->in_flight  ? "under way"
+                            : step->deferred ? "later"
+                                             : "now"));
         vdpad_json_add(rows, row);
     }
     return rows;
@@ -38,7 +37,9 @@ static void
 run_plan(struct vdpad_call *call)
 {
     static const struct vdpad_column columns[] = {
-        { "ACTION", "action" }, { "OBJECT", "object" }, { "WHEN", "when" },
+        { "ACTION", "action" },
+        { "OBJECT", "object" },
+        { "WHEN", "when" },
         { "REASON", "reason" },
     };
 
@@ -53,8 +54,9 @@ run_reconcile(struct vdpad_call *call)
     json_t *o = json_object();
 
     vdpad_ctl_reconcile(call->ctl);
-    SET(o, "text", vdpad_json_text("planning anew now; failed steps are due "
-                                   "again at once"));
+    SET(o, "text",
+        vdpad_json_text("planning anew now; failed steps are due "
+                        "again at once"));
     SET(o, "steps", plan_rows(plan));
     if (call->json) {
         vdpad_call_reply(call, o, NULL);
@@ -62,7 +64,8 @@ run_reconcile(struct vdpad_call *call)
     }
     struct vdpad_text_stream out;
     vdpad_text_open(&out);
-    fprintf(out.stream, "planning anew now; failed steps are due again at "
+    fprintf(out.stream,
+            "planning anew now; failed steps are due again at "
             "once (%zu steps so far, see plan)\n",
             json_array_size(json_object_get(o, "steps")));
     vdpad_call_reply(call, o, vdpad_text_close(&out));
@@ -73,7 +76,9 @@ static void
 on_resynced(void *call_, const struct vdpad_observed *fresh)
 {
     static const struct vdpad_column columns[] = {
-        { "CLASS", "class" }, { "ROWS", "rows" }, { "ERROR", "error" },
+        { "CLASS", "class" },
+        { "ROWS", "rows" },
+        { "ERROR", "error" },
     };
     struct vdpad_call *call = call_;
     const struct vdpad_world *world = vdpad_call_world(call);
@@ -86,11 +91,12 @@ on_resynced(void *call_, const struct vdpad_observed *fresh)
 
         SET(row, "class",
             vdpad_json_text(vdpad_class_name((enum vdpad_class) i)));
-        SET(row, "rows", c->known ? vdpad_json_int((int64_t) c->picture.n)
-                         : json_null());
-        SET(row, "error", !c->error ? json_null()
-            : vdpad_json_text(c->why.text[0] ? c->why.text
-                              : strerror(-c->error)));
+        SET(row, "rows",
+            c->known ? vdpad_json_int((int64_t) c->picture.n) : json_null());
+        SET(row, "error",
+            !c->error ? json_null()
+                      : vdpad_json_text(c->why.text[0] ? c->why.text
+                                                       : strerror(-c->error)));
         vdpad_json_add(rows, row);
     }
     vdpad_call_reply_table(call, rows, columns, N_ELEMS(columns));
@@ -123,12 +129,9 @@ wall_time(int64_t wall_ms)
 static bool
 parse_count(const char *text, size_t *ret_n)
 {
-    char *end;
-    unsigned long n;
+    uint32_t n;
 
-    errno = 0;
-    n = strtoul(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end || errno || !n) {
+    if (!vdpad_scan_number(&text, UINT32_MAX, &n) || *text || !n) {
         return false;
     }
     *ret_n = n;
@@ -140,7 +143,7 @@ event_list(struct vdpad_call *call)
 {
     static const struct vdpad_column columns[] = {
         { "SERIAL", "serial" }, { "TIME", "time" }, { "OBJECT", "object" },
-        { "WHAT", "what" }, { "TEXT", "text" },
+        { "WHAT", "what" },     { "TEXT", "text" },
     };
     const struct vdpad_history *history = vdpad_ctl_history(call->ctl);
     size_t n = vdpad_history_n(history), wanted = 100;
@@ -150,8 +153,10 @@ event_list(struct vdpad_call *call)
         && (call->argc != 2 || strcmp(call->argv[0], "-n") != 0
             || !parse_count(call->argv[1], &wanted))) {
         json_decref(rows);
-        vdpad_call_error(call, "usage: event/list [-n N] [--json], N being "
-                         "a number from 1 to %d", VDPAD_HISTORY_SIZE);
+        vdpad_call_error(call,
+                         "usage: event/list [-n N] [--json], N being "
+                         "a number from 1 to %d",
+                         VDPAD_HISTORY_SIZE);
         return;
     }
     for (size_t i = n > wanted ? n - wanted : 0; i < n; i++) {

@@ -11,7 +11,7 @@
 #include "util.h"
 
 #define SET(OBJECT, KEY, VALUE) vdpad_json_set(OBJECT, KEY, VALUE)
-#define STUCK_MAX 64            /* Stuck requests that are named. */
+#define STUCK_MAX 64 /* Stuck requests that are named. */
 
 static int64_t
 ms_since(int64_t since_ns)
@@ -27,16 +27,18 @@ add_config_problems(json_t *problems, const struct vdpad_world *world)
     for (size_t i = 0; i < config->n_errors; i++) {
         const struct vdpad_config_error *e = &config->errors[i];
 
-        vdpad_json_add(problems, vdpad_json_format(
-            "configuration: %s: %s%s%s", e->key, e->word,
-            e->word[0] ? ": " : "", e->reason));
+        vdpad_json_add(problems,
+                       vdpad_json_format("configuration: %s: %s%s%s", e->key,
+                                         e->word, e->word[0] ? ": " : "",
+                                         e->reason));
     }
     for (size_t i = 0; i < world->n_problems; i++) {
         const struct vdpad_problem *p = &world->problems[i];
 
-        vdpad_json_add(problems, vdpad_json_format(
-            "%s%s%s%s%s", p->key, p->key[0] ? ": " : "", p->word,
-            p->word[0] ? ": " : "", p->text));
+        vdpad_json_add(problems,
+                       vdpad_json_format("%s%s%s%s%s", p->key,
+                                         p->key[0] ? ": " : "", p->word,
+                                         p->word[0] ? ": " : "", p->text));
     }
 }
 
@@ -47,12 +49,15 @@ add_class_problems(json_t *problems, const struct vdpad_world *world)
         const struct vdpad_observed_class *c = &world->observed->class_[i];
 
         if (c->error) {
-            vdpad_json_add(problems, vdpad_json_format(
-                "cannot observe %s: %s (%s)",
-                vdpad_class_name((enum vdpad_class) i),
-                c->why.text[0] ? c->why.text : strerror(-c->error),
-                c->known ? "what is shown of it is old" : "nothing of it is "
-                "known"));
+            vdpad_json_add(
+                problems,
+                vdpad_json_format("cannot observe %s: %s (%s)",
+                                  vdpad_class_name((enum vdpad_class) i),
+                                  c->why.text[0] ? c->why.text
+                                                 : strerror(-c->error),
+                                  c->known ? "what is shown of it is old"
+                                           : "nothing of it is "
+                                             "known"));
         }
     }
 }
@@ -64,13 +69,17 @@ add_stuck_problems(json_t *problems, const struct vdpad_kernel *kernel)
     size_t n = kernel->ops->stuck(kernel, stuck, STUCK_MAX);
 
     for (size_t i = 0; i < n && i < STUCK_MAX; i++) {
-        vdpad_json_add(problems, vdpad_json_format(
-            "stuck in the kernel for %" PRId64 " s: %s (helper process %d)",
-            ms_since(stuck[i].since_ns) / 1000, stuck[i].what, stuck[i].pid));
+        vdpad_json_add(problems,
+                       vdpad_json_format("stuck in the kernel for %" PRId64
+                                         " s: %s (helper process %d)",
+                                         ms_since(stuck[i].since_ns) / 1000,
+                                         stuck[i].what, stuck[i].pid));
     }
     if (n > STUCK_MAX) {
-        vdpad_json_add(problems, vdpad_json_format(
-            "%zu more requests are stuck in the kernel", n - STUCK_MAX));
+        vdpad_json_add(
+            problems,
+            vdpad_json_format("%zu more requests are stuck in the kernel",
+                              n - STUCK_MAX));
     }
     free(stuck);
 }
@@ -80,9 +89,10 @@ add_state_problem(json_t *problems, const char *what, const char *name,
                   enum vdpad_state state, const char *reason)
 {
     if (state != VDPAD_STATE_READY && state != VDPAD_STATE_FOREIGN) {
-        vdpad_json_add(problems, vdpad_json_format(
-            "%s %s: %s%s%s", what, name, vdpad_state_name(state),
-            reason[0] ? ": " : "", reason));
+        vdpad_json_add(problems,
+                       vdpad_json_format("%s %s: %s%s%s", what, name,
+                                         vdpad_state_name(state),
+                                         reason[0] ? ": " : "", reason));
     }
 }
 
@@ -94,18 +104,18 @@ find_problems(const struct vdpad_call *call)
     json_t *problems = json_array();
 
     if (!store->ops->is_connected(store)) {
-        vdpad_json_add(problems, vdpad_json_format(
-            "not connected to the database at %s%s",
-            store->ops->remote(store),
-            world->db ? "; its last known state is kept" : ""));
+        vdpad_json_add(problems,
+                       vdpad_json_format(
+                           "not connected to the database at %s%s",
+                           store->ops->remote(store),
+                           world->db ? "; its last known state is kept" : ""));
     }
     add_config_problems(problems, world);
     add_class_problems(problems, world);
     add_stuck_problems(problems, vdpad_ctl_kernel(call->ctl));
     for (size_t i = 0; i < world->n_pfs; i++) {
         const struct vdpad_pf *pf = &world->pfs[i];
-        add_state_problem(problems, "PF", pf->pci->bdf, pf->state,
-                          pf->reason);
+        add_state_problem(problems, "PF", pf->pci->bdf, pf->state, pf->reason);
     }
     for (size_t i = 0; i < world->n_devs; i++) {
         const struct vdpad_dev *dev = &world->devs[i];
@@ -196,13 +206,14 @@ reconcile_json(const struct vdpad_call *call)
     json_t *object = json_object();
 
     vdpad_ctl_get_figures(call->ctl, &figures);
-    SET(object, "last_ms_ago", figures.last_reconcile_ns
-        ? vdpad_json_int(ms_since(figures.last_reconcile_ns)) : json_null());
+    SET(object, "last_ms_ago",
+        figures.last_reconcile_ns
+            ? vdpad_json_int(ms_since(figures.last_reconcile_ns))
+            : json_null());
     SET(object, "plans", vdpad_json_u64(figures.reconciles));
     SET(object, "steps", vdpad_json_u64(figures.steps));
     SET(object, "failures", vdpad_json_u64(figures.failures));
-    SET(object, "due",
-        vdpad_json_int((int64_t) vdpad_call_plan(call)->n_due));
+    SET(object, "due", vdpad_json_int((int64_t) vdpad_call_plan(call)->n_due));
     return object;
 }
 
@@ -257,8 +268,7 @@ print_member(FILE *stream, json_t *status, const char *prefix,
     json_t *value = vdpad_json_at(status, path);
     char *text = vdpad_json_human(value);
 
-    fprintf(stream, "%s%s", prefix,
-            json_is_null(value) ? "unknown" : text);
+    fprintf(stream, "%s%s", prefix, json_is_null(value) ? "unknown" : text);
     free(text);
 }
 
@@ -283,7 +293,7 @@ print_devices(FILE *stream, json_t *devices)
 static void
 print_problems(FILE *stream, json_t *problems)
 {
-    enum { SHOWN = 10 };            /* One screen. */
+    enum { SHOWN = 10 }; /* One screen. */
     size_t n = json_array_size(problems);
 
     fprintf(stream, "problems    %s\n", n ? "" : "none");
@@ -308,12 +318,13 @@ status_text(json_t *status)
     vdpad_text_open(&out);
     f = out.stream;
     fprintf(f, "ovs-vdpad %s: %s\n", VDPAD_VERSION,
-            json_is_true(json_object_get(status, "healthy"))
-            ? "healthy" : "not healthy");
+            json_is_true(json_object_get(status, "healthy")) ? "healthy"
+                                                             : "not healthy");
     print_member(f, status, "database    ", "database.remote");
     fprintf(f, ", %s\n",
             json_is_true(vdpad_json_at(status, "database.connected"))
-            ? "connected" : "not connected");
+                ? "connected"
+                : "not connected");
     print_member(f, status, "bridge      ", "bridge");
     print_member(f, status, "\nhw-offload  configured ",
                  "hw_offload.configured");
@@ -352,7 +363,8 @@ loop_show(struct vdpad_call *call)
 {
     enum { WAKES = 65 };
     static const struct vdpad_column columns[] = {
-        { "WAKES", "count" }, { "REASON", "where" },
+        { "WAKES", "count" },
+        { "REASON", "where" },
     };
     struct vdpad_loop_stats stats;
     struct vdpad_loop_wake wakes[WAKES];

@@ -8,12 +8,12 @@
 #include "util.h"
 
 #define SET(OBJECT, KEY, VALUE) vdpad_json_set(OBJECT, KEY, VALUE)
-#define N_ELEMS(ARRAY) (sizeof (ARRAY) / sizeof (ARRAY)[0])
+#define N_ELEMS(ARRAY) (sizeof(ARRAY) / sizeof(ARRAY)[0])
 
 /* One teardown or resume, until its key is in the database. */
 struct request {
     struct vdpad_call *call;
-    char *policy;               /* "*": all. */
+    char *policy; /* "*": all. */
     bool on, force;
 };
 
@@ -55,10 +55,10 @@ static const char **
 policy_names(const struct vdpad_world *world, size_t *ret_n)
 {
     const struct vdpad_config *config = world->config;
-    const char **names = vdpad_xcalloc(config->n_policies
-                                       + config->n_refused_policies
-                                       + config->n_suspended + world->n_devs,
-                                       sizeof *names);
+    const char **names = vdpad_xcalloc(
+        config->n_policies + config->n_refused_policies + config->n_suspended
+            + world->n_devs,
+        sizeof *names);
     size_t n = 0;
 
     for (size_t i = 0; i < config->n_policies; i++) {
@@ -121,11 +121,12 @@ device_rows(const struct vdpad_world *world, const struct request *request)
         json_t *row = json_object();
         SET(row, "name", vdpad_json_text(dev->name));
         SET(row, "policy", vdpad_json_text(dev->policy_name));
-        SET(row, "effect", vdpad_json_text(
-            !request->on ? "set up again"
-            : in_use && !request->force ? "refused, in use: kept until it is "
-                                          "released"
-            : "torn down"));
+        SET(row, "effect",
+            vdpad_json_text(!request->on ? "set up again"
+                            : in_use && !request->force
+                                ? "refused, in use: kept until it is "
+                                  "released"
+                                : "torn down"));
         SET(row, "in_use", in_use ? vdpad_json_text(user) : json_null());
         vdpad_json_add(rows, row);
     }
@@ -143,17 +144,18 @@ static void
 on_suspended(void *request_, int error, const struct vdpad_error *why)
 {
     static const struct vdpad_column columns[] = {
-        { "DEVICE", "name" }, { "POLICY", "policy" }, { "EFFECT", "effect" },
+        { "DEVICE", "name" },
+        { "POLICY", "policy" },
+        { "EFFECT", "effect" },
         { "IN USE", "in_use" },
     };
     struct request *request = request_;
     struct vdpad_call *call = request->call;
     const char *of = !strcmp(request->policy, "*") ? "all policies"
-                     : request->policy;
+                                                   : request->policy;
 
     if (error) {
-        const char *text = why && why->text[0] ? why->text
-                           : strerror(-error);
+        const char *text = why && why->text[0] ? why->text : strerror(-error);
         vdpad_call_error(call, "%s %s: %s could not be written: %s",
                          call->command->name, of, VDPAD_KEY_SUSPENDED, text);
         request_free(request);
@@ -163,9 +165,9 @@ on_suspended(void *request_, int error, const struct vdpad_error *why)
     json_t *o = json_object();
     json_t *devices = device_rows(vdpad_call_world(call), request);
     vdpad_text_open(&out);
-    fprintf(out.stream, "%s: %s\n\n", of, request->on
-            ? "suspended, and stays so until it is resumed"
-            : "no longer suspended");
+    fprintf(out.stream, "%s: %s\n\n", of,
+            request->on ? "suspended, and stays so until it is resumed"
+                        : "no longer suspended");
     vdpad_table_print(out.stream, devices, columns, N_ELEMS(columns));
     SET(o, "policy", vdpad_json_text(request->policy));
     SET(o, "suspended", vdpad_json_bool(request->on));
@@ -185,7 +187,8 @@ reply_all_in_use(struct vdpad_call *call, const char *policy)
 
     vdpad_text_open(&out);
     fputs("nothing is torn down, since every device is in use (--force takes "
-          "them down all the same):", out.stream);
+          "them down all the same):",
+          out.stream);
     for (size_t i = 0; i < world->n_devs; i++) {
         char user[VDPAD_REASON_SIZE];
 
@@ -290,14 +293,18 @@ run_resume(struct vdpad_call *call)
     }
     config = vdpad_call_world(call)->config;
     if (config->suspend_all && strcmp(policy, "*") != 0) {
-        vdpad_call_error(call, "all policies are suspended (%s has \"*\"): "
+        vdpad_call_error(call,
+                         "all policies are suspended (%s has \"*\"): "
                          "use resume --all, then teardown those that are to "
-                         "stay down", VDPAD_KEY_SUSPENDED);
+                         "stay down",
+                         VDPAD_KEY_SUSPENDED);
     } else if (!config->suspend_all && !config->n_suspended) {
         vdpad_call_reply_line(call, "no policy is suspended: nothing to do");
     } else if (strcmp(policy, "*") != 0 && !is_suspended(config, policy)) {
-        vdpad_call_reply_line(call, "policy %s is not suspended: nothing to "
-                              "do", policy);
+        vdpad_call_reply_line(call,
+                              "policy %s is not suspended: nothing to "
+                              "do",
+                              policy);
     } else {
         submit(call, policy, false, false);
     }

@@ -7,8 +7,8 @@
 #include "fields.h"
 
 #define SET(OBJECT, KEY, VALUE) vdpad_json_set(OBJECT, KEY, VALUE)
-#define N_ELEMS(ARRAY) (sizeof (ARRAY) / sizeof (ARRAY)[0])
-#define DIFFERENCES_MAX 1000        /* That are listed; all are counted. */
+#define N_ELEMS(ARRAY) (sizeof(ARRAY) / sizeof(ARRAY)[0])
+#define DIFFERENCES_MAX 1000 /* That are listed; all are counted. */
 
 /* Nothing tells of changes in these, so that their cached pictures may differ
  * at any time: they are observed whenever they are needed. */
@@ -39,8 +39,10 @@ on_difference(void *comparison_, const void *cached, const void *fresh)
     json_t *row = json_object();
     SET(row, "class", vdpad_json_text(vdpad_class_name(class_)));
     SET(row, "key", vdpad_json_text(key));
-    SET(row, "kind", vdpad_json_text(!cached ? "missing" : !fresh ? "extra"
-                                     : "differs"));
+    SET(row, "kind",
+        vdpad_json_text(!cached  ? "missing"
+                        : !fresh ? "extra"
+                                 : "differs"));
     SET(row, "text", vdpad_json_text(text));
     vdpad_json_add(comparison->differences, row);
 }
@@ -61,8 +63,8 @@ compare_class(enum vdpad_class class_,
     } else if (fresh->error || !fresh->known) {
         result = "unknown";
         why = fresh->error && fresh->why.text[0] ? fresh->why.text
-              : fresh->error ? strerror(-fresh->error)
-              : "it could not be observed";
+              : fresh->error                     ? strerror(-fresh->error)
+                                                 : "it could not be observed";
     } else if (!cached->known || !cached->fresh) {
         result = "unknown";
         why = "the cache is known to be out of date, and is being observed";
@@ -75,9 +77,9 @@ compare_class(enum vdpad_class class_,
     json_t *row = json_object();
     SET(row, "class", vdpad_json_text(vdpad_class_name(class_)));
     SET(row, "result", vdpad_json_text(result));
-    SET(row, "rows", cached->known ? vdpad_json_int((int64_t)
-                                                    cached->picture.n)
-                     : json_null());
+    SET(row, "rows",
+        cached->known ? vdpad_json_int((int64_t) cached->picture.n)
+                      : json_null());
     SET(row, "differences", vdpad_json_int((int64_t) n));
     SET(row, "why", vdpad_json_text(why));
     return row;
@@ -87,18 +89,21 @@ static char *
 verify_text(json_t *o)
 {
     static const struct vdpad_column class_columns[] = {
-        { "CLASS", "class" }, { "RESULT", "result" }, { "ROWS", "rows" },
-        { "DIFFERENCES", "differences" }, { "WHY", "why" },
+        { "CLASS", "class" }, { "RESULT", "result" },
+        { "ROWS", "rows" },   { "DIFFERENCES", "differences" },
+        { "WHY", "why" },
     };
     static const struct vdpad_column difference_columns[] = {
-        { "CLASS", "class" }, { "KEY", "key" }, { "IN CACHE", "kind" },
+        { "CLASS", "class" },
+        { "KEY", "key" },
+        { "IN CACHE", "kind" },
         { "WHAT", "text" },
     };
     struct vdpad_text_stream out;
 
     vdpad_text_open(&out);
-    vdpad_table_print(out.stream, json_object_get(o, "classes"),
-                      class_columns, N_ELEMS(class_columns));
+    vdpad_table_print(out.stream, json_object_get(o, "classes"), class_columns,
+                      N_ELEMS(class_columns));
     fputs("\n", out.stream);
     vdpad_table_print(out.stream, json_object_get(o, "differences"),
                       difference_columns, N_ELEMS(difference_columns));
@@ -126,8 +131,8 @@ on_fresh(void *call_, const struct vdpad_observed *fresh)
                                     &world->observed->class_[i],
                                     &fresh->class_[i], differences);
 
-        equal = equal && !json_integer_value(
-                             json_object_get(row, "differences"));
+        equal = equal
+                && !json_integer_value(json_object_get(row, "differences"));
         vdpad_json_add(classes, row);
     }
     SET(o, "equal", vdpad_json_bool(equal));

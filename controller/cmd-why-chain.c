@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Checks of the host, and of the chain from the PF to the vDPA device. */
-#include <linux/virtio_config.h>
-#include <linux/virtio_net.h>
 #include <net/if.h>
 #include <string.h>
 
 #include "cmd-why.h"
 #include "fields.h"
 #include "util.h"
+
+/* VIRTIO_NET_S_LINK_UP of the virtio specification. */
+#define NET_STATUS_LINK_UP 1
 
 #define OK VDPAD_CHECK_OK
 #define FAIL VDPAD_CHECK_FAIL
@@ -16,8 +17,9 @@
 static const struct vdpad_module *
 find_module(const struct vdpad_world *world, const char *name)
 {
-    const struct vdpad_module *rows
-        = VDPAD_OBSERVED_ROWS(world->observed, VDPAD_MODULE, vdpad_module);
+    const struct vdpad_module *rows = VDPAD_OBSERVED_ROWS(world->observed,
+                                                          VDPAD_MODULE,
+                                                          vdpad_module);
 
     for (size_t i = 0; i < VDPAD_OBSERVED_N(world->observed, VDPAD_MODULE);
          i++) {
@@ -59,10 +61,14 @@ static void
 flower_modules(const struct vdpad_check_input *in, struct vdpad_finding *f)
 {
     static const char *const names[] = {
-        "cls_flower", "act_mirred", "sch_ingress", NULL,
+        "cls_flower",
+        "act_mirred",
+        "sch_ingress",
+        NULL,
     };
 
-    check_modules(in, f, names, "boot a kernel with CONFIG_NET_CLS_FLOWER, "
+    check_modules(in, f, names,
+                  "boot a kernel with CONFIG_NET_CLS_FLOWER, "
                   "CONFIG_NET_ACT_MIRRED and CONFIG_NET_SCH_INGRESS");
 }
 
@@ -80,8 +86,8 @@ hw_offload(const struct vdpad_check_input *in, struct vdpad_finding *f)
                 "other_config:hw-offload is %s", value ? value : "not set");
     if (f->result == FAIL) {
         vdpad_remedy(f, "ovs-vsctl set Open_vSwitch . "
-                     "other_config:hw-offload=true && systemctl restart "
-                     "openvswitch-switch");
+                        "other_config:hw-offload=true && systemctl restart "
+                        "openvswitch-switch");
     }
 }
 
@@ -99,14 +105,15 @@ tc_policy(const struct vdpad_check_input *in, struct vdpad_finding *f)
         vdpad_found(f, OK, "other_config:tc-policy is %s",
                     value ? value : "not set");
     } else if (!strcmp(value, "skip_sw")) {
-        vdpad_found(f, UNKNOWN, "other_config:tc-policy is skip_sw, which "
+        vdpad_found(f, UNKNOWN,
+                    "other_config:tc-policy is skip_sw, which "
                     "keeps connection tracking out of hardware");
     } else {
         vdpad_found(f, FAIL, "other_config:tc-policy is %s", value);
     }
     if (f->result != OK) {
         vdpad_remedy(f, "ovs-vsctl remove Open_vSwitch . other_config "
-                     "tc-policy && systemctl restart openvswitch-switch");
+                        "tc-policy && systemctl restart openvswitch-switch");
     }
 }
 
@@ -138,7 +145,8 @@ vdpa_modules(const struct vdpad_check_input *in, struct vdpad_finding *f)
     if (pf && !strcmp(pf->pci->driver, "mlx5_core")) {
         names[n++] = "mlx5_vdpa";
     }
-    check_modules(in, f, names, "boot a kernel that has them (Debian's lack "
+    check_modules(in, f, names,
+                  "boot a kernel that has them (Debian's lack "
                   "CONFIG_MLX5_VDPA), or install NVIDIA's drivers");
 }
 
@@ -149,21 +157,22 @@ eswitch_mode(const struct vdpad_check_input *in, struct vdpad_finding *f)
     char word[VDPAD_SHELL_SIZE];
 
     if (!pf) {
-        vdpad_found(f, FAIL, "the device has no PCI parent, hence no "
+        vdpad_found(f, FAIL,
+                    "the device has no PCI parent, hence no "
                     "e-switch: only software can switch its packets");
     } else if (pf->eswitch) {
         bool ok = pf->eswitch->mode == VDPAD_ESWITCH_SWITCHDEV;
 
         vdpad_found(f, ok ? OK : FAIL, "the e-switch of %s is in mode %s",
-                    pf->pci->bdf,
-                    vdpad_eswitch_mode_name(pf->eswitch->mode));
+                    pf->pci->bdf, vdpad_eswitch_mode_name(pf->eswitch->mode));
     } else if (vdpad_check_knows(in, VDPAD_ESWITCH, f)) {
         vdpad_found(f, FAIL, "%s has no devlink instance", pf->pci->bdf);
         vdpad_remedy(f, "see that its driver is bound: pf/list");
         return;
     }
     if (f->result == FAIL && pf) {
-        vdpad_remedy(f, "set eswitch-mode=switchdev in its policy, or: "
+        vdpad_remedy(f,
+                     "set eswitch-mode=switchdev in its policy, or: "
                      "devlink dev eswitch set pci/%s mode switchdev",
                      vdpad_shell_word(pf->pci->bdf, word));
     }
@@ -216,7 +225,7 @@ uplink_hw_tc(const struct vdpad_check_input *in, struct vdpad_finding *f)
         vdpad_found(f, FAIL, "uplink %s has no hw-tc-offload",
                     pf->uplink->name);
         vdpad_remedy(f, "boot a kernel whose driver for it can offload "
-                     "flower (for mlx5: CONFIG_MLX5_CLS_ACT)");
+                        "flower (for mlx5: CONFIG_MLX5_CLS_ACT)");
     }
 }
 
@@ -238,10 +247,12 @@ vdpa_device(const struct vdpad_check_input *in, struct vdpad_finding *f)
     } else if (vdpad_check_knows(in, VDPAD_VBUS, f)) {
         vdpad_found(f, FAIL, "there is no such vDPA device%s%s",
                     dev->reason[0] ? ": " : "", dev->reason);
-        vdpad_remedy(f, "%s", dev->policy
-                     ? "ovs-appctl -t ovs-vdpad plan"
-                     : "give its VF to a policy: ovs-vsctl set Open_vSwitch "
-                       ". external_ids:vdpa-policy-NAME=...");
+        vdpad_remedy(
+            f, "%s",
+            dev->policy
+                ? "ovs-appctl -t ovs-vdpad plan"
+                : "give its VF to a policy: ovs-vsctl set Open_vSwitch "
+                  ". external_ids:vdpa-policy-NAME=...");
     }
 }
 
@@ -249,16 +260,16 @@ static void
 vdpa_driver(const struct vdpad_check_input *in, struct vdpad_finding *f)
 {
     const struct vdpad_dev *dev = in->dev;
-    const char *want = !dev->policy ? NULL
+    const char *want = !dev->policy                            ? NULL
                        : dev->policy->type == VDPAD_TYPE_VHOST ? "vhost_vdpa"
-                       : "virtio_vdpa";
+                                                               : "virtio_vdpa";
 
     if (!dev->vbus || !wants_vdpa(dev)) {
         vdpad_skip(f);
         return;
     }
     bool ok = want ? !strcmp(dev->vbus->driver, want)
-              : dev->vbus->driver[0] != '\0';
+                   : dev->vbus->driver[0] != '\0';
     vdpad_found(f, ok ? OK : FAIL, "bound to %s%s%s",
                 dev->vbus->driver[0] ? dev->vbus->driver : "no driver",
                 ok || !want ? "" : ", wanted ", ok || !want ? "" : want);
@@ -277,7 +288,8 @@ negotiated(const struct vdpad_check_input *in, struct vdpad_finding *f)
     if (!dev->vdpa || !wants_vdpa(dev)) {
         vdpad_skip(f);
     } else if (!dev->vdpa->has_negotiated) {
-        vdpad_found(f, UNKNOWN, "the kernel does not tell whether a guest's "
+        vdpad_found(f, UNKNOWN,
+                    "the kernel does not tell whether a guest's "
                     "driver has negotiated features%s",
                     dev->n_holders ? "" : "; nobody holds the device");
     } else if (dev->vdpa->negotiated) {
@@ -288,7 +300,7 @@ negotiated(const struct vdpad_check_input *in, struct vdpad_finding *f)
                     "no driver has negotiated features yet%s",
                     dev->n_holders ? "" : ", and nobody holds the device");
         vdpad_remedy(f, "start the guest, and see that its virtio_net is "
-                     "bound");
+                        "bound");
     }
 }
 
@@ -302,7 +314,7 @@ vdpa_link(const struct vdpad_check_input *in, struct vdpad_finding *f)
     } else if (!vdpa->has_status) {
         vdpad_found(f, UNKNOWN, "the device tells no link status");
     } else {
-        bool up = vdpa->status & VIRTIO_NET_S_LINK_UP;
+        bool up = vdpa->status & NET_STATUS_LINK_UP;
 
         vdpad_found(f, up ? OK : FAIL, "its link is %s", up ? "up" : "down");
         if (!up) {
@@ -312,12 +324,14 @@ vdpa_link(const struct vdpad_check_input *in, struct vdpad_finding *f)
 }
 
 static void
-state(const struct vdpad_check_input *in, struct vdpad_finding *f)
+device_state(const struct vdpad_check_input *in, struct vdpad_finding *f)
 {
     const struct vdpad_dev *dev = in->dev;
 
-    vdpad_found(f, dev->state == VDPAD_STATE_READY ? OK
-                : dev->state == VDPAD_STATE_FOREIGN ? UNKNOWN : FAIL,
+    vdpad_found(f,
+                dev->state == VDPAD_STATE_READY     ? OK
+                : dev->state == VDPAD_STATE_FOREIGN ? UNKNOWN
+                                                    : FAIL,
                 "%s%s%s", vdpad_state_name(dev->state),
                 dev->reason[0] ? ": " : "", dev->reason);
     if (f->result == FAIL) {
@@ -326,7 +340,7 @@ state(const struct vdpad_check_input *in, struct vdpad_finding *f)
 }
 
 const struct vdpad_check vdpad_checks_chain[] = {
-    { "state", state },
+    { "state", device_state },
     { "vdpa-modules", vdpa_modules },
     { "eswitch-mode", eswitch_mode },
     { "uplink-up", uplink_up },

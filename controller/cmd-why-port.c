@@ -26,16 +26,17 @@ representor(const struct vdpad_check_input *in, struct vdpad_finding *f)
         vdpad_found(f, FAIL, "devlink port %u has no netdev (yet)",
                     dev->dlport->index);
         vdpad_remedy(f, "devlink port show; it may be in another network "
-                     "namespace");
+                        "namespace");
     } else if (!dev->pf) {
-        vdpad_found(f, FAIL, "the device has no PCI parent, hence no "
+        vdpad_found(f, FAIL,
+                    "the device has no PCI parent, hence no "
                     "representor");
     } else if (vdpad_check_knows(in, VDPAD_LINK, f)
                && vdpad_check_knows(in, VDPAD_DLPORT, f)) {
-        vdpad_found(f, FAIL, "VF %d of %s has no representor",
-                    dev->vf_index, dev->pf->pci->bdf);
+        vdpad_found(f, FAIL, "VF %d of %s has no representor", dev->vf_index,
+                    dev->pf->pci->bdf);
         vdpad_remedy(f, "the e-switch must be in mode switchdev: see "
-                     "eswitch-mode above");
+                        "eswitch-mode above");
     }
 }
 
@@ -88,8 +89,8 @@ rep_hw_tc(const struct vdpad_check_input *in, struct vdpad_finding *f)
     } else if (vdpad_check_knows(in, VDPAD_FEATURE, f)) {
         vdpad_found(f, FAIL, "%s has no hw-tc-offload", dev->rep->name);
         vdpad_remedy(f, "boot a kernel whose driver for it can offload "
-                     "flower (for mlx5: CONFIG_MLX5_CLS_ACT, which needs "
-                     "CONFIG_NET_TC_SKB_EXT)");
+                        "flower (for mlx5: CONFIG_MLX5_CLS_ACT, which needs "
+                        "CONFIG_NET_TC_SKB_EXT)");
     }
 }
 
@@ -100,8 +101,9 @@ wanted_bridge(const struct vdpad_check_input *in)
     const struct vdpad_dev *dev = in->dev;
 
     return dev->bridge ? dev->bridge
-           : dev->port_spec && dev->port_spec->bridge ? dev->port_spec->bridge
-           : in->world->config->bridge;
+           : dev->port_spec && dev->port_spec->bridge
+               ? dev->port_spec->bridge
+               : in->world->config->bridge;
 }
 
 static void
@@ -134,10 +136,10 @@ in_bridge(const struct vdpad_check_input *in, struct vdpad_finding *f)
                     dev->rep->name, is, ok ? "" : " instead of ",
                     ok ? "" : wanted);
         if (!ok) {
-            vdpad_remedy(f, "ovs-vsctl del-port %s",
-                         vdpad_shell_word(vdpad_port_of(in->world,
-                                                        dev->iface)->name,
-                                          word));
+            vdpad_remedy(
+                f, "ovs-vsctl del-port %s",
+                vdpad_shell_word(vdpad_port_of(in->world, dev->iface)->name,
+                                 word));
         }
     }
 }
@@ -168,8 +170,10 @@ ofport(const struct vdpad_check_input *in, struct vdpad_finding *f)
                     iface->ofport);
         return;
     } else {
-        vdpad_found(f, FAIL, iface->ofport == VDPAD_OFPORT_NONE
-                    ? "%s has no ofport yet" : "%s was refused an ofport",
+        vdpad_found(f, FAIL,
+                    iface->ofport == VDPAD_OFPORT_NONE
+                        ? "%s has no ofport yet"
+                        : "%s was refused an ofport",
                     iface->name);
     }
     vdpad_remedy(f, "see that ovs-vswitchd runs, and its log");
@@ -190,7 +194,8 @@ offload_priority(const struct vdpad_check_input *in, struct vdpad_finding *f)
                 "hw-offload-priority of %s is %s", iface->name,
                 value ? value : "not set");
     if (f->result == FAIL) {
-        vdpad_remedy(f, "ovs-vsctl remove Interface %s other_config "
+        vdpad_remedy(f,
+                     "ovs-vsctl remove Interface %s other_config "
                      "hw-offload-priority, then del-port and add-port it",
                      vdpad_shell_word(iface->name, word));
     }
@@ -207,14 +212,18 @@ ingress_qdisc(const struct vdpad_check_input *in, struct vdpad_finding *f)
     if (dev->qdisc) {
         vdpad_found(f, OK, "%s has %s", dev->rep->name,
                     dev->qdisc->clsact ? "a clsact qdisc"
-                    : "an ingress qdisc");
+                                       : "an ingress qdisc");
     } else if (!dev->iface || dev->iface->ofport <= 0) {
-        vdpad_found(f, UNKNOWN, "%s has no ingress qdisc, which OVS makes "
-                    "when the port is attached", dev->rep->name);
+        vdpad_found(f, UNKNOWN,
+                    "%s has no ingress qdisc, which OVS makes "
+                    "when the port is attached",
+                    dev->rep->name);
     } else {
-        vdpad_found(f, FAIL, "%s has no ingress qdisc although it is "
+        vdpad_found(f, FAIL,
+                    "%s has no ingress qdisc although it is "
                     "attached: hw-offload is not in effect, or somebody "
-                    "removed the qdisc", dev->rep->name);
+                    "removed the qdisc",
+                    dev->rep->name);
         vdpad_remedy(f, "systemctl restart openvswitch-switch");
     }
 }
@@ -231,8 +240,8 @@ mtu_chain(const struct vdpad_check_input *in, struct vdpad_finding *f)
         return;
     }
     bool rep_small = vdpa > dev->rep->mtu;
-    bool uplink_small = uplink && (dev->rep->mtu > uplink->mtu
-                                   || vdpa > uplink->mtu);
+    bool uplink_small = uplink
+                        && (dev->rep->mtu > uplink->mtu || vdpa > uplink->mtu);
     char vdpa_text[16] = "unknown", uplink_text[16] = "unknown";
     if (vdpa) {
         snprintf(vdpa_text, sizeof vdpa_text, "%u", vdpa);
@@ -242,7 +251,8 @@ mtu_chain(const struct vdpad_check_input *in, struct vdpad_finding *f)
     }
     vdpad_found(f, rep_small || uplink_small ? FAIL : OK,
                 "MTU of the vDPA device %s, of the representor %u, of the "
-                "uplink %s", vdpa_text, dev->rep->mtu, uplink_text);
+                "uplink %s",
+                vdpa_text, dev->rep->mtu, uplink_text);
     if (rep_small) {
         vdpad_remedy(f, "ip link set dev %s mtu %u",
                      vdpad_shell_word(dev->rep->name, word), vdpa);
@@ -258,9 +268,9 @@ mac(const struct vdpad_check_input *in, struct vdpad_finding *f)
 {
     const struct vdpad_dev *dev = in->dev;
     const char *attached = dev->iface
-                           ? vdpad_map_get(&dev->iface->external_ids,
-                                           "attached-mac")
-                           : NULL;
+                               ? vdpad_map_get(&dev->iface->external_ids,
+                                               "attached-mac")
+                               : NULL;
     char text[18];
 
     if (!attached || !dev->vdpa || !dev->vdpa->has_mac) {
@@ -271,11 +281,13 @@ mac(const struct vdpad_check_input *in, struct vdpad_finding *f)
     snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1],
              m[2], m[3], m[4], m[5]);
     bool ok = !strcasecmp(attached, text);
-    vdpad_found(f, ok ? OK : FAIL, "the vDPA device has %s, attached-mac is "
-                "%s", text, attached);
+    vdpad_found(f, ok ? OK : FAIL,
+                "the vDPA device has %s, attached-mac is "
+                "%s",
+                text, attached);
     if (!ok) {
         vdpad_remedy(f, "make the two equal: mac= in the port's key or its "
-                     "policy");
+                        "policy");
     }
 }
 
@@ -289,9 +301,12 @@ traffic(const struct vdpad_check_input *in, struct vdpad_finding *f)
         return;
     }
     vdpad_device_offload(in->world, dev, in->looks, &o);
-    vdpad_found(f, o.verdict == VDPAD_VERDICT_OFFLOADED ? OK
+    vdpad_found(f,
+                o.verdict == VDPAD_VERDICT_OFFLOADED ? OK
                 : o.verdict == VDPAD_VERDICT_IDLE
-                  || o.verdict == VDPAD_VERDICT_BLOCKED ? UNKNOWN : FAIL,
+                        || o.verdict == VDPAD_VERDICT_BLOCKED
+                    ? UNKNOWN
+                    : FAIL,
                 "%s: %" PRIu64 " flows in hardware with %" PRIu64
                 " packets, %" PRIu64 " in software with %" PRIu64
                 "; the representor received %" PRIu64 " packets",
@@ -299,7 +314,7 @@ traffic(const struct vdpad_check_input *in, struct vdpad_finding *f)
                 o.sw_flows, o.sw_packets, o.slow_path_packets);
     if (f->result == FAIL) {
         vdpad_remedy(f, "if all else is ok, the flows need what hardware "
-                     "cannot do: ovs-appctl dpctl/dump-flows -m");
+                        "cannot do: ovs-appctl dpctl/dump-flows -m");
     }
 }
 

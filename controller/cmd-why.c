@@ -10,7 +10,7 @@
 #include "util.h"
 
 #define SET(OBJECT, KEY, VALUE) vdpad_json_set(OBJECT, KEY, VALUE)
-#define N_ELEMS(ARRAY) (sizeof (ARRAY) / sizeof (ARRAY)[0])
+#define N_ELEMS(ARRAY) (sizeof(ARRAY) / sizeof(ARRAY)[0])
 
 static void __attribute__((format(printf, 2, 0)))
 format_into(char text[VDPAD_REASON_SIZE], const char *format, va_list args)
@@ -82,14 +82,15 @@ bool
 vdpad_check_knows(const struct vdpad_check_input *input,
                   enum vdpad_class class_, struct vdpad_finding *finding)
 {
-    const struct vdpad_observed_class *c
-        = &input->world->observed->class_[class_];
+    const struct vdpad_observed_class *c =
+        &input->world->observed->class_[class_];
 
     if (!c->known) {
         vdpad_found(finding, VDPAD_CHECK_UNKNOWN, "%s cannot be observed%s%s",
                     vdpad_class_name(class_), c->error ? ": " : "",
-                    !c->error ? "" : c->why.text[0] ? c->why.text
-                    : strerror(-c->error));
+                    !c->error        ? ""
+                    : c->why.text[0] ? c->why.text
+                                     : strerror(-c->error));
     }
     return c->known;
 }
@@ -136,8 +137,8 @@ static void
 run_why(struct vdpad_call *call)
 {
     static const struct vdpad_column columns[] = {
-        { "DEVICE", "device" }, { "CHECK", "check" }, { "RESULT", "result" },
-        { "SEEN", "seen" }, { "REMEDY", "remedy" },
+        { "DEVICE", "device" }, { "CHECK", "check" },   { "RESULT", "result" },
+        { "SEEN", "seen" },     { "REMEDY", "remedy" },
     };
     const struct vdpad_world *world = vdpad_call_world(call);
     const struct vdpad_dev *only = NULL;
@@ -156,8 +157,9 @@ run_why(struct vdpad_call *call)
         const struct vdpad_dev *dev = &world->devs[i];
 
         /* A VF that nobody has asked to be more than that is no device. */
-        if (only ? dev == only
-            : dev->vdpa || dev->vbus || dev->intent != VDPAD_INTENT_NONE) {
+        if (only
+                ? dev == only
+                : dev->vdpa || dev->vbus || dev->intent != VDPAD_INTENT_NONE) {
             input.dev = dev;
             run_checks(rows, vdpad_checks_chain, &input, dev->name);
             run_checks(rows, vdpad_checks_port, &input, dev->name);

@@ -12,19 +12,19 @@ enum vdpad_check_result {
     VDPAD_CHECK_OK,
     VDPAD_CHECK_FAIL,
     VDPAD_CHECK_UNKNOWN,
-    VDPAD_CHECK_SKIP,           /* Does not concern this device. */
+    VDPAD_CHECK_SKIP, /* Does not concern this device. */
 };
 
 struct vdpad_finding {
     enum vdpad_check_result result;
     char seen[VDPAD_REASON_SIZE];
-    char remedy[VDPAD_REASON_SIZE];     /* To be pasted into a shell, or one
+    char remedy[VDPAD_REASON_SIZE]; /* To be pasted into a shell, or one
                                          * sentence; "": none needed. */
 };
 
 struct vdpad_check_input {
     const struct vdpad_world *world;
-    const struct vdpad_dev *dev;        /* NULL in checks of the host. */
+    const struct vdpad_dev *dev; /* NULL in checks of the host. */
     const struct vdpad_looks *looks;
 };
 
@@ -36,8 +36,8 @@ struct vdpad_check {
 /* Both end at an entry without a name.  Checks of the host apply to all
  * devices, and are made first. */
 extern const struct vdpad_check vdpad_checks_host[];
-extern const struct vdpad_check vdpad_checks_chain[];   /* PF to vDPA */
-extern const struct vdpad_check vdpad_checks_port[];    /* Representor, OVS */
+extern const struct vdpad_check vdpad_checks_chain[]; /* PF to vDPA */
+extern const struct vdpad_check vdpad_checks_port[];  /* Representor, OVS */
 
 /* Says that the check does not concern the device. */
 void vdpad_skip(struct vdpad_finding *);

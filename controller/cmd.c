@@ -60,7 +60,7 @@ vdpad_call_reply(struct vdpad_call *call, json_t *tree, char *text)
     }
     size_t len = strlen(text);
     if (len && text[len - 1] == '\n') {
-        text[len - 1] = '\0';       /* The client adds one. */
+        text[len - 1] = '\0'; /* The client adds one. */
     }
     vdpad_request_reply(call->request, text);
     free(text);
@@ -72,7 +72,7 @@ vdpad_call_reply_table(struct vdpad_call *call, json_t *rows,
                        const struct vdpad_column *columns, size_t n_columns)
 {
     char *text = call->json ? NULL
-                 : vdpad_table_text(rows, columns, n_columns);
+                            : vdpad_table_text(rows, columns, n_columns);
 
     vdpad_call_reply(call, rows, text);
 }
@@ -89,7 +89,7 @@ vdpad_call_reply_sheet(struct vdpad_call *call, json_t *object)
     vdpad_call_reply(call, object, vdpad_text_close(&out));
 }
 
-static char * __attribute__((format(printf, 1, 0)))
+static char *__attribute__((format(printf, 1, 0)))
 format_printable(const char *format, va_list args)
 {
     char *raw, *text;
@@ -288,7 +288,7 @@ on_command(struct vdpad_request *request, int argc, const char *argv[],
     const struct vdpad_world *world = vdpad_call_world(call);
     if (!world || !vdpad_call_plan(call)) {
         vdpad_call_error(call, "starting: nothing is known yet, try again in "
-                         "a moment");
+                               "a moment");
         return;
     }
     unsigned int stale = stale_classes(world, call->command->classes);
@@ -303,9 +303,9 @@ void
 vdpad_commands_register(struct vdpad_ctl *ctl, const struct vdpad_loop *loop)
 {
     static const struct vdpad_command *const tables[] = {
-        vdpad_commands_state, vdpad_commands_list, vdpad_commands_config,
-        vdpad_commands_plan, vdpad_commands_verify, vdpad_commands_suspend,
-        vdpad_commands_why, vdpad_commands_flow, vdpad_commands_metrics,
+        vdpad_commands_state,  vdpad_commands_list,   vdpad_commands_config,
+        vdpad_commands_plan,   vdpad_commands_verify, vdpad_commands_suspend,
+        vdpad_commands_why,    vdpad_commands_flow,   vdpad_commands_metrics,
         vdpad_commands_export,
     };
 

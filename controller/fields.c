@@ -2,7 +2,6 @@
 #include "fields.h"
 
 #include <inttypes.h>
-#include <linux/devlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,14 +12,16 @@
 #define VOLATILE VDPAD_FIELD_VOLATILE
 #define OPTIONAL VDPAD_FIELD_OPTIONAL
 
-#define FIELD_AS(ROW, MEMBER, NAME, TYPE, FLAGS, VALUE_NAME)                \
-    { NAME, VDPAD_FIELD_##TYPE, FLAGS,                                      \
-      offsetof(struct vdpad_##ROW, MEMBER),                                 \
-      sizeof ((struct vdpad_##ROW *) NULL)->MEMBER, VALUE_NAME }
+#define FIELD_AS(ROW, MEMBER, TYPE, FLAGS, VALUE_NAME)              \
+    {                                                               \
+#MEMBER, VDPAD_FIELD_##TYPE, FLAGS,                         \
+            offsetof(struct vdpad_##ROW, MEMBER),                   \
+            sizeof((struct vdpad_##ROW *) NULL)->MEMBER, VALUE_NAME \
+    }
 #define FIELD(ROW, MEMBER, TYPE, FLAGS) \
-    FIELD_AS(ROW, MEMBER, #MEMBER, TYPE, FLAGS, NULL)
+    FIELD_AS(ROW, MEMBER, TYPE, FLAGS, NULL)
 #define NAMED(ROW, MEMBER, FLAGS, VALUE_NAME) \
-    FIELD_AS(ROW, MEMBER, #MEMBER, NAMED, FLAGS, VALUE_NAME)
+    FIELD_AS(ROW, MEMBER, NAMED, FLAGS, VALUE_NAME)
 
 static const struct vdpad_field module_fields[] = {
     FIELD(module, name, TEXT, KEY),
@@ -86,10 +87,8 @@ static const struct vdpad_field dlport_fields[] = {
 };
 
 static const struct vdpad_field mgmtdev_fields[] = {
-    FIELD(mgmtdev, bus, TEXT, KEY),
-    FIELD(mgmtdev, dev, TEXT, KEY),
-    FIELD(mgmtdev, classes, HEX, 0),
-    FIELD(mgmtdev, features, HEX, 0),
+    FIELD(mgmtdev, bus, TEXT, KEY),   FIELD(mgmtdev, dev, TEXT, KEY),
+    FIELD(mgmtdev, classes, HEX, 0),  FIELD(mgmtdev, features, HEX, 0),
     FIELD(mgmtdev, max_vqs, UINT, 0),
 };
 
@@ -116,14 +115,10 @@ static const struct vdpad_field vdpa_fields[] = {
 };
 
 static const struct vdpad_field vbus_fields[] = {
-    FIELD(vbus, name, TEXT, KEY),
-    FIELD(vbus, parent, TEXT, 0),
-    FIELD(vbus, driver, TEXT, 0),
-    FIELD(vbus, driver_override, TEXT, 0),
-    FIELD(vbus, chardev, TEXT, 0),
-    FIELD(vbus, virtio, TEXT, 0),
-    FIELD(vbus, netdev, TEXT, 0),
-    FIELD(vbus, netdev_away, BOOL, 0),
+    FIELD(vbus, name, TEXT, KEY),  FIELD(vbus, parent, TEXT, 0),
+    FIELD(vbus, driver, TEXT, 0),  FIELD(vbus, driver_override, TEXT, 0),
+    FIELD(vbus, chardev, TEXT, 0), FIELD(vbus, virtio, TEXT, 0),
+    FIELD(vbus, netdev, TEXT, 0),  FIELD(vbus, netdev_away, BOOL, 0),
 };
 
 static const struct vdpad_field feature_fields[] = {
@@ -160,19 +155,14 @@ static const struct {
     const struct vdpad_field *fields;
     size_t n;
 } tables[VDPAD_N_CLASSES] = {
-#define TABLE(TAG, FIELDS) [TAG] = { FIELDS, sizeof FIELDS / sizeof FIELDS[0] }
-    TABLE(VDPAD_MODULE, module_fields),
-    TABLE(VDPAD_PCI, pci_fields),
-    TABLE(VDPAD_LINK, link_fields),
-    TABLE(VDPAD_ESWITCH, eswitch_fields),
-    TABLE(VDPAD_DLPORT, dlport_fields),
-    TABLE(VDPAD_MGMTDEV, mgmtdev_fields),
-    TABLE(VDPAD_VDPA, vdpa_fields),
-    TABLE(VDPAD_VBUS, vbus_fields),
-    TABLE(VDPAD_FEATURE, feature_fields),
-    TABLE(VDPAD_HOLDER, holder_fields),
-    TABLE(VDPAD_QDISC, qdisc_fields),
-    TABLE(VDPAD_FLOW, flow_fields),
+#define TABLE(TAG, FIELDS) \
+    [TAG] = { (FIELDS), sizeof(FIELDS) / sizeof(FIELDS)[0] }
+    TABLE(VDPAD_MODULE, module_fields),   TABLE(VDPAD_PCI, pci_fields),
+    TABLE(VDPAD_LINK, link_fields),       TABLE(VDPAD_ESWITCH, eswitch_fields),
+    TABLE(VDPAD_DLPORT, dlport_fields),   TABLE(VDPAD_MGMTDEV, mgmtdev_fields),
+    TABLE(VDPAD_VDPA, vdpa_fields),       TABLE(VDPAD_VBUS, vbus_fields),
+    TABLE(VDPAD_FEATURE, feature_fields), TABLE(VDPAD_HOLDER, holder_fields),
+    TABLE(VDPAD_QDISC, qdisc_fields),     TABLE(VDPAD_FLOW, flow_fields),
 #undef TABLE
 };
 
@@ -218,26 +208,14 @@ vdpad_module_state_name(int32_t state)
 const char *
 vdpad_flavour_name(int32_t flavour)
 {
-    switch (flavour) {
-    case DEVLINK_PORT_FLAVOUR_PHYSICAL:
-        return "physical";
-    case DEVLINK_PORT_FLAVOUR_CPU:
-        return "cpu";
-    case DEVLINK_PORT_FLAVOUR_DSA:
-        return "dsa";
-    case DEVLINK_PORT_FLAVOUR_PCI_PF:
-        return "pcipf";
-    case DEVLINK_PORT_FLAVOUR_PCI_VF:
-        return "pcivf";
-    case DEVLINK_PORT_FLAVOUR_VIRTUAL:
-        return "virtual";
-    case DEVLINK_PORT_FLAVOUR_UNUSED:
-        return "unused";
-    case DEVLINK_PORT_FLAVOUR_PCI_SF:
-        return "pcisf";
-    default:
-        return "unknown";
-    }
+    static const char *const names[] = {
+        "physical", "cpu",     "dsa",    "pcipf",
+        "pcivf",    "virtual", "unused", "pcisf",
+    };
+
+    return flavour >= 0 && (size_t) flavour < sizeof names / sizeof names[0]
+               ? names[flavour]
+               : "unknown";
 }
 
 static uint64_t
@@ -469,8 +447,9 @@ vdpad_picture_compare(const struct vdpad_picture *old,
     while (i < old->n || j < new_->n) {
         const char *row_a = i < old->n ? a + i * row_size : NULL;
         const char *row_b = j < new_->n ? b + j * row_size : NULL;
-        int order = !row_a ? 1 : !row_b ? -1
-                    : vdpad_row_order(class_, row_a, row_b);
+        int order = !row_a   ? 1
+                    : !row_b ? -1
+                             : vdpad_row_order(class_, row_a, row_b);
 
         i += order <= 0;
         j += order >= 0;

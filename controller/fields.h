@@ -12,38 +12,37 @@
 enum vdpad_field_type {
     VDPAD_FIELD_TEXT,
     VDPAD_FIELD_BOOL,
-    VDPAD_FIELD_INT,            /* Signed, of 'size' bytes. */
-    VDPAD_FIELD_UINT,           /* Unsigned, of 'size' bytes. */
-    VDPAD_FIELD_HEX,            /* The same, bits or an id. */
-    VDPAD_FIELD_NAMED,          /* int32_t with a name for each value. */
+    VDPAD_FIELD_INT,   /* Signed, of 'size' bytes. */
+    VDPAD_FIELD_UINT,  /* Unsigned, of 'size' bytes. */
+    VDPAD_FIELD_HEX,   /* The same, bits or an id. */
+    VDPAD_FIELD_NAMED, /* int32_t with a name for each value. */
     VDPAD_FIELD_MAC,
-    VDPAD_FIELD_BYTES,          /* As many as the uint8_t before it says. */
+    VDPAD_FIELD_BYTES, /* As many as the uint8_t before it says. */
 };
 
-#define VDPAD_FIELD_KEY      (1u << 0)  /* Part of the row's key, in order. */
-#define VDPAD_FIELD_VOLATILE (1u << 1)  /* Changes without any event: not
+#define VDPAD_FIELD_KEY (1u << 0) /* Part of the row's key, in order. */
+#define VDPAD_FIELD_VOLATILE \
+    (1u << 1)                          /* Changes without any event: not
                                          * compared. */
-#define VDPAD_FIELD_OPTIONAL (1u << 2)  /* -1: absent. */
+#define VDPAD_FIELD_OPTIONAL (1u << 2) /* -1: absent. */
 
 struct vdpad_field {
     const char *name;
     enum vdpad_field_type type;
     unsigned int flags;
     size_t offset, size;
-    const char *(*value_name)(int32_t value);   /* Of NAMED. */
+    const char *(*value_name)(int32_t value); /* Of NAMED. */
 };
 
 /* The fields of a row of 'class_' in the order of the structure. */
-const struct vdpad_field *vdpad_fields(enum vdpad_class class_,
-                                       size_t *ret_n);
+const struct vdpad_field *vdpad_fields(enum vdpad_class class_, size_t *ret_n);
 
 /* Order of the keys: below, equal or above 0.  That of
  * vdpad_picture_sort(). */
 int vdpad_row_order(enum vdpad_class class_, const void *a, const void *b);
 
 /* Whether all fields but the volatile ones are equal. */
-bool vdpad_row_is_equal(enum vdpad_class class_, const void *a,
-                        const void *b);
+bool vdpad_row_is_equal(enum vdpad_class class_, const void *a, const void *b);
 
 /* Writes what differs from 'a' to 'b': "mtu 1500 -> 9000, flags 0x3 -> 0x2";
  * "" when vdpad_row_is_equal().  Control characters are replaced here and
@@ -78,7 +77,9 @@ const char *vdpad_eswitch_mode_name(int32_t mode);
 /* "missing", "loadable", "loaded". */
 const char *vdpad_module_state_name(int32_t state);
 
-/* Of enum devlink_port_flavour: "pcivf", "physical", … */
+/* Of enum devlink_port_flavour (linux/devlink.h): "pcivf", "physical", … */
 const char *vdpad_flavour_name(int32_t flavour);
+
+#define VDPAD_FLAVOUR_PCI_VF 4 /* Its value for VFs' representors. */
 
 #endif

@@ -9,7 +9,7 @@
 #include "util.h"
 
 struct vdpad_history {
-    uint64_t total;             /* Events ever added: serial of the last. */
+    uint64_t total; /* Events ever added: serial of the last. */
     struct vdpad_event events[VDPAD_HISTORY_SIZE];
 };
 
@@ -29,8 +29,8 @@ void
 vdpad_history_add(struct vdpad_history *history, const char *object,
                   const char *what, const char *format, ...)
 {
-    struct vdpad_event *event
-        = &history->events[history->total % VDPAD_HISTORY_SIZE];
+    struct vdpad_event *event =
+        &history->events[history->total % VDPAD_HISTORY_SIZE];
     char text[sizeof event->text];
     struct timespec now;
     va_list args;

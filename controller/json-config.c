@@ -66,15 +66,17 @@ vdpad_json_policy(const struct vdpad_policy *policy)
     SET(o, "device-id", pci_id(policy->device));
     SET(o, "num-vfs", vdpad_json_optional(policy->num_vfs, -1));
     SET(o, "externally-managed", vdpad_json_bool(policy->externally_managed));
-    SET(o, "eswitch-mode", policy->eswitch_mode == VDPAD_ESWITCH_NONE
-        ? json_null()
-        : vdpad_json_text(vdpad_eswitch_mode_name(policy->eswitch_mode)));
+    SET(o, "eswitch-mode",
+        policy->eswitch_mode == VDPAD_ESWITCH_NONE
+            ? json_null()
+            : vdpad_json_text(vdpad_eswitch_mode_name(policy->eswitch_mode)));
     SET(o, "device-type",
         vdpad_json_text(policy->device_type == VDPAD_DEV_VFIO ? "vfio-pci"
-                        : "netdev"));
+                                                              : "netdev"));
     SET(o, "vdpa-type", vdpad_json_text(vdpad_type_name(policy->type)));
-    SET(o, "max-vqp", policy->max_vqp < 0 ? vdpad_json_text("max")
-                      : vdpad_json_optional(policy->max_vqp, 0));
+    SET(o, "max-vqp",
+        policy->max_vqp < 0 ? vdpad_json_text("max")
+                            : vdpad_json_optional(policy->max_vqp, 0));
     SET(o, "mtu", vdpad_json_optional(policy->mtu, 0));
     SET(o, "mac", mac_mode(policy));
     SET(o, "name-template", vdpad_json_text(policy->name_template));

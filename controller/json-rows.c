@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "json-rows.h"
 
-#include <linux/devlink.h>
 #include <net/if.h>
 #include <string.h>
 
@@ -86,20 +85,20 @@ vdpad_json_pf(const struct vdpad_pf *pf)
     SET(o, "num_vfs", vdpad_json_optional(pci->numvfs, -1));
     SET(o, "total_vfs", vdpad_json_optional(pci->totalvfs, -1));
     SET(o, "vfs_seen", vdpad_json_int((int64_t) pf->n_vfs));
-    SET(o, "autoprobe", pci->autoprobe < 0 ? json_null()
-                        : vdpad_json_bool(pci->autoprobe > 0));
-    SET(o, "eswitch_mode", eswitch
-        ? TEXT(vdpad_eswitch_mode_name(eswitch->mode)) : json_null());
+    SET(o, "autoprobe",
+        pci->autoprobe < 0 ? json_null()
+                           : vdpad_json_bool(pci->autoprobe > 0));
+    SET(o, "eswitch_mode",
+        eswitch ? TEXT(vdpad_eswitch_mode_name(eswitch->mode)) : json_null());
     SET(o, "firmware", TEXT(eswitch ? eswitch->fw_version : NULL));
     SET(o, "uplink", TEXT(uplink ? uplink->name : NULL));
     SET(o, "ifindex", vdpad_json_optional(uplink ? uplink->ifindex : 0, 0));
-    SET(o, "up", uplink ? vdpad_json_bool(uplink->flags & IFF_UP)
-                 : json_null());
-    SET(o, "carrier", uplink ? vdpad_json_bool(uplink->carrier)
-                      : json_null());
+    SET(o, "up",
+        uplink ? vdpad_json_bool(uplink->flags & IFF_UP) : json_null());
+    SET(o, "carrier", uplink ? vdpad_json_bool(uplink->carrier) : json_null());
     SET(o, "mtu", vdpad_json_optional(uplink ? uplink->mtu : 0, 0));
-    SET(o, "switch_id", uplink
-        ? hex(uplink->switch_id, uplink->switch_id_len) : json_null());
+    SET(o, "switch_id",
+        uplink ? hex(uplink->switch_id, uplink->switch_id_len) : json_null());
     SET(o, "hw_tc_offload", feature(pf->uplink_feature));
     SET(o, "policy", TEXT(pf->policy ? pf->policy->name : NULL));
     SET(o, "managed", vdpad_json_bool(pf->managed));
@@ -197,8 +196,9 @@ rep_name(const struct vdpad_dev *dev)
 static int32_t
 rep_ifindex(const struct vdpad_dev *dev)
 {
-    return dev->rep ? dev->rep->ifindex
-           : dev->dlport ? dev->dlport->ifindex : 0;
+    return dev->rep      ? dev->rep->ifindex
+           : dev->dlport ? dev->dlport->ifindex
+                         : 0;
 }
 
 /* bridge, port, ofport and iface_id of 'iface', which may be NULL. */
@@ -206,12 +206,11 @@ static void
 set_attachment(json_t *o, const struct vdpad_world *world,
                const struct vdpad_db_iface *iface)
 {
-    SET(o, "bridge",
-        TEXT(iface ? vdpad_bridge_of(world, iface)->name : NULL));
+    SET(o, "bridge", TEXT(iface ? vdpad_bridge_of(world, iface)->name : NULL));
     SET(o, "port", TEXT(iface ? vdpad_port_of(world, iface)->name : NULL));
-    SET(o, "ofport", vdpad_json_optional(iface ? iface->ofport
-                                         : VDPAD_OFPORT_NONE,
-                                         VDPAD_OFPORT_NONE));
+    SET(o, "ofport",
+        vdpad_json_optional(iface ? iface->ofport : VDPAD_OFPORT_NONE,
+                            VDPAD_OFPORT_NONE));
     SET(o, "iface_id",
         TEXT(iface ? vdpad_map_get(&iface->external_ids, "iface-id") : NULL));
 }
@@ -223,14 +222,13 @@ vdpad_device_offload(const struct vdpad_world *world,
                      struct vdpad_offload *ret)
 {
     vdpad_offload_judge(dev, world->observed->class_[VDPAD_FLOW].known,
-                        dev->rep && vdpad_looks_moved(looks,
-                                                      dev->rep->ifindex),
+                        dev->rep
+                            && vdpad_looks_moved(looks, dev->rep->ifindex),
                         ret);
 }
 
 json_t *
-vdpad_json_device(const struct vdpad_world *world,
-                  const struct vdpad_dev *dev,
+vdpad_json_device(const struct vdpad_world *world, const struct vdpad_dev *dev,
                   const struct vdpad_looks *looks)
 {
     const struct vdpad_vbus *vbus = dev->vbus;
@@ -248,14 +246,16 @@ vdpad_json_device(const struct vdpad_world *world,
         vdpad_json_optional(dev->dlport ? dev->dlport->controller : -1, -1));
     SET(o, "vdpa_type", type_of(dev));
     SET(o, "driver", driver_of(dev));
-    SET(o, "chardev", vbus && vbus->chardev[0]
-        ? vdpad_json_format("/dev/%s", vbus->chardev) : json_null());
+    SET(o, "chardev",
+        vbus && vbus->chardev[0] ? vdpad_json_format("/dev/%s", vbus->chardev)
+                                 : json_null());
     SET(o, "netdev", TEXT(vbus ? vbus->netdev : NULL));
     SET(o, "mac", mac_of(dev));
-    SET(o, "mtu", vdpa && vdpa->has_mtu ? vdpad_json_int(vdpa->mtu)
-                  : json_null());
-    SET(o, "max_vqp", vdpa && vdpa->has_max_vqp
-        ? vdpad_json_int(vdpa->max_vqp) : json_null());
+    SET(o, "mtu",
+        vdpa && vdpa->has_mtu ? vdpad_json_int(vdpa->mtu) : json_null());
+    SET(o, "max_vqp",
+        vdpa && vdpa->has_max_vqp ? vdpad_json_int(vdpa->max_vqp)
+                                  : json_null());
     SET(o, "representor", TEXT(rep_name(dev)));
     SET(o, "ifindex", vdpad_json_optional(rep_ifindex(dev), 0));
     set_attachment(o, world, dev->iface);
@@ -268,43 +268,42 @@ vdpad_json_device(const struct vdpad_world *world,
     return o;
 }
 
-/* Either of 'port' and 'dev' may be NULL. */
 static json_t *
-representor(const struct vdpad_world *world, const struct vdpad_dlport *port,
-            const struct vdpad_dev *dev)
+representor(const struct vdpad_world *world, const struct vdpad_dev *dev)
 {
-    const struct vdpad_link *rep = dev ? dev->rep : NULL;
+    const struct vdpad_dlport *port = dev->dlport;
+    const struct vdpad_link *rep = dev->rep;
     json_t *o = json_object();
 
-    SET(o, "representor", TEXT(dev ? rep_name(dev) : port->ifname));
-    SET(o, "ifindex",
-        vdpad_json_optional(dev ? rep_ifindex(dev) : port->ifindex, 0));
-    SET(o, "pf", dev && dev->pf ? TEXT(dev->pf->pci->bdf)
-                 : port ? TEXT(port->dev) : json_null());
+    SET(o, "representor", TEXT(rep_name(dev)));
+    SET(o, "ifindex", vdpad_json_optional(rep_ifindex(dev), 0));
+    SET(o, "pf",
+        dev->pf ? TEXT(dev->pf->pci->bdf) : TEXT(port ? port->dev : NULL));
     SET(o, "controller",
         vdpad_json_optional(port ? port->controller : -1, -1));
-    SET(o, "vf_index", vdpad_json_optional(port ? port->vf : dev->vf_index,
-                                           -1));
-    SET(o, "vf", TEXT(dev && dev->vf ? dev->vf->bdf : NULL));
-    SET(o, "device", TEXT(dev ? dev->name : NULL));
+    SET(o, "vf_index",
+        vdpad_json_optional(port ? port->vf : dev->vf_index, -1));
+    SET(o, "vf", TEXT(dev->vf ? dev->vf->bdf : NULL));
+    SET(o, "device", TEXT(dev->name));
     SET(o, "up", rep ? vdpad_json_bool(rep->flags & IFF_UP) : json_null());
     SET(o, "carrier", rep ? vdpad_json_bool(rep->carrier) : json_null());
     SET(o, "mtu", vdpad_json_optional(rep ? rep->mtu : 0, 0));
-    SET(o, "hw_tc_offload", feature(dev ? dev->rep_feature : NULL));
+    SET(o, "hw_tc_offload", feature(dev->rep_feature));
     SET(o, "ingress_qdisc",
-        !world->observed->class_[VDPAD_QDISC].known || !dev ? json_null()
-        : vdpad_json_bool(dev->qdisc != NULL));
-    set_attachment(o, world, dev ? dev->iface : NULL);
-    SET(o, "rx_packets", rep ? vdpad_json_u64(rep->rx_packets)
-                         : json_null());
+        !rep || !world->observed->class_[VDPAD_QDISC].known
+            ? json_null()
+            : vdpad_json_bool(dev->qdisc != NULL));
+    set_attachment(o, world, dev->iface);
+    SET(o, "rx_packets", rep ? vdpad_json_u64(rep->rx_packets) : json_null());
     return o;
 }
 
 json_t *
 vdpad_json_representors(const struct vdpad_world *world)
 {
-    const struct vdpad_dlport *ports
-        = VDPAD_OBSERVED_ROWS(world->observed, VDPAD_DLPORT, vdpad_dlport);
+    const struct vdpad_dlport *ports = VDPAD_OBSERVED_ROWS(world->observed,
+                                                           VDPAD_DLPORT,
+                                                           vdpad_dlport);
     size_t n_ports = VDPAD_OBSERVED_N(world->observed, VDPAD_DLPORT);
     json_t *rows = json_array();
 
@@ -312,17 +311,20 @@ vdpad_json_representors(const struct vdpad_world *world)
         const struct vdpad_dev *dev = &world->devs[i];
 
         if (dev->rep || dev->dlport) {
-            vdpad_json_add(rows, representor(world, dev->dlport, dev));
+            vdpad_json_add(rows, representor(world, dev));
         }
     }
     for (size_t i = 0; i < n_ports; i++) {
-        bool known = ports[i].flavour != DEVLINK_PORT_FLAVOUR_PCI_VF;
+        bool known = ports[i].flavour != VDPAD_FLAVOUR_PCI_VF;
 
         for (size_t d = 0; d < world->n_devs && !known; d++) {
             known = world->devs[d].dlport == &ports[i];
         }
         if (!known) {
-            vdpad_json_add(rows, representor(world, &ports[i], NULL));
+            /* A representor that belongs to no device. */
+            const struct vdpad_dev nobody = { .dlport = &ports[i],
+                                              .vf_index = -1 };
+            vdpad_json_add(rows, representor(world, &nobody));
         }
     }
     return rows;
@@ -337,8 +339,8 @@ port_row(const struct vdpad_world *world, const struct vdpad_db_iface *iface,
     const struct vdpad_map none = { 0, NULL };
     const struct vdpad_map *ids = iface ? &iface->external_ids : &none;
     const char *mark = vdpad_map_get(ids, VDPAD_OWNER_KEY);
-    const struct vdpad_db_port *port
-        = iface ? vdpad_port_of(world, iface) : NULL;
+    const struct vdpad_db_port *port = iface ? vdpad_port_of(world, iface)
+                                             : NULL;
     json_t *trunks = json_array();
     json_t *o = json_object();
 
@@ -355,14 +357,15 @@ port_row(const struct vdpad_world *world, const struct vdpad_db_iface *iface,
     SET(o, "mtu", vdpad_json_optional(iface ? iface->mtu : 0, 0));
     SET(o, "link_state", TEXT(iface ? iface->link_state : NULL));
     SET(o, "device", TEXT(dev ? dev->name : NULL));
-    SET(o, "key", spec ? vdpad_json_format("%s%s", VDPAD_KEY_PORT,
-                                           spec->iface_id)
-                  : json_null());
-    SET(o, "owner", !iface ? json_null()
-        : TEXT(mark && !strcmp(mark, VDPAD_OWNER_VALUE) ? "ovs-vdpad"
-               : "foreign"));
-    SET(o, "state", dev ? state(dev->state)
-                    : TEXT(spec ? "waiting" : "removing"));
+    SET(o, "key",
+        spec ? vdpad_json_format("%s%s", VDPAD_KEY_PORT, spec->iface_id)
+             : json_null());
+    SET(o, "owner",
+        !iface ? json_null()
+               : TEXT(mark && !strcmp(mark, VDPAD_OWNER_VALUE) ? "ovs-vdpad"
+                                                               : "foreign"));
+    SET(o, "state",
+        dev ? state(dev->state) : TEXT(spec ? "waiting" : "removing"));
     if (iface && iface->error[0]) {
         SET(o, "reason", TEXT(iface->error));
     } else if (dev) {
@@ -384,8 +387,8 @@ vdpad_json_ports(const struct vdpad_world *world)
         const struct vdpad_dev *dev = &world->devs[i];
 
         if (dev->iface || dev->port_spec) {
-            vdpad_json_add(rows, port_row(world, dev->iface, dev,
-                                          dev->port_spec));
+            vdpad_json_add(rows,
+                           port_row(world, dev->iface, dev, dev->port_spec));
         }
     }
     for (size_t i = 0; world->db && i < world->db->n_ifaces; i++) {

@@ -21,7 +21,7 @@ check(json_t *value)
 char *
 vdpad_json_printable(const char *text)
 {
-    size_t size = strlen(text) + 8;     /* Room that rules out a cut. */
+    size_t size = strlen(text) + 8; /* Room that rules out a cut. */
     char *buf = vdpad_xcalloc(1, size);
 
     vdpad_printable(text, SIZE_MAX, buf, size);
@@ -37,7 +37,7 @@ vdpad_json_text(const char *text)
         return check(json_null());
     }
     value = json_string(text);
-    if (!value) {                       /* No UTF-8. */
+    if (!value) { /* No UTF-8. */
         char *printable = vdpad_json_printable(text);
 
         value = json_string(printable);

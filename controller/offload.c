@@ -43,8 +43,8 @@ vdpad_looks_take(struct vdpad_looks *looks,
                  const struct vdpad_observed *observed)
 {
     const struct vdpad_observed_class *links = &observed->class_[VDPAD_LINK];
-    const struct vdpad_link *rows
-        = VDPAD_OBSERVED_ROWS(observed, VDPAD_LINK, vdpad_link);
+    const struct vdpad_link *rows = VDPAD_OBSERVED_ROWS(observed, VDPAD_LINK,
+                                                        vdpad_link);
     struct vdpad_looks taken = { .at_ns = links->at_ns,
                                  .n = links->picture.n };
 
@@ -55,7 +55,7 @@ vdpad_looks_take(struct vdpad_looks *looks,
     for (size_t i = 0; i < taken.n; i++) {
         const struct vdpad_look *old = find_look(looks, rows[i].ifindex);
 
-        taken.looks[i] = (struct vdpad_look) {
+        taken.looks[i] = (struct vdpad_look){
             .ifindex = rows[i].ifindex,
             .rx_packets = rows[i].rx_packets,
             .moved = old && old->rx_packets != rows[i].rx_packets,
@@ -85,8 +85,7 @@ verdict_of(const struct vdpad_dev *dev, const struct vdpad_offload *o,
            bool rx_moved)
 {
     /* A foreign device works without us. */
-    if (dev->state != VDPAD_STATE_READY
-        && dev->state != VDPAD_STATE_FOREIGN) {
+    if (dev->state != VDPAD_STATE_READY && dev->state != VDPAD_STATE_FOREIGN) {
         return VDPAD_VERDICT_BLOCKED;
     }
     if (o->hw_flows && o->sw_flows) {

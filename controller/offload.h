@@ -8,13 +8,13 @@
 #include "world.h"
 
 enum vdpad_verdict {
-    VDPAD_VERDICT_OFFLOADED,    /* All filters are in hardware and count. */
-    VDPAD_VERDICT_PARTIAL,      /* Some are not, or those in hardware count
+    VDPAD_VERDICT_OFFLOADED, /* All filters are in hardware and count. */
+    VDPAD_VERDICT_PARTIAL,   /* Some are not, or those in hardware count
                                  * nothing while the slow path does. */
-    VDPAD_VERDICT_SOFTWARE,     /* Filters, none of them in hardware. */
-    VDPAD_VERDICT_KERNEL,       /* No filters, but packets. */
-    VDPAD_VERDICT_IDLE,         /* Nothing to judge by. */
-    VDPAD_VERDICT_BLOCKED,      /* The device is not ready. */
+    VDPAD_VERDICT_SOFTWARE,  /* Filters, none of them in hardware. */
+    VDPAD_VERDICT_KERNEL,    /* No filters, but packets. */
+    VDPAD_VERDICT_IDLE,      /* Nothing to judge by. */
+    VDPAD_VERDICT_BLOCKED,   /* The device is not ready. */
     VDPAD_VERDICT_N
 };
 const char *vdpad_verdict_name(enum vdpad_verdict verdict);
@@ -23,13 +23,13 @@ const char *vdpad_verdict_name(enum vdpad_verdict verdict);
  * sees whether they move. */
 struct vdpad_look {
     int32_t ifindex;
-    bool moved;                 /* The two differ. */
-    uint64_t rx_packets;        /* The newer one. */
+    bool moved;          /* The two differ. */
+    uint64_t rx_packets; /* The newer one. */
 };
 struct vdpad_looks {
-    int64_t at_ns;              /* When the newer one was taken. */
+    int64_t at_ns; /* When the newer one was taken. */
     size_t n;
-    struct vdpad_look *looks;   /* Sorted by ifindex. */
+    struct vdpad_look *looks; /* Sorted by ifindex. */
 };
 
 /* Takes the present picture of the links into 'looks' (zeroed at first),
@@ -41,7 +41,7 @@ bool vdpad_looks_moved(const struct vdpad_looks *looks, int32_t ifindex);
 
 struct vdpad_offload {
     enum vdpad_verdict verdict;
-    bool flows_known;           /* The next six are valid. */
+    bool flows_known; /* The next six are valid. */
     uint64_t hw_flows, sw_flows;
     uint64_t hw_packets, hw_bytes, sw_packets, sw_bytes;
     bool slow_path_known;

@@ -50,7 +50,7 @@ static void
 print_line(FILE *stream, char *const *cells, const size_t *widths,
            const bool *numeric, size_t n)
 {
-    size_t pending = 0;         /* Blanks due before the next cell. */
+    size_t pending = 0; /* Blanks due before the next cell. */
 
     for (size_t i = 0; i < n; i++) {
         size_t padding = widths[i] - width_of(cells[i]);
@@ -77,9 +77,8 @@ vdpad_table_print(FILE *stream, const json_t *rows,
         for (size_t r = 0; r < n_lines; r++) {
             char **cell = &cells[r * n_columns + c];
 
-            *cell = r ? vdpad_json_human(
-                            vdpad_json_at(json_array_get(rows, r - 1),
-                                          columns[c].path))
+            *cell = r ? vdpad_json_human(vdpad_json_at(
+                        json_array_get(rows, r - 1), columns[c].path))
                       : vdpad_xstrdup(columns[c].title);
             size_t width = width_of(*cell);
             if (width > widths[c]) {

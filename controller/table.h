@@ -9,7 +9,7 @@
 
 struct vdpad_column {
     const char *title;
-    const char *path;           /* Member of the row: "offload.verdict". */
+    const char *path; /* Member of the row: "offload.verdict". */
 };
 
 /* Prints 'rows' (an array of objects) with one line of titles; "none" when

@@ -10,15 +10,16 @@ config_show(void **state)
     char *names[] = { suspended };
 
     (void) state;
-    fix.errors[0] = (struct vdpad_config_error) { key, word, reason };
+    fix.errors[0] = (struct vdpad_config_error){ key, word, reason };
     fix.config.n_errors = 1;
-    fix.problems[0] = (struct vdpad_problem) {
-        .key = "vdpa-port-lp9", .text = "no such device",
+    fix.problems[0] = (struct vdpad_problem){
+        .key = "vdpa-port-lp9",
+        .text = "no such device",
     };
     fix.world.n_problems = 1;
     fix.config.n_suspended = 1;
     fix.config.suspended = names;
-    fix.external_ids[1] = (struct vdpad_kv) { "vdpa-suspended", "gold" };
+    fix.external_ids[1] = (struct vdpad_kv){ "vdpa-suspended", "gold" };
     fix.db.external_ids.n = 2;
     fix.policy.max_vqp = -1;
 
@@ -33,20 +34,21 @@ config_show(void **state)
     assert_true(json_is_false(json_object_get(one, "set")));
     one = json_array_get(rows, 3);
     assert_true(json_is_true(json_object_get(one, "set")));
-    assert_string_equal(json_string_value(json_array_get(
-                            json_object_get(one, "value"), 0)), "gold");
+    assert_string_equal(json_string_value(
+                            json_array_get(json_object_get(one, "value"), 0)),
+                        "gold");
     one = json_array_get(json_object_get(config, "policies"), 0);
     assert_members(one, "name pf vendor device-id num-vfs externally-managed "
-                   "eswitch-mode device-type vdpa-type max-vqp mtu mac "
-                   "name-template priority suspended text");
-    assert_string_equal(json_string_value(json_array_get(
-                            json_object_get(one, "pf"), 0)),
+                        "eswitch-mode device-type vdpa-type max-vqp mtu mac "
+                        "name-template priority suspended text");
+    assert_string_equal(json_string_value(
+                            json_array_get(json_object_get(one, "pf"), 0)),
                         "0000:65:00.0#0-1");
     assert_string_equal(json_string_value(json_object_get(one, "max-vqp")),
                         "max");
     one = json_array_get(json_object_get(config, "ports"), 0);
     assert_members(one, "iface-id device vf policy mac mtu tag trunks bridge "
-                   "iface-id-ver vm-uuid text");
+                        "iface-id-ver vm-uuid text");
     rows = json_object_get(config, "errors");
     assert_int_equal(json_array_size(rows), 2);
     assert_members(json_array_get(rows, 1), "key word reason");
@@ -54,17 +56,17 @@ config_show(void **state)
 
     char *text = RUN("config/show");
     assert_contains(text, "KEY              SET  VALUE\n"
-                    "vdpa-bridge      no   br-int\n"
-                    "vdpa-hw-offload  no   true\n"
-                    "vdpa-attach      no   auto\n"
-                    "vdpa-suspended   yes  gold\n"
-                    "vdpa-metrics     no   off\n"
-                    "\n"
-                    "vdpa-policy-gold\n");
+                          "vdpa-bridge      no   br-int\n"
+                          "vdpa-hw-offload  no   true\n"
+                          "vdpa-attach      no   auto\n"
+                          "vdpa-suspended   yes  gold\n"
+                          "vdpa-metrics     no   off\n"
+                          "\n"
+                          "vdpa-policy-gold\n");
     assert_contains(text, "\n  pf                  0000:65:00.0#0-1\n");
     assert_contains(text, "\nvdpa-port-lp1\n  iface-id      lp1\n");
     assert_contains(text, "\nvdpa-policy-bad  mtu=50  68 or more\n"
-                    "vdpa-port-lp9    -       no such device");
+                          "vdpa-port-lp9    -       no such device");
     free(text);
 }
 
@@ -76,7 +78,7 @@ config_show_without_anything(void **state)
     fix.config.n_policies = fix.config.n_ports = 0;
     char *text = RUN("config/show");
     assert_contains(text, "vdpa-metrics     no   off\n\n"
-                    "ERROR IN KEY  WORD  REASON\nnone");
+                          "ERROR IN KEY  WORD  REASON\nnone");
     free(text);
 }
 
@@ -116,7 +118,7 @@ config_check_refuses(void **state)
     free(text);
     text = RUN_ERROR("config/check", "vdpa-brigde", "br0");
     assert_contains(text, "no key \"vdpa-brigde\"; did you mean "
-                    "\"vdpa-bridge\"? there are vdpa-bridge, ");
+                          "\"vdpa-bridge\"? there are vdpa-bridge, ");
     free(text);
     text = RUN_ERROR("config/check", "vdpa-policy-\n", "\x1b[2J");
     assert_printable(text);
@@ -141,13 +143,14 @@ teardown_of_a_policy(void **state)
     second_device_exists();
     START(&request, "teardown", "gold");
     assert_false(request.is_done);
-    assert_string_equal(fix.ctl.policy, "gold");
-    assert_true(fix.ctl.on);
-    assert_false(fix.ctl.force);
+    assert_string_equal(ctl.policy, "gold");
+    assert_true(ctl.on);
+    assert_false(ctl.force);
     fixture_suspended(0, NULL);
     assert_true(request.is_done && !request.is_error);
     assert_contains(request.text, "gold: suspended, and stays so until");
-    assert_contains(request.text, "refused, in use: kept until it is "
+    assert_contains(request.text,
+                    "refused, in use: kept until it is "
                     "released  in use by pid 4711 (qemu-system-x86)");
     assert_contains(request.text, "vdpa:0000:65:00.3  gold    torn down");
     free(request.text);
@@ -161,7 +164,7 @@ teardown_of_all_as_json(void **state)
     (void) state;
     second_device_exists();
     START(&request, "teardown", "--all", "--json");
-    assert_string_equal(fix.ctl.policy, "*");
+    assert_string_equal(ctl.policy, "*");
     fixture_suspended(0, NULL);
     json_t *o = fixture_parse(request.text);
     assert_members(o, "policy suspended devices");
@@ -180,8 +183,8 @@ teardown_looks_at_holders_first(void **state)
     fix.observed.class_[VDPAD_HOLDER].at_ns = 0;
     fix.devs[0].n_holders = 0;
     START(&request, "teardown", "gold");
-    assert_int_equal(fix.ctl.n_refreshes, 1);
-    assert_null(fix.ctl.suspended_cb);
+    assert_int_equal(ctl.n_refreshes, 1);
+    assert_null(ctl.suspended_cb);
     fix.devs[0].n_holders = 1;
     fixture_refreshed(NULL);
     assert_true(request.is_error);
@@ -195,13 +198,14 @@ teardown_with_all_in_use(void **state)
     char *text = RUN_ERROR("teardown", "gold");
 
     (void) state;
-    assert_string_equal(text, "nothing is torn down, since every device is "
+    assert_string_equal(text,
+                        "nothing is torn down, since every device is "
                         "in use (--force takes them down all the same):\n"
                         "  vdpa:0000:65:00.2: in use by pid 4711 "
                         "(qemu-system-x86)");
     free(text);
     START(&request, "teardown", "--force", "gold");
-    assert_true(fix.ctl.force);
+    assert_true(ctl.force);
     fixture_suspended(0, NULL);
     assert_contains(request.text, "vdpa:0000:65:00.2  gold    torn down");
     free(request.text);
@@ -214,7 +218,7 @@ teardown_refuses_nonsense(void **state)
 
     (void) state;
     assert_string_equal(text, "no policy \"glod\"; did you mean \"gold\"? "
-                        "there is gold");
+                              "there is gold");
     free(text);
     text = RUN_ERROR("teardown", "--force");
     assert_contains(text, "usage: teardown [--force] POLICY|--all");
@@ -247,13 +251,14 @@ suspension_that_fails(void **state)
     vdpad_error_set(&why, -EROFS, "a dry run writes nothing");
     fixture_suspended(-EROFS, &why);
     assert_true(request.is_error);
-    assert_string_equal(request.text, "teardown gold: vdpa-suspended could "
+    assert_string_equal(request.text,
+                        "teardown gold: vdpa-suspended could "
                         "not be written: a dry run writes nothing");
     free(request.text);
     START(&request, "teardown", "--all");
     fixture_suspended(-ENOTCONN, NULL);
     assert_contains(request.text, "teardown all policies: vdpa-suspended "
-                    "could not be written: ");
+                                  "could not be written: ");
     free(request.text);
 }
 
@@ -271,8 +276,8 @@ resume(void **state)
     fix.config.n_suspended = 2;
     fix.config.suspended = names;
     START(&request, "resume", "gold");
-    assert_string_equal(fix.ctl.policy, "gold");
-    assert_false(fix.ctl.on);
+    assert_string_equal(ctl.policy, "gold");
+    assert_false(ctl.on);
     fixture_suspended(0, NULL);
     assert_contains(request.text, "gold: no longer suspended");
     assert_contains(request.text, "vdpa:0000:65:00.2  gold    set up again");
@@ -304,7 +309,7 @@ resume_when_all_are_suspended(void **state)
     assert_contains(text, "use resume --all");
     free(text);
     START(&request, "resume", "--all");
-    assert_string_equal(fix.ctl.policy, "*");
+    assert_string_equal(ctl.policy, "*");
     fixture_suspended(0, NULL);
     assert_contains(request.text, "all policies: no longer suspended");
     free(request.text);

@@ -16,7 +16,8 @@ judge(enum vdpad_state device_state, const struct vdpad_flow *flow,
       bool rx_moved)
 {
     struct vdpad_link rep = { .ifindex = 3, .rx_packets = 5 };
-    struct vdpad_dev dev = { .state = device_state, .flow = flow,
+    struct vdpad_dev dev = { .state = device_state,
+                             .flow = flow,
                              .rep = &rep };
     struct vdpad_offload offload;
 
@@ -34,7 +35,8 @@ verdicts(void **state)
     } cases[] = {
         { { .hw_flows = 2, .hw_packets = 9 }, "offloaded", "offloaded" },
         { { .hw_flows = 2 }, "idle", "partial" },
-        { { .hw_flows = 2, .hw_packets = 9, .sw_flows = 1 }, "partial",
+        { { .hw_flows = 2, .hw_packets = 9, .sw_flows = 1 },
+          "partial",
           "partial" },
         { { .hw_flows = 2, .sw_flows = 1 }, "partial", "partial" },
         { { .sw_flows = 1 }, "software", "software" },
@@ -54,8 +56,7 @@ verdicts(void **state)
                             cases[i].moving);
         assert_string_equal(judge(VDPAD_STATE_APPLYING, flow, true),
                             "blocked");
-        assert_string_equal(judge(VDPAD_STATE_FAILED, flow, false),
-                            "blocked");
+        assert_string_equal(judge(VDPAD_STATE_FAILED, flow, false), "blocked");
     }
     assert_string_equal(judge(VDPAD_STATE_READY, NULL, false), "idle");
     assert_string_equal(judge(VDPAD_STATE_READY, NULL, true), "kernel");

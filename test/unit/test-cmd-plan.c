@@ -12,12 +12,12 @@ plan(void **state)
     assert_members(step, "action object reason when");
     json_decref(steps);
     char *text = RUN("plan");
-    assert_string_equal(text,
-        "ACTION    OBJECT             WHEN   REASON\n"
-        "vdpa-add  vdpa:0000:65:00.3  later  policy gold wants it\n"
-        "port-add  p0vf1              now    attach=auto");
+    assert_string_equal(
+        text, "ACTION    OBJECT             WHEN   REASON\n"
+              "vdpa-add  vdpa:0000:65:00.3  later  policy gold wants it\n"
+              "port-add  p0vf1              now    attach=auto");
     free(text);
-    fix.ctl.plan.n = 0;
+    ctl.plan.n = 0;
     text = RUN("plan");
     assert_string_equal(text, "ACTION  OBJECT  WHEN  REASON\nnone");
     free(text);
@@ -29,7 +29,7 @@ reconcile(void **state)
     char *text = RUN("reconcile");
 
     (void) state;
-    assert_int_equal(fix.ctl.reconciles, 1);
+    assert_int_equal(ctl.reconciles, 1);
     assert_contains(text, "planning anew now");
     assert_contains(text, "2 steps so far");
     free(text);
@@ -45,8 +45,8 @@ resync(void **state)
 
     (void) state;
     START(&request, "resync");
-    assert_int_equal(fix.ctl.resyncs, 1);
-    assert_int_equal(fix.ctl.refreshes[0].mask, (1u << VDPAD_N_CLASSES) - 1);
+    assert_int_equal(ctl.resyncs, 1);
+    assert_int_equal(ctl.refreshes[0].mask, (1u << VDPAD_N_CLASSES) - 1);
     fix.observed.class_[VDPAD_VDPA].error = -ETIMEDOUT;
     fix.observed.class_[VDPAD_VDPA].known = false;
     fixture_refreshed(NULL);
@@ -67,8 +67,8 @@ verify(void **state)
     (void) state;
     fresh = fix.observed;
     START(&request, "verify");
-    assert_true(fix.ctl.refreshes[0].compare);
-    assert_false(fix.ctl.refreshes[0].mask & 1u << VDPAD_HOLDER);
+    assert_true(ctl.refreshes[0].compare);
+    assert_false(ctl.refreshes[0].mask & 1u << VDPAD_HOLDER);
     fixture_refreshed(&fresh);
     assert_contains(request.text, "link     same       3            0  -\n");
     assert_contains(request.text, "flow     polled     1            0  no");
@@ -102,7 +102,8 @@ verify_finds_differences(void **state)
     rows = json_object_get(o, "differences");
     assert_int_equal(json_array_size(rows), 3);
     static const char *const expected[][3] = {
-        { "link", "extra", "10" }, { "link", "differs", "11" },
+        { "link", "extra", "10" },
+        { "link", "differs", "11" },
         { "qdisc", "missing", "11/no" },
     };
     for (size_t i = 0; i < 3; i++) {
@@ -116,8 +117,8 @@ verify_finds_differences(void **state)
         assert_string_equal(json_string_value(json_object_get(row, "key")),
                             expected[i][2]);
     }
-    assert_string_equal(json_string_value(json_object_get(
-                            json_array_get(rows, 1), "text")),
+    assert_string_equal(json_string_value(
+                            json_object_get(json_array_get(rows, 1), "text")),
                         "mtu 1500 -> 9000");
     rows = json_object_get(o, "classes");
     assert_members(json_array_get(rows, 0),
@@ -151,12 +152,11 @@ events(void **state)
     assert_string_equal(text, "SERIAL  TIME  OBJECT  WHAT  TEXT\nnone");
     free(text);
     for (int i = 0; i < VDPAD_HISTORY_SIZE + 6; i++) {
-        vdpad_history_add(fix.ctl.history, "dev\x1b", "state", "%d %s", i,
-                          "a\nb");
+        vdpad_history_add(ctl.history, "dev\x1b", "state", "%d %s", i, "a\nb");
     }
-    assert_int_equal(vdpad_history_n(fix.ctl.history), VDPAD_HISTORY_SIZE);
-    assert_int_equal(vdpad_history_get(fix.ctl.history, 0)->serial, 7);
-    assert_null(vdpad_history_get(fix.ctl.history, VDPAD_HISTORY_SIZE));
+    assert_int_equal(vdpad_history_n(ctl.history), VDPAD_HISTORY_SIZE);
+    assert_int_equal(vdpad_history_get(ctl.history, 0)->serial, 7);
+    assert_null(vdpad_history_get(ctl.history, VDPAD_HISTORY_SIZE));
 
     json_t *list = RUN_JSON("event/list", "-n", "2");
     assert_int_equal(json_array_size(list), 2);
@@ -183,8 +183,9 @@ events(void **state)
 static void
 events_refuse_nonsense(void **state)
 {
-    static const char *const wrong[] = { "0", "-1", "", "x", "5x", " 5",
-                                         "99999999999999999999999" };
+    static const char *const wrong[] = {
+        "0", "-1", "", "x", "5x", " 5", "99999999999999999999999"
+    };
 
     (void) state;
     for (size_t i = 0; i < N_ELEMS(wrong); i++) {
@@ -203,16 +204,16 @@ metrics(void **state)
     (void) state;
     strcpy(fix.devs[1].name, "a\"b\\c");
     char *text = RUN("metrics");
-    assert_contains(text, "# TYPE ovs_vdpad_build_info gauge\n"
-                    "ovs_vdpad_build_info{version=\"" VDPAD_VERSION
-                    "\"} 1\n");
+    assert_contains(text,
+                    "# TYPE ovs_vdpad_build_info gauge\n"
+                    "ovs_vdpad_build_info{version=\"" VDPAD_VERSION "\"} 1\n");
     assert_contains(text, "\novs_vdpad_healthy 0\n");
     assert_contains(text, "\novs_vdpad_database_connected 1\n");
     assert_contains(text, "\novs_vdpad_devices{state=\"ready\"} 1\n");
     assert_contains(text, "\novs_vdpad_device_state{device="
-                    "\"vdpa:0000:65:00.2\",state=\"ready\"} 1\n");
+                          "\"vdpa:0000:65:00.2\",state=\"ready\"} 1\n");
     assert_contains(text, "\novs_vdpad_device_packets{device="
-                    "\"vdpa:0000:65:00.2\",class=\"hw\"} 1000\n");
+                          "\"vdpa:0000:65:00.2\",class=\"hw\"} 1000\n");
     assert_contains(text, "device_in_use{device=\"a\\\"b\\\\c\"} 0\n");
     assert_contains(text, "\novs_vdpad_class_observable{class=\"flow\"} 1\n");
     free(text);
@@ -234,7 +235,8 @@ metrics(void **state)
 static void
 flow_stats(void **state)
 {
-    static const char members[] = "name representor verdict hw_flows "
+    static const char members[] =
+        "name representor verdict hw_flows "
         "sw_flows kernel_flows hw_packets hw_bytes sw_packets sw_bytes "
         "slow_path_packets";
     json_t *o = RUN_JSON("flow/stats");
@@ -243,7 +245,8 @@ flow_stats(void **state)
     assert_members(o, "devices total");
     assert_int_equal(json_array_size(json_object_get(o, "devices")), 2);
     assert_members(json_array_get(json_object_get(o, "devices"), 0), members);
-    assert_members(json_object_get(o, "total"), "hw_flows sw_flows "
+    assert_members(json_object_get(o, "total"),
+                   "hw_flows sw_flows "
                    "kernel_flows hw_packets hw_bytes sw_packets sw_bytes "
                    "slow_path_packets");
     assert_int_equal(json_integer_value(json_object_get(
@@ -266,7 +269,7 @@ export_nova(void **state)
     (void) state;
     assert_memory_equal(text, "[pci]\n#", 7);
     assert_contains(text, "\ndevice_spec = {\"address\": \"0000:65:00.2\", "
-                    "\"physical_network\": null}\n");
+                          "\"physical_network\": null}\n");
     free(text);
     json_t *o = RUN_JSON("export/nova");
     assert_members(o, "device_spec");
@@ -291,9 +294,9 @@ export_libvirt(void **state)
 
     (void) state;
     assert_string_equal(text, "<interface type='vdpa'>\n"
-                        "  <mac address='02:00:00:00:00:01'/>\n"
-                        "  <source dev='/dev/vhost-vdpa-0'/>\n"
-                        "</interface>");
+                              "  <mac address='02:00:00:00:00:01'/>\n"
+                              "  <source dev='/dev/vhost-vdpa-0'/>\n"
+                              "</interface>");
     free(text);
     json_t *o = RUN_JSON("export/libvirt", "lp1");
     assert_members(o, "name chardev xml");

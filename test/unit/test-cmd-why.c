@@ -32,10 +32,9 @@ run(const char *check, struct result *ret)
         assert_members(row, "device check result seen remedy");
         assert_string_equal(json_string_value(json_object_get(row, "device")),
                             "vdpa:0000:65:00.2");
-        failed += !strcmp("fail", json_string_value(
-                                      json_object_get(row, "result")));
-        if (!strcmp(json_string_value(json_object_get(row, "check")),
-                    check)) {
+        failed += !strcmp("fail",
+                          json_string_value(json_object_get(row, "result")));
+        if (!strcmp(json_string_value(json_object_get(row, "check")), check)) {
             assert_false(found);
             found = true;
             copy(ret->result, sizeof ret->result, row, "result");
@@ -75,12 +74,12 @@ assert_unknown(const char *check, const char *seen)
 }
 
 /* Puts 'change' into effect for one assertion. */
-#define WITH(LVALUE, VALUE, ASSERTION)                                      \
-    do {                                                                    \
-        __typeof__(LVALUE) saved_ = LVALUE;                                 \
-        LVALUE = VALUE;                                                     \
-        ASSERTION;                                                          \
-        LVALUE = saved_;                                                    \
+#define WITH(LVALUE, VALUE, ASSERTION)      \
+    do {                                    \
+        __typeof__(LVALUE) saved_ = LVALUE; \
+        LVALUE = VALUE;                     \
+        ASSERTION;                          \
+        LVALUE = saved_;                    \
     } while (0)
 
 static void
@@ -109,7 +108,7 @@ all_is_well(void **state)
     char *text = RUN("why", "lp1");
     assert_contains(text, "DEVICE             CHECK");
     assert_contains(text, "hw-offload                 ok      "
-                    "other_config:hw-offload is true");
+                          "other_config:hw-offload is true");
     free(text);
 }
 
@@ -144,7 +143,7 @@ host_checks(void **state)
                       "other_config:hw-offload=true"));
     WITH(fix.db.other_config.n, 0,
          assert_fails("hw-offload", "is not set", "ovs-vsctl"));
-    fix.other_config[1] = (struct vdpad_kv) { "tc-policy", "skip_hw" };
+    fix.other_config[1] = (struct vdpad_kv){ "tc-policy", "skip_hw" };
     fix.db.other_config.n = 2;
     assert_fails("tc-policy", "tc-policy is skip_hw", "ovs-vsctl remove");
     fix.other_config[1].value = "skip_sw";
@@ -214,8 +213,10 @@ port_checks(void **state)
          assert_fails("ingress-qdisc", "p0vf0 has no ingress qdisc although",
                       "systemctl restart openvswitch-switch"));
     WITH(fix.vdpa[0].mtu, 9000,
-         assert_fails("mtu", "vDPA device 9000, of the representor 1500, of "
-                      "the uplink 1500", "ip link set dev p0vf0 mtu 9000"));
+         assert_fails("mtu",
+                      "vDPA device 9000, of the representor 1500, of "
+                      "the uplink 1500",
+                      "ip link set dev p0vf0 mtu 9000"));
     WITH(fix.links[0].mtu, 1400,
          assert_fails("mtu", "uplink 1400", "ip link set dev p0 mtu 1500"));
     WITH(fix.ids[0].value, "02:00:00:00:00:99",
@@ -226,7 +227,7 @@ port_checks(void **state)
                      "dpctl/dump-flows");
         fix.flows[0].sw_flows = 0;
     });
-    fix.iface_config[0] = (struct vdpad_kv) { "hw-offload-priority", "none" };
+    fix.iface_config[0] = (struct vdpad_kv){ "hw-offload-priority", "none" };
     fix.ifaces[0].other_config.n = 1;
     assert_fails("hw-offload-priority", "is none", "ovs-vsctl remove");
 }
@@ -270,7 +271,7 @@ what_cannot_be_seen_is_unknown(void **state)
     c->known = false;
     c->error = -ETIMEDOUT;
     assert_unknown("flower-modules", "module cannot be observed: Connection "
-                   "timed out");
+                                     "timed out");
     c->known = true;
     c->error = 0;
     fix.world.db = NULL;
@@ -285,10 +286,10 @@ all_devices(void **state)
 {
     (void) state;
     json_t *rows = RUN_JSON("why");
-    assert_true(json_is_null(json_object_get(json_array_get(rows, 0),
-                                             "device")));
-    assert_true(json_is_null(json_object_get(json_array_get(rows, 2),
-                                             "device")));
+    assert_true(
+        json_is_null(json_object_get(json_array_get(rows, 0), "device")));
+    assert_true(
+        json_is_null(json_object_get(json_array_get(rows, 2), "device")));
     size_t first = 0, second = 0;
     for (size_t i = 3; i < json_array_size(rows); i++) {
         const char *name = json_string_value(

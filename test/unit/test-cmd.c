@@ -2,7 +2,7 @@
 /* Dispatch of commands, and those that show: status, lists, loop/show. */
 #include "cmd-fixture.h"
 
-#define DEVICE_MEMBERS \
+#define DEVICE_MEMBERS                                                        \
     "name mgmtdev pf vf vf_index controller vdpa_type driver chardev netdev " \
     "mac mtu max_vqp representor ifindex bridge port ofport iface_id policy " \
     "owner state reason in_use_by offload"
@@ -29,11 +29,13 @@ static void
 all_are_registered(void **state)
 {
     static const char *const names[] = {
-        "status", "pf/list", "device/list", "device/show",
-        "representor/list", "port/list", "config/show", "config/check",
-        "plan", "reconcile", "resync", "verify", "teardown", "resume",
-        "event/list", "why", "flow/stats", "metrics", "export/nova",
-        "export/libvirt", "loop/show",
+        "status",      "pf/list",          "device/list",
+        "device/show", "representor/list", "port/list",
+        "config/show", "config/check",     "plan",
+        "reconcile",   "resync",           "verify",
+        "teardown",    "resume",           "event/list",
+        "why",         "flow/stats",       "metrics",
+        "export/nova", "export/libvirt",   "loop/show",
     };
 
     (void) state;
@@ -69,7 +71,7 @@ static void
 not_started(void **state)
 {
     (void) state;
-    fix.ctl.world = NULL;
+    ctl.world = NULL;
     char *text = RUN_ERROR("status");
     assert_contains(text, "starting");
     free(text);
@@ -82,8 +84,8 @@ unknown_device(void **state)
 
     (void) state;
     assert_string_equal(text, "no device \"vdpa:0000:65:00.9\"; did you mean "
-                        "\"vdpa:0000:65:00.2\"? there are "
-                        "vdpa:0000:65:00.2, vdpa:0000:65:00.3");
+                              "\"vdpa:0000:65:00.2\"? there are "
+                              "vdpa:0000:65:00.2, vdpa:0000:65:00.3");
     free(text);
     text = RUN_ERROR("why", "\x1b[2J\nx");
     assert_contains(text, "no device \"?[2J?x\"; there are");
@@ -107,15 +109,15 @@ old_pictures_are_refreshed(void **state)
     START(&second, "status", "--json");
     assert_false(first.is_done);
     assert_false(second.is_done);
-    assert_int_equal(fix.ctl.n_refreshes, 1);
-    assert_int_equal(fix.ctl.refreshes[0].mask,
+    assert_int_equal(ctl.n_refreshes, 1);
+    assert_int_equal(ctl.refreshes[0].mask,
                      1u << VDPAD_FLOW | 1u << VDPAD_LINK);
-    assert_false(fix.ctl.refreshes[0].compare);
+    assert_false(ctl.refreshes[0].compare);
 
     /* Another class: another wait. */
     fix.observed.class_[VDPAD_HOLDER].fresh = false;
     START(&third, "device/show", "p0vf0");
-    assert_int_equal(fix.ctl.n_refreshes, 2);
+    assert_int_equal(ctl.n_refreshes, 2);
     fixture_refreshed(NULL);
     assert_true(first.is_done && second.is_done && !third.is_done);
     fixture_refreshed(NULL);
@@ -182,8 +184,8 @@ device_json(void **state)
     assert_int_equal(integer_at(user, "pid"), 4711);
     offload = json_object_get(one, "offload");
     assert_members(offload, "verdict hw_flows sw_flows kernel_flows "
-                   "hw_packets hw_bytes sw_packets sw_bytes "
-                   "slow_path_packets");
+                            "hw_packets hw_bytes sw_packets sw_bytes "
+                            "slow_path_packets");
     assert_string_equal(string_at(offload, "verdict"), "offloaded");
     assert_int_equal(integer_at(offload, "slow_path_packets"), 100);
     json_decref(one);
@@ -195,8 +197,10 @@ static void
 bare_device(void **state)
 {
     (void) state;
-    fix.devs[1] = (struct vdpad_dev) {
-        .name = "0000:65:00.0#1", .pf = NULL, .vf_index = -1,
+    fix.devs[1] = (struct vdpad_dev){
+        .name = "0000:65:00.0#1",
+        .pf = NULL,
+        .vf_index = -1,
         .state = VDPAD_STATE_FOREIGN,
     };
     json_t *one = RUN_JSON("device/show", "0000:65:00.0#1");
@@ -237,8 +241,8 @@ names_from_outside(void **state)
     memset(fix.devs[1].name, 'n', sizeof fix.devs[1].name - 1);
     fix.ids[1].value = "lp\x1b\n1";
     static const char *const commands[] = {
-        "status", "device/list", "representor/list", "port/list", "why",
-        "flow/stats", "metrics", "export/nova",
+        "status", "device/list", "representor/list", "port/list",
+        "why",    "flow/stats",  "metrics",          "export/nova",
     };
     for (size_t i = 0; i < N_ELEMS(commands); i++) {
         assert_printable(RUN(commands[i]));
@@ -253,9 +257,9 @@ pf_list(void **state)
 
     (void) state;
     assert_members(pf, "pf driver vendor device num_vfs total_vfs vfs_seen "
-                   "autoprobe eswitch_mode firmware uplink ifindex up "
-                   "carrier mtu switch_id hw_tc_offload policy managed "
-                   "externally_managed state reason");
+                       "autoprobe eswitch_mode firmware uplink ifindex up "
+                       "carrier mtu switch_id hw_tc_offload policy managed "
+                       "externally_managed state reason");
     assert_string_equal(string_at(pf, "vendor"), "15b3");
     assert_string_equal(string_at(pf, "eswitch_mode"), "switchdev");
     assert_string_equal(string_at(pf, "switch_id"), "abcd");
@@ -292,7 +296,8 @@ representor_list(void **state)
     json_t *list = RUN_JSON("representor/list");
     json_t *rep = json_array_get(list, 0);
     assert_int_equal(json_array_size(list), 3);
-    assert_members(rep, "representor ifindex pf controller vf_index vf device "
+    assert_members(rep,
+                   "representor ifindex pf controller vf_index vf device "
                    "up carrier mtu hw_tc_offload ingress_qdisc bridge port "
                    "ofport iface_id rx_packets");
     assert_string_equal(string_at(rep, "representor"), "p0vf0");
@@ -329,8 +334,8 @@ port_list(void **state)
     json_t *port = json_array_get(list, 0);
     assert_int_equal(json_array_size(list), 3);
     assert_members(port, "bridge port ofport iface_id tag trunks "
-                   "attached_mac mtu link_state device key owner state "
-                   "reason");
+                         "attached_mac mtu link_state device key owner state "
+                         "reason");
     assert_string_equal(string_at(port, "key"), "vdpa-port-lp1");
     assert_string_equal(string_at(port, "owner"), "ovs-vdpad");
     assert_int_equal(integer_at(port, "tag"), 5);
@@ -357,11 +362,11 @@ static void
 status_json(void **state)
 {
     (void) state;
-    fix.ctl.figures.resyncs = 7;
-    fix.ctl.kernel.stats.overruns = 5;
+    ctl.figures.resyncs = 7;
+    ctl.kernel.stats.overruns = 5;
     json_t *status = RUN_JSON("status"), *inner;
     assert_members(status, "version healthy problems database bridge "
-                   "hw_offload devices flows netlink loop reconcile");
+                           "hw_offload devices flows netlink loop reconcile");
     assert_string_equal(string_at(status, "version"), VDPAD_VERSION);
     assert_string_equal(string_at(status, "bridge"), "br-int");
     assert_true(json_is_false(json_object_get(status, "healthy")));
@@ -374,7 +379,7 @@ status_json(void **state)
     assert_true(json_is_true(json_object_get(inner, "effective")));
     inner = json_object_get(status, "devices");
     assert_members(inner, "total ready applying waiting blocked failed "
-                   "removing foreign");
+                          "removing foreign");
     assert_int_equal(integer_at(inner, "total"), 2);
     assert_int_equal(integer_at(inner, "waiting"), 1);
     inner = json_object_get(status, "flows");
@@ -397,7 +402,8 @@ status_is_healthy(void **state)
     fix.devs[1].state = VDPAD_STATE_FOREIGN;
     fix.devs[1].reason[0] = '\0';
     char *text = RUN("status");
-    assert_contains(text, "ovs-vdpad " VDPAD_VERSION ": healthy\n"
+    assert_contains(text,
+                    "ovs-vdpad " VDPAD_VERSION ": healthy\n"
                     "database    unix:/run/db.sock, connected\n"
                     "bridge      br-int\n"
                     "hw-offload  configured yes, effective yes\n"
@@ -415,18 +421,19 @@ status_names_every_problem(void **state)
     char key[] = "vdpa-policy-x", word[] = "mtu=50", reason[] = "68 or more";
 
     (void) state;
-    fix.ctl.store.connected = false;
-    fix.errors[0] = (struct vdpad_config_error) { key, word, reason };
+    ctl.store.connected = false;
+    fix.errors[0] = (struct vdpad_config_error){ key, word, reason };
     fix.config.n_errors = 1;
-    fix.problems[0] = (struct vdpad_problem) { .text = "database is new" };
+    fix.problems[0] = (struct vdpad_problem){ .text = "database is new" };
     fix.world.n_problems = 1;
     fix.observed.class_[VDPAD_VDPA].error = -ETIMEDOUT;
     fix.observed.class_[VDPAD_VDPA].known = false;
     vdpad_error_set(&fix.observed.class_[VDPAD_VDPA].why, -ETIMEDOUT,
                     "no answer in 10 s");
-    fix.ctl.kernel.n_stuck = 1;
-    fix.ctl.kernel.stuck[0] = (struct vdpad_stuck) {
-        .pid = 99, .since_ns = vdpad_loop_clock_ns() - INT64_C(5000000000),
+    ctl.kernel.n_stuck = 1;
+    ctl.kernel.stuck[0] = (struct vdpad_stuck){
+        .pid = 99,
+        .since_ns = vdpad_loop_clock_ns() - INT64_C(5000000000),
         .what = "vdpa-del vdpa0",
     };
     fix.pf.state = VDPAD_STATE_FAILED;
@@ -434,7 +441,8 @@ status_names_every_problem(void **state)
 
     char *text = RUN("status");
     assert_contains(text, ": not healthy\n");
-    assert_contains(text, "\n  not connected to the database at "
+    assert_contains(text,
+                    "\n  not connected to the database at "
                     "unix:/run/db.sock; its last known state is kept\n"
                     "  configuration: vdpa-policy-x: mtu=50: 68 or more\n"
                     "  database is new\n"
@@ -481,7 +489,7 @@ effective(void)
                                     "effective");
 
     json_decref(status);
-    return value;               /* true, false and null are static. */
+    return value; /* true, false and null are static. */
 }
 
 static void
@@ -505,7 +513,7 @@ loop_show(void **state)
 
     (void) state;
     assert_members(figures, "turns slow_turns longest_turn_us last_turn_us "
-                   "descriptors wakes");
+                            "descriptors wakes");
     json_decref(figures);
     char *text = RUN("loop/show");
     assert_contains(text, "turns            0\n");

@@ -20,14 +20,16 @@ tables_are_complete(void **state)
     (void) state;
     for (int class_ = 0; class_ < VDPAD_N_CLASSES; class_++) {
         size_t n, end = 0;
-        const struct vdpad_field *f
-            = vdpad_fields((enum vdpad_class) class_, &n);
+        const struct vdpad_field *f = vdpad_fields((enum vdpad_class) class_,
+                                                   &n);
         bool has_key = false;
 
         for (size_t i = 0; i < n; i++) {
             size_t align = f[i].type == VDPAD_FIELD_TEXT
-                           || f[i].type == VDPAD_FIELD_MAC
-                           || f[i].type == VDPAD_FIELD_BYTES ? 1 : f[i].size;
+                                   || f[i].type == VDPAD_FIELD_MAC
+                                   || f[i].type == VDPAD_FIELD_BYTES
+                               ? 1
+                               : f[i].size;
 
             assert_int_equal(f[i].offset, (end + align - 1) / align * align);
             end = f[i].offset + f[i].size;
@@ -75,18 +77,26 @@ every_field_is_compared(void **state)
 static void
 diff_text(void **state)
 {
-    struct vdpad_link a = { .ifindex = 4, .name = "p0", .mtu = 1500,
-                            .flags = 0x3, .switch_id_len = 2,
-                            .switch_id = { 0xab, 1 }, .rx_packets = 1 };
-    struct vdpad_link b = { .ifindex = 4, .name = "p\x1b[2J", .mtu = 9000,
-                            .flags = 0x2, .switch_id_len = 2,
-                            .switch_id = { 0xab, 2 }, .rx_packets = 7 };
+    struct vdpad_link a = { .ifindex = 4,
+                            .name = "p0",
+                            .mtu = 1500,
+                            .flags = 0x3,
+                            .switch_id_len = 2,
+                            .switch_id = { 0xab, 1 },
+                            .rx_packets = 1 };
+    struct vdpad_link b = { .ifindex = 4,
+                            .name = "p\x1b[2J",
+                            .mtu = 9000,
+                            .flags = 0x2,
+                            .switch_id_len = 2,
+                            .switch_id = { 0xab, 2 },
+                            .rx_packets = 7 };
     char text[200];
 
     (void) state;
     vdpad_row_diff(VDPAD_LINK, &a, &b, text, sizeof text);
     assert_string_equal(text, "name p0 -> p?[2J, mtu 1500 -> 9000, "
-                        "flags 0x3 -> 0x2, switch_id ab01 -> ab02");
+                              "flags 0x3 -> 0x2, switch_id ab01 -> ab02");
     vdpad_row_diff(VDPAD_LINK, &a, &b, text, 12);
     assert_string_equal(text, "name p0 -> ");
     vdpad_row_diff(VDPAD_LINK, &a, &a, text, sizeof text);
@@ -96,12 +106,19 @@ diff_text(void **state)
 static void
 keys_and_text(void **state)
 {
-    struct vdpad_dlport port = { .bus = "pci", .dev = "0000:65:00.0",
-                                 .index = 7, .flavour = 4, .controller = -1,
-                                 .pf = 0, .vf = 3, .sf = -1 };
-    struct vdpad_eswitch eswitch = { .bus = "pci", .dev = "x",
+    struct vdpad_dlport port = { .bus = "pci",
+                                 .dev = "0000:65:00.0",
+                                 .index = 7,
+                                 .flavour = 4,
+                                 .controller = -1,
+                                 .pf = 0,
+                                 .vf = 3,
+                                 .sf = -1 };
+    struct vdpad_eswitch eswitch = { .bus = "pci",
+                                     .dev = "x",
                                      .mode = VDPAD_ESWITCH_NONE,
-                                     .inline_mode = -1, .encap_mode = -1 };
+                                     .inline_mode = -1,
+                                     .encap_mode = -1 };
     char text[300];
 
     (void) state;
@@ -109,8 +126,8 @@ keys_and_text(void **state)
     assert_string_equal(text, "pci/0000:65:00.0/7");
     vdpad_row_text(VDPAD_DLPORT, &port, text, sizeof text);
     assert_string_equal(text, "bus pci dev 0000:65:00.0 index 7 flavour pcivf "
-                        "pf 0 vf 3 external no has_hw_addr no hw_addr "
-                        "00:00:00:00:00:00 ifindex 0");
+                              "pf 0 vf 3 external no has_hw_addr no hw_addr "
+                              "00:00:00:00:00:00 ifindex 0");
     vdpad_row_text(VDPAD_ESWITCH, &eswitch, text, sizeof text);
     assert_string_equal(text, "bus pci dev x");
 }
@@ -118,9 +135,11 @@ keys_and_text(void **state)
 static void
 json_of_a_row(void **state)
 {
-    struct vdpad_flow flow = { .ifindex = 4, .hw_flows = 2,
+    struct vdpad_flow flow = { .ifindex = 4,
+                               .hw_flows = 2,
                                .hw_packets = UINT64_MAX };
-    struct vdpad_pci pci = { .bdf = "0000:65:00.0", .vf_index = -1,
+    struct vdpad_pci pci = { .bdf = "0000:65:00.0",
+                             .vf_index = -1,
                              .vendor = 0x15b3 };
     json_t *o = vdpad_row_json(VDPAD_FLOW, &flow);
 
@@ -176,11 +195,13 @@ compare(struct vdpad_qdisc *a, size_t n_a, struct vdpad_qdisc *b, size_t n_b)
 static void
 compare_pictures(void **state)
 {
-    struct vdpad_qdisc a[] = { { .ifindex = 1 }, { .ifindex = 3 },
+    struct vdpad_qdisc a[] = { { .ifindex = 1 },
+                               { .ifindex = 3 },
                                { .ifindex = 5 } };
     struct vdpad_qdisc b[] = { { .ifindex = 2 },
                                { .ifindex = 3, .ingress_block = 9 },
-                               { .ifindex = 5 }, { .ifindex = 6 } };
+                               { .ifindex = 5 },
+                               { .ifindex = 6 } };
 
     (void) state;
     assert_int_equal(compare(a, 3, b, 4), 4);

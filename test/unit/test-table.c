@@ -13,7 +13,9 @@
 #include "controller/table.h"
 
 static const struct vdpad_column columns[] = {
-    { "NAME", "name" }, { "N", "inner.n" }, { "WHY", "why" },
+    { "NAME", "name" },
+    { "N", "inner.n" },
+    { "WHY", "why" },
 };
 
 /* Takes over the references. */
@@ -51,11 +53,10 @@ table_is_aligned(void **state)
                              json_null()));
     vdpad_json_add(rows, row(vdpad_json_text("\xc3\xa4\xc3\xb6"), json_null(),
                              json_true()));
-    assert_table(rows,
-                 "NAME       N  WHY\n"
-                 "a          5  because it is so\n"
-                 "longer  1234  -\n"
-                 "\xc3\xa4\xc3\xb6         -  yes\n");
+    assert_table(rows, "NAME       N  WHY\n"
+                       "a          5  because it is so\n"
+                       "longer  1234  -\n"
+                       "\xc3\xa4\xc3\xb6         -  yes\n");
 }
 
 static void
@@ -76,9 +77,8 @@ outside_text_is_tamed(void **state)
     long_name[300] = '\0';
     vdpad_json_add(rows, row(vdpad_json_text("\x1b[31m\nred\t\x7f"),
                              vdpad_json_int(1), vdpad_json_text("\xff\xfe")));
-    assert_table(rows,
-                 "NAME         N  WHY\n"
-                 "?[31m?red??  1  ??\n");
+    assert_table(rows, "NAME         N  WHY\n"
+                       "?[31m?red??  1  ??\n");
 
     rows = json_array();
     vdpad_json_add(rows, row(vdpad_json_text(long_name), vdpad_json_int(1),
@@ -100,16 +100,14 @@ arrays_and_objects(void **state)
     vdpad_json_add(users, user);
     vdpad_json_add(users, json_deep_copy(user));
     vdpad_json_add(rows, row(json_array(), json_false(), users));
-    assert_table(rows,
-                 "NAME  N   WHY\n"
-                 "-     no  12 qemu, 12 qemu\n");
+    assert_table(rows, "NAME  N   WHY\n"
+                       "-     no  12 qemu, 12 qemu\n");
 }
 
 static void
 sheets(void **state)
 {
-    json_t *object = row(vdpad_json_text("a"), vdpad_json_int(5),
-                         json_null());
+    json_t *object = row(vdpad_json_text("a"), vdpad_json_int(5), json_null());
     struct vdpad_text_stream out;
 
     (void) state;
@@ -126,7 +124,8 @@ sheets(void **state)
 static void
 text_becomes_utf8(void **state)
 {
-    json_t *value = vdpad_json_text("a\xff" "b");
+    json_t *value = vdpad_json_text("a\xff"
+                                    "b");
 
     (void) state;
     assert_string_equal(json_string_value(value), "a?b");
@@ -159,8 +158,7 @@ numbers(void **state)
 static void
 paths(void **state)
 {
-    json_t *object = row(vdpad_json_text("a"), vdpad_json_int(5),
-                         json_null());
+    json_t *object = row(vdpad_json_text("a"), vdpad_json_int(5), json_null());
 
     (void) state;
     assert_int_equal(json_integer_value(vdpad_json_at(object, "inner.n")), 5);

@@ -46,6 +46,7 @@ extern const struct vdpad_command vdpad_commands_why[];
 extern const struct vdpad_command vdpad_commands_flow[];
 extern const struct vdpad_command vdpad_commands_metrics[];
 extern const struct vdpad_command vdpad_commands_export[];
+extern const struct vdpad_command vdpad_commands_ready[];
 
 struct vdpad_call {
     struct vdpad_ctl *ctl;

@@ -200,6 +200,10 @@ stale_classes(const struct vdpad_world *world, unsigned int mask)
     for (int i = 0; i < VDPAD_N_CLASSES; i++) {
         const struct vdpad_observed_class *c = &world->observed->class_[i];
 
+        /* Just started: an empty table would be a lie. */
+        if (mask && !c->known && !c->error) {
+            stale |= VDPAD_MASK(i);
+        }
         if (mask & VDPAD_MASK(i) && !c->error
             && (!c->fresh || now - c->at_ns > VDPAD_SHOWN_AGE_NS)) {
             stale |= VDPAD_MASK(i);
@@ -306,7 +310,7 @@ vdpad_commands_register(struct vdpad_ctl *ctl, const struct vdpad_loop *loop)
         vdpad_commands_state,  vdpad_commands_list,   vdpad_commands_config,
         vdpad_commands_plan,   vdpad_commands_verify, vdpad_commands_suspend,
         vdpad_commands_why,    vdpad_commands_flow,   vdpad_commands_metrics,
-        vdpad_commands_export,
+        vdpad_commands_export, vdpad_commands_ready,
     };
 
     commands.ctl = ctl;

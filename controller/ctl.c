@@ -32,6 +32,13 @@
  * wants it may be starting too. */
 #define GRACE_NS (30 * SEC_NS)
 
+/* Who waits for everything to be ready. */
+struct ready_waiter {
+    struct ready_waiter *next;
+    vdpad_ready_cb *cb;
+    void *aux;
+};
+
 struct vdpad_ctl {
     struct vdpad_loop *loop;
     struct vdpad_kernel *kernel;
@@ -54,6 +61,7 @@ struct vdpad_ctl {
     struct vdpad_world *world;
     struct vdpad_plan *plan;
 
+    struct ready_waiter *waiters;
     bool up, replan, record_failed;
     int64_t now_ns, audit_ns, holder_ns, record_retry_ns;
     size_t n_stuck;
@@ -154,6 +162,12 @@ vdpad_ctl_free(struct vdpad_ctl *ctl)
 {
     if (!ctl) {
         return;
+    }
+    while (ctl->waiters) {
+        struct ready_waiter *waiter = ctl->waiters;
+
+        ctl->waiters = waiter->next;
+        free(waiter);
     }
     vdpad_plan_free(ctl->plan);
     vdpad_world_free(ctl->world);
@@ -290,6 +304,53 @@ execute(struct vdpad_ctl *ctl)
     }
 }
 
+static bool
+is_all_ready(const struct vdpad_ctl *ctl)
+{
+    const struct vdpad_world *w = ctl->world;
+
+    if (!ctl->up || !ctl->db_connected || ctl->config->n_errors
+        || w->n_problems) {
+        return false;
+    }
+    for (size_t i = 0; i < w->n_devs; i++) {
+        if (w->devs[i].intent != VDPAD_INTENT_NONE
+            && w->devs[i].state != VDPAD_STATE_READY) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < w->n_pfs; i++) {
+        if (w->pfs[i].managed && w->pfs[i].state != VDPAD_STATE_READY) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
+answer_waiters(struct vdpad_ctl *ctl)
+{
+    while (ctl->waiters && is_all_ready(ctl)) {
+        struct ready_waiter *waiter = ctl->waiters;
+
+        ctl->waiters = waiter->next;
+        waiter->cb(waiter->aux);
+        free(waiter);
+    }
+}
+
+void
+vdpad_ctl_when_ready(struct vdpad_ctl *ctl, vdpad_ready_cb *cb, void *aux)
+{
+    struct ready_waiter *waiter = vdpad_xcalloc(1, sizeof *waiter);
+
+    waiter->cb = cb;
+    waiter->aux = aux;
+    waiter->next = ctl->waiters;
+    ctl->waiters = waiter;
+    ctl->replan = true;
+}
+
 void
 vdpad_ctl_run(struct vdpad_ctl *ctl, int64_t now_ns)
 {
@@ -336,6 +397,7 @@ vdpad_ctl_run(struct vdpad_ctl *ctl, int64_t now_ns)
             ctl->holder_ns = 0;
         }
     }
+    answer_waiters(ctl);
     vdpad_suspender_run(ctl->suspender, ctl->config, ctl->db_serial);
     vdpad_observer_answer(ctl->observer);
 }

@@ -66,6 +66,12 @@ typedef void vdpad_refreshed_cb(void *aux,
 void vdpad_ctl_refresh(struct vdpad_ctl *ctl, unsigned int mask, bool compare,
                        vdpad_refreshed_cb *cb, void *aux);
 
+/* Calls 'cb' once from a run() in which every configured device is ready and
+ * nothing is wrong with the configuration: at the next one or never. */
+typedef void vdpad_ready_cb(void *aux);
+void vdpad_ctl_when_ready(struct vdpad_ctl *ctl, vdpad_ready_cb *cb,
+                          void *aux);
+
 /* Writes the key vdpa-suspended: 'policy' (or "*") added or removed; with
  * 'force' devices in use are taken down as well.  'cb' tells when it is in the
  * database. */

@@ -16,7 +16,6 @@
 #include <ovs/command-line.h>
 #include <ovs/daemon.h>
 #include <ovs/dirs.h>
-#include <ovs/fatal-signal.h>
 #include <ovs/stream-ssl.h>
 #include <ovs/util.h>
 
@@ -209,7 +208,6 @@ start_2(void (*start)(bool, bool))
 void
 vdpad_daemonize_start(void)
 {
-    fatal_ignore_sigpipe();
     _Generic(&daemonize_start, void (*)(bool): start_1,
              default: start_2)(&daemonize_start);
 }

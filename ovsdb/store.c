@@ -11,6 +11,7 @@
 #include <openvswitch/poll-loop.h>
 #include <openvswitch/vlog.h>
 #include <ovs/dns-resolve.h>
+#include <ovs/fatal-signal.h>
 #include <ovs/ovsdb-idl.h>
 #include <ovs/timeval.h>
 #include <ovs/util.h>
@@ -265,6 +266,8 @@ vdpad_ovsdb_store_new(const char *remote, bool dry_run)
     };
     struct store *s = xzalloc(sizeof *s);
 
+    /* The server may be gone when we write. */
+    fatal_ignore_sigpipe();
     if (!the_store) {
         the_store = s;
         dns_resolve_init(true);

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 
 #include <openvswitch/list.h>
+#include <openvswitch/vlog.h>
+#include <ovs/fatal-signal.h>
 #include <ovs/memory.h>
 #include <ovs/simap.h>
 #include <ovs/unixctl.h>
@@ -98,14 +100,19 @@ vdpad_unixctl_new(const char *path, void (*on_exit)(void *aux), void *aux,
                   struct vdpad_unixctl **ret_unixctl)
 {
     struct unixctl_server *server;
-    int error = unixctl_server_create(path, &server);
 
+    /* A client may be gone before its answer. */
+    fatal_ignore_sigpipe();
+    int error = unixctl_server_create(path, &server);
     if (error) {
         return -error;
     }
     exit_cb = on_exit;
     exit_aux = aux;
     unixctl_command_register("exit", "", 0, 0, on_exit_command, NULL);
+    /* These register vlog/... and memory/show. */
+    vlog_init();
+    memory_run();
 
     struct vdpad_unixctl *unixctl = xmalloc(sizeof *unixctl);
     unixctl->server = server;

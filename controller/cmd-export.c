@@ -93,25 +93,19 @@ export_nova(struct vdpad_call *call)
     vdpad_call_reply(call, o, call->json ? NULL : nova_text(specs));
 }
 
-/* "<interface type='vdpa'>…": nothing in it comes from outside but a MAC
- * address, which is made of numbers here, and the name of the char device. */
+/* "<interface type='vdpa'>…": 'mac', which may be NULL, and 'chardev' have
+ * nothing in them that XML would take for its own. */
 static char *
-libvirt_xml(const struct vdpad_dev *dev)
+libvirt_xml(const char *mac, const char *chardev)
 {
     struct vdpad_text_stream out;
 
     vdpad_text_open(&out);
     fputs("<interface type='vdpa'>\n", out.stream);
-    if (dev->vdpa && dev->vdpa->has_mac) {
-        const uint8_t *mac = dev->vdpa->mac;
-
-        fprintf(out.stream,
-                "  <mac address='%02x:%02x:%02x:%02x:%02x:%02x'/>"
-                "\n",
-                mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+    if (mac) {
+        fprintf(out.stream, "  <mac address='%s'/>\n", mac);
     }
-    fprintf(out.stream, "  <source dev='/dev/%s'/>\n</interface>\n",
-            dev->vbus->chardev);
+    fprintf(out.stream, "  <source dev='/dev/%s'/>\n</interface>\n", chardev);
     return vdpad_text_close(&out);
 }
 
@@ -143,8 +137,13 @@ export_libvirt(struct vdpad_call *call)
                 : "it is not bound to vhost_vdpa (vdpa-type=vhost)");
         return;
     }
-    char *xml = libvirt_xml(dev);
+    json_t *shown = vdpad_json_device(vdpad_call_world(call), dev,
+                                      call->looks);
+    char *xml = libvirt_xml(json_string_value(json_object_get(shown, "mac")),
+                            dev->vbus->chardev);
     json_t *o = json_object();
+
+    json_decref(shown);
     SET(o, "name", vdpad_json_text(dev->name));
     SET(o, "chardev", vdpad_json_format("/dev/%s", dev->vbus->chardev));
     SET(o, "xml", vdpad_json_text(xml));

@@ -22,7 +22,10 @@ run_wait(struct vdpad_call *call)
 }
 
 const struct vdpad_command vdpad_commands_ready[] = {
-    { .name = "ready/wait", .usage = "", .min = 0, .max = 0,
+    { .name = "ready/wait",
+      .usage = "[--json]",
+      .min = 0,
+      .max = 0,
       .run = run_wait },
     { .name = NULL },
 };

@@ -296,7 +296,7 @@ print_problems(FILE *stream, json_t *problems)
     enum { SHOWN = 10 }; /* One screen. */
     size_t n = json_array_size(problems);
 
-    fprintf(stream, "problems    %s\n", n ? "" : "none");
+    fprintf(stream, "problems%s\n", n ? "" : "    none");
     for (size_t i = 0; i < n && i < SHOWN; i++) {
         char *text = vdpad_json_human(json_array_get(problems, i));
 
@@ -329,7 +329,10 @@ status_text(json_t *status)
     print_member(f, status, "\nhw-offload  configured ",
                  "hw_offload.configured");
     print_member(f, status, ", effective ", "hw_offload.effective");
-    fputs("\n", f);
+    fputs(json_is_false(vdpad_json_at(status, "hw_offload.effective"))
+              ? " (see why)\n"
+              : "\n",
+          f);
     print_devices(f, json_object_get(status, "devices"));
     print_member(f, status, "flows       hw ", "flows.hw");
     print_member(f, status, ", sw ", "flows.sw");

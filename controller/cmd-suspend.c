@@ -104,7 +104,27 @@ check_policy(struct vdpad_call *call, const char *policy)
     return found;
 }
 
-/* The devices of 'policy', each with what happens to it. */
+/* What becomes of 'dev', for people. */
+static const char *
+effect_on(const struct vdpad_world *world, const struct request *request,
+          bool in_use)
+{
+    const struct vdpad_observed_class *holders =
+        &world->observed->class_[VDPAD_HOLDER];
+
+    if (!request->on) {
+        return "set up again";
+    } else if (request->force) {
+        return "torn down";
+    } else if (in_use) {
+        return "refused, in use: kept until it is released";
+    } else if (!holders->known || holders->error) {
+        return "kept until one can see who uses it";
+    }
+    return "torn down";
+}
+
+/* The devices of the request's policy, each with what becomes of it. */
 static json_t *
 device_rows(const struct vdpad_world *world, const struct request *request)
 {
@@ -121,12 +141,7 @@ device_rows(const struct vdpad_world *world, const struct request *request)
         json_t *row = json_object();
         SET(row, "name", vdpad_json_text(dev->name));
         SET(row, "policy", vdpad_json_text(dev->policy_name));
-        SET(row, "effect",
-            vdpad_json_text(!request->on ? "set up again"
-                            : in_use && !request->force
-                                ? "refused, in use: kept until it is "
-                                  "released"
-                                : "torn down"));
+        SET(row, "effect", vdpad_json_text(effect_on(world, request, in_use)));
         SET(row, "in_use", in_use ? vdpad_json_text(user) : json_null());
         vdpad_json_add(rows, row);
     }
@@ -165,10 +180,15 @@ on_suspended(void *request_, int error, const struct vdpad_error *why)
     json_t *o = json_object();
     json_t *devices = device_rows(vdpad_call_world(call), request);
     vdpad_text_open(&out);
-    fprintf(out.stream, "%s: %s\n\n", of,
+    fprintf(out.stream, "%s: %s\n", of,
             request->on ? "suspended, and stays so until it is resumed"
                         : "no longer suspended");
-    vdpad_table_print(out.stream, devices, columns, N_ELEMS(columns));
+    if (json_array_size(devices)) {
+        fputs("\n", out.stream);
+        vdpad_table_print(out.stream, devices, columns, N_ELEMS(columns));
+    } else {
+        fputs("there is no device of it at present\n", out.stream);
+    }
     SET(o, "policy", vdpad_json_text(request->policy));
     SET(o, "suspended", vdpad_json_bool(request->on));
     SET(o, "devices", devices);

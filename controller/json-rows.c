@@ -147,12 +147,22 @@ mgmtdev_of(const struct vdpad_dev *dev)
                         : json_null();
 }
 
+/* A zero address stands for none: the driver in the guest makes one up. */
+static bool
+is_mac(const uint8_t mac[6])
+{
+    static const uint8_t zero[6];
+
+    return memcmp(mac, zero, sizeof zero) != 0;
+}
+
 static json_t *
 mac_of(const struct vdpad_dev *dev)
 {
-    if (dev->vdpa && dev->vdpa->has_mac) {
+    if (dev->vdpa && dev->vdpa->has_mac && is_mac(dev->vdpa->mac)) {
         return vdpad_json_mac(dev->vdpa->mac);
-    } else if (dev->dlport && dev->dlport->has_hw_addr) {
+    } else if (dev->dlport && dev->dlport->has_hw_addr
+               && is_mac(dev->dlport->hw_addr)) {
         return vdpad_json_mac(dev->dlport->hw_addr);
     }
     return json_null();

@@ -154,6 +154,9 @@ struct vdpad_ctl {
     } refreshes[16];
     size_t n_refreshes;
 
+    vdpad_ready_cb *ready_cb;
+    void *ready_aux;
+
     /* The suspension asked for. */
     char policy[VDPAD_NAME_SIZE];
     bool on, force;
@@ -219,6 +222,13 @@ vdpad_ctl_refresh(struct vdpad_ctl *ctl, unsigned int mask, bool compare,
     ctl->refreshes[ctl->n_refreshes].compare = compare;
     ctl->refreshes[ctl->n_refreshes].cb = cb;
     ctl->refreshes[ctl->n_refreshes++].aux = aux;
+}
+
+void
+vdpad_ctl_when_ready(struct vdpad_ctl *ctl, vdpad_ready_cb *cb, void *aux)
+{
+    ctl->ready_cb = cb;
+    ctl->ready_aux = aux;
 }
 
 void

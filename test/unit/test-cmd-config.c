@@ -191,6 +191,21 @@ teardown_looks_at_holders_first(void **state)
     free(request.text);
 }
 
+/* Without a view of the holders nothing is promised. */
+static void
+teardown_without_a_view(void **state)
+{
+    struct vdpad_request request;
+
+    (void) state;
+    fix.devs[0].n_holders = 0;
+    fix.observed.class_[VDPAD_HOLDER].error = -EACCES;
+    START(&request, "teardown", "gold");
+    fixture_suspended(0, NULL);
+    assert_contains(request.text, "kept until one can see who uses it");
+    free(request.text);
+}
+
 static void
 teardown_with_all_in_use(void **state)
 {
@@ -326,6 +341,7 @@ main(void)
         fixture_test(teardown_of_a_policy),
         fixture_test(teardown_of_all_as_json),
         fixture_test(teardown_looks_at_holders_first),
+        fixture_test(teardown_without_a_view),
         fixture_test(teardown_with_all_in_use),
         fixture_test(teardown_refuses_nonsense),
         fixture_test(suspension_that_fails),

@@ -220,6 +220,7 @@ metrics(void **state)
 
     /* What is not known is left out rather than told wrong. */
     fix.observed.class_[VDPAD_FLOW].known = false;
+    fix.observed.class_[VDPAD_FLOW].error = -ETIMEDOUT;
     text = RUN("metrics");
     assert_null(strstr(text, "ovs_vdpad_device_packets{"));
     assert_contains(text, "\novs_vdpad_class_observable{class=\"flow\"} 0\n");
@@ -301,6 +302,15 @@ export_libvirt(void **state)
     json_t *o = RUN_JSON("export/libvirt", "lp1");
     assert_members(o, "name chardev xml");
     json_decref(o);
+    /* A device without an address of its own has that of its VF. */
+    fix.vdpa[0].has_mac = false;
+    text = RUN("export/libvirt", "lp1");
+    assert_contains(text, "<mac address='02:00:00:00:01:00'/>");
+    free(text);
+    memset(fix.dlports[1].hw_addr, 0, 6);
+    text = RUN("export/libvirt", "lp1");
+    assert_null(strstr(text, "mac"));
+    free(text);
     text = RUN_ERROR("export/libvirt", "vdpa:0000:65:00.3");
     assert_contains(text, "has no char device: waiting for the management");
     free(text);

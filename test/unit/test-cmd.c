@@ -36,6 +36,7 @@ all_are_registered(void **state)
         "teardown",    "resume",           "event/list",
         "why",         "flow/stats",       "metrics",
         "export/nova", "export/libvirt",   "loop/show",
+        "ready/wait",
     };
 
     (void) state;
@@ -125,6 +126,34 @@ old_pictures_are_refreshed(void **state)
     free(first.text);
     free(second.text);
     free(third.text);
+}
+
+/* Before the first observation an empty table would be a lie. */
+static void
+first_observation_is_waited_for(void **state)
+{
+    struct vdpad_request request;
+
+    (void) state;
+    fix.observed.class_[VDPAD_VDPA].known = false;
+    START(&request, "device/list");
+    assert_false(request.is_done);
+    fixture_refreshed(NULL);
+    assert_true(request.is_done);
+    free(request.text);
+}
+
+static void
+ready_wait(void **state)
+{
+    struct vdpad_request request;
+
+    (void) state;
+    START(&request, "ready/wait");
+    assert_false(request.is_done);
+    ctl.ready_cb(ctl.ready_aux);
+    assert_string_equal(request.text, "2 configured devices are ready");
+    free(request.text);
 }
 
 /* A class that cannot be observed must not keep commands waiting. */
@@ -503,6 +532,7 @@ effective_hw_offload(void **state)
     assert_true(json_is_null(effective()));
     fix.ifaces[0].ofport = 3;
     fix.observed.class_[VDPAD_QDISC].known = false;
+    fix.observed.class_[VDPAD_QDISC].error = -ETIMEDOUT;
     assert_true(json_is_null(effective()));
 }
 
@@ -530,6 +560,8 @@ main(void)
         fixture_test(not_started),
         fixture_test(unknown_device),
         fixture_test(old_pictures_are_refreshed),
+        fixture_test(first_observation_is_waited_for),
+        fixture_test(ready_wait),
         fixture_test(unobservable_is_not_waited_for),
         fixture_test(device_json),
         fixture_test(bare_device),

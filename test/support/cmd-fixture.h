@@ -365,8 +365,8 @@ fixture_parse(char *text)
 static inline void
 assert_contains(const char *text, const char *part)
 {
-    if (!strstr(text, part)) {
-        fail_msg("\"%s\" is not in:\n%s", part, text);
+    if (!text || !strstr(text, part)) {
+        fail_msg("\"%s\" is not in:\n%s", part, text ? text : "nothing");
     }
 }
 

@@ -77,9 +77,9 @@ assert_unknown(const char *check, const char *seen)
 #define WITH(LVALUE, VALUE, ASSERTION)      \
     do {                                    \
         __typeof__(LVALUE) saved_ = LVALUE; \
-        LVALUE = VALUE;                     \
+        (LVALUE) = VALUE;                   \
         ASSERTION;                          \
-        LVALUE = saved_;                    \
+        (LVALUE) = saved_;                  \
     } while (0)
 
 static void

@@ -326,8 +326,8 @@ remember(int32_t *value, int32_t number)
     }
 }
 
-static void
-apply_rec(struct vdpad_record *r, const struct vdpad_rec *rec)
+void
+vdpad_exec_remember(struct vdpad_record *r, const struct vdpad_rec *rec)
 {
     struct vdpad_record_dev *dev;
 
@@ -378,7 +378,7 @@ vdpad_exec_run(struct vdpad_exec *x, const struct vdpad_plan *plan,
 
     for (size_t i = 0; i < plan->n; i++) {
         if (plan->steps[i].kind == VDPAD_STEP_RECORD) {
-            apply_rec(x->record, &plan->steps[i].rec);
+            vdpad_exec_remember(x->record, &plan->steps[i].rec);
             changed = true;
         }
     }

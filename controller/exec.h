@@ -34,6 +34,9 @@ void vdpad_exec_free(struct vdpad_exec *);
 int vdpad_exec_run(struct vdpad_exec *, const struct vdpad_plan *plan,
                    struct vdpad_error *why);
 
+/* Makes one of the changes of the record that a plan asks for. */
+void vdpad_exec_remember(struct vdpad_record *, const struct vdpad_rec *);
+
 void vdpad_exec_get_figures(const struct vdpad_exec *,
                             struct vdpad_exec_figures *);
 

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The order of steps: each in the right round, nothing early. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "world-builder.h"
+
+#define PF "0000:65:00.0"
+#define VF0 "0000:65:00.2"
+#define VF1 "0000:65:00.3"
+
+static void
+virtio_needs_its_own_module(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on driver=vdpacard\n"
+             "vf " VF0 " up\n"
+             "module vhost_vdpa missing\n"
+             "module mlx5_vdpa missing\n"
+             "module virtio_vdpa loadable\n"
+             "policy a pf=" PF " num-vfs=1 vdpa-type=virtio");
+    expect_plan(b, "module-load virtio_vdpa\n");
+}
+
+static void
+missing_module_is_named(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up\n"
+             "module mlx5_vdpa missing\n"
+             "policy a pf=" PF " num-vfs=1 vdpa-type=vhost");
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked", "no module mlx5_vdpa");
+}
+
+static void
+bridge_before_ports(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up\n"
+             "vdpa " VF0 "\n"
+             "record dev " VF0 " a vdpa:" VF0 "\n"
+             "no-bridge br-int\n"
+             "policy a pf=" PF " num-vfs=1 vdpa-type=vhost");
+    expect_plan(b, "bridge-add br-int\n");
+    expect_state(b, VF0, "applying", "bridge br-int is being made");
+    wb_apply_plan(b);
+    expect_plan(b, "port-add r65v0 br-int\n");
+}
+
+static void
+each_bridge_once(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up\n"
+             "vf " VF1 " up\n"
+             "vdpa " VF0 "\n"
+             "vdpa " VF1 "\n"
+             "no-bridge br-int\n"
+             "want lsp1 vf=" VF1 " bridge=br-x\n"
+             "policy a pf=" PF " num-vfs=2 vdpa-type=vhost");
+    expect_plan(b, "bridge-add br-int\n"
+                   "bridge-add br-x\n");
+}
+
+static void
+second_run_does_nothing(void **state)
+{
+    struct wb *b = *state;
+    char *before, *after;
+
+    given(b, "pf " PF "\n"
+             "pf 0000:66:00.0 totalvfs=4\n"
+             "policy a pf=" PF " num-vfs=5 vdpa-type=vhost mtu=9000 "
+             "max-vqp=max mac=stable\n"
+             "policy b pf=0000:66:00.0 num-vfs=3 vdpa-type=virtio "
+             "mac=02:00:00:00:00:10\n"
+             "want lsp1 policy=b tag=7");
+    wb_converge(b, 12);
+    before = wb_dump(b);
+    b->show_records = true;
+    expect_plan(b, "");
+    wb_apply_plan(b);
+    after = wb_dump(b);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+}
+
+/* After a restart without the record everything is adopted as it is. */
+static void
+adopted_whole(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF " num-vfs=3 vdpa-type=vhost");
+    wb_converge(b, 12);
+    vdpad_record_free(b->record);
+    b->record = calloc(1, sizeof *b->record);
+    expect_plan(b, "");
+    expect_state(b, VF0, "ready", "");
+    wb_apply_plan(b);
+    wb_plan(b);
+    assert_int_equal(wb_dev(b, VF0)->owner, VDPAD_OWNER_FOREIGN);
+}
+
+int
+main(void)
+{
+#define TEST(FUNCTION) \
+    cmocka_unit_test_setup_teardown(FUNCTION, wb_set_up, wb_tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(virtio_needs_its_own_module), TEST(missing_module_is_named),
+        TEST(bridge_before_ports),         TEST(each_bridge_once),
+        TEST(second_run_does_nothing),     TEST(adopted_whole),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -410,7 +410,7 @@ say_memory(struct wb *b, struct statement *s)
     vdpad_memory_key(key, words_arg(s, 1), words_arg(s, 2));
     vdpad_memory_started(b->memory, key);
     if (!strcmp(what, "failed")) {
-        int error = -number(words_arg(s, 4));
+        int error = -words_number(words_arg(s, 4));
         int64_t due_ns = b->now_ns + words_number(words_arg(s, 5)) * WB_SEC;
 
         vdpad_error_set(&why, error, "%s", strerror(-error));

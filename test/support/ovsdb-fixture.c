@@ -46,15 +46,45 @@ ovsdb_fixture_start(struct ovsdb_fixture *f)
     char path[128];
 
     /* --detach returns once the server listens. */
+    setenv("OPTIONS", f->options, 1);
     run(f, "ovsdb-server --detach --no-chdir --pidfile=$DIR/server.pid "
         "--unixctl=$DIR/server.ctl -vconsole:off --log-file=$DIR/server.log "
-        "--remote=punix:$DIR/db.sock $DIR/conf.db");
+        "--remote=punix:$DIR/db.sock $OPTIONS $DIR/conf.db");
     snprintf(path, sizeof path, "%s/server.pid", f->dir);
     FILE *file = fopen(path, "r");
     if (!file || fscanf(file, "%d", &f->pid) != 1) {
         die(path);
     }
     fclose(file);
+}
+
+int
+ovsdb_fixture_listen(struct ovsdb_fixture *f, const char *method)
+{
+    char command[256], line[512], path[128];
+    int port = 0;
+
+    snprintf(command, sizeof command, "ovs-appctl -t $DIR/server.ctl "
+             "ovsdb-server/add-remote %s:0:127.0.0.1", method);
+    run(f, command);
+    /* The server tells the port in its log only; an add-remote that has
+     * returned listens. */
+    snprintf(path, sizeof path, "%s/server.log", f->dir);
+    FILE *file = fopen(path, "r");
+    if (!file) {
+        die(path);
+    }
+    while (fgets(line, sizeof line, file)) {
+        const char *s = strstr(line, "listening on port ");
+        if (s) {
+            port = atoi(s + strlen("listening on port "));
+        }
+    }
+    fclose(file);
+    if (!port) {
+        die("no port in the log");
+    }
+    return port;
 }
 
 void

@@ -13,6 +13,7 @@ struct ovsdb_fixture {
     char dir[64];               /* Removed by ovsdb_fixture_done(). */
     char remote[96];            /* "unix:DIR/db.sock". */
     pid_t pid;                  /* 0: not running. */
+    char options[512];          /* More of them, for the next start. */
 };
 
 /* Whether the programs that this needs are there. */
@@ -27,6 +28,10 @@ void ovsdb_fixture_done(struct ovsdb_fixture *);
 void ovsdb_fixture_start(struct ovsdb_fixture *);
 void ovsdb_fixture_stop(struct ovsdb_fixture *);
 void ovsdb_fixture_renew(struct ovsdb_fixture *);
+
+/* Has the running server listen on 'method' ("ptcp" or "pssl") too and
+ * returns the port of 127.0.0.1 that it took. */
+int ovsdb_fixture_listen(struct ovsdb_fixture *, const char *method);
 
 /* Runs "ovs-vsctl ARGUMENTS", which must succeed, and returns what it printed
  * without the last line's end: borrowed until the next call. */

@@ -121,18 +121,23 @@ spawn(struct child *c, const char *command)
     c->len = 0;
 }
 
+/* Waits for something to do, or for 'fd', and does it. */
 static void
 turn(int fd)
 {
     if (unixctl) {
-        vdpad_unixctl_run(unixctl);
         vdpad_unixctl_wait(unixctl);
     }
     if (fd >= 0) {
         poll_fd_wait(fd, POLLIN);
+        poll_timer_wait(1000);
+    } else {
+        poll_immediate_wake();
     }
-    poll_timer_wait(1000);
     poll_block();
+    if (unixctl) {
+        vdpad_unixctl_run(unixctl);
+    }
 }
 
 /* Takes turns until 'c' has ended. */

@@ -316,7 +316,8 @@ vdpad_plan_port(struct vdpad_planner *p, struct vdpad_dev *dev)
         plan_unwanted(p, dev);
         return;
     }
-    if (!dev->rep) {
+    /* Whoever sees the port may use the device at once. */
+    if (!dev->rep || (!dev->iface && !dev->vdpa && !dev->vbus)) {
         return;
     }
 

@@ -18,6 +18,120 @@
 #define VF1 "0000:65:00.3"
 
 static void
+bare_card_to_ready(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF " num-vfs=2 vdpa-type=vhost");
+    b->is_late = true;
+    expect_plan(b, "autoprobe " PF " 0\n"
+                   "numvfs " PF " 2\n");
+    expect_state(b, PF, "applying", "after the e-switch");
+    expect_state(b, PF "#1", "applying", PF ": VFs are bound");
+    wb_apply_plan(b);
+
+    /* Nothing until all VFs are there. */
+    expect_plan(b, "");
+    expect_state(b, PF, "waiting", "0 of 2 VFs have appeared");
+    wb_appear(b, 1);
+    expect_plan(b, "");
+    expect_state(b, PF, "waiting", "1 of 2 VFs have appeared");
+    expect_state(b, PF "#1", "waiting", "1 of 2 VFs");
+    wb_appear(b, 1);
+
+    expect_plan(b, "eswitch-mode " PF " switchdev\n");
+    wb_apply_plan(b);
+    expect_plan(b, "autoprobe " PF " 1\n"
+                   "feature up65 on\n");
+    wb_apply_plan(b);
+    expect_plan(b, "vf-probe " VF0 "\n"
+                   "vf-probe " VF1 "\n");
+    expect_state(b, VF0, "applying", "VF has driver (none)");
+    wb_apply_plan(b);
+
+    expect_plan(b, "vdpa-add vdpa:" VF0 " pci/" VF0 "\n"
+                   "vdpa-bind vdpa:" VF0 " vhost_vdpa\n"
+                   "link-up r65v0 up\n"
+                   "vdpa-add vdpa:" VF1 " pci/" VF1 "\n"
+                   "vdpa-bind vdpa:" VF1 " vhost_vdpa\n"
+                   "link-up r65v1 up\n");
+    expect_state(b, VF0, "applying", "policy a wants a vDPA device");
+    wb_apply_plan(b);
+    expect_plan(b, "port-add r65v0 br-int\n"
+                   "port-add r65v1 br-int\n");
+    expect_state(b, VF0, "applying", "in no bridge");
+    wb_apply_plan(b);
+
+    expect_plan(b, "");
+    expect_state(b, PF, "ready", "");
+    expect_state(b, VF0, "ready", "");
+    expect_state(b, VF1, "ready", "");
+    expect_no_problems(b);
+}
+
+/* What is remembered, and when: before the change. */
+static void
+record_goes_first(void **state)
+{
+    struct wb *b = *state;
+
+    b->show_records = true;
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF " num-vfs=1 vdpa-type=vhost mtu=9000");
+    expect_plan(b, "record policy a\n"
+                   "record autoprobe " PF " 1\n"
+                   "autoprobe " PF " 0\n"
+                   "record numvfs " PF " 0\n"
+                   "numvfs " PF " 1\n");
+    wb_apply_plan(b);
+    expect_plan(b, "record mode " PF " 0\n"
+                   "eswitch-mode " PF " switchdev\n");
+    wb_apply_plan(b);
+    expect_plan(b, "autoprobe " PF " 1\n"
+                   "record tc " PF " 0\n"
+                   "feature up65 on\n"
+                   "record mtu " PF " 1500\n"
+                   "link-mtu up65 9000\n");
+    wb_apply_plan(b);
+    wb_plan(b);
+    wb_apply_plan(b);
+    expect_plan(b, "record dev " VF0 " a vdpa:" VF0 "\n"
+                   "vdpa-add vdpa:" VF0 " pci/" VF0 " mtu=9000\n"
+                   "vdpa-bind vdpa:" VF0 " vhost_vdpa\n"
+                   "link-mtu r65v0 9000\n"
+                   "link-up r65v0 up\n");
+    wb_apply_plan(b);
+    expect_plan(b, "port-add r65v0 br-int\n");
+    wb_apply_plan(b);
+    expect_plan(b, "");
+}
+
+static void
+modules_before_devices(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up\n"
+             "vf " VF1 " up\n"
+             "module vdpa loadable\n"
+             "module vhost_vdpa loadable\n"
+             "module mlx5_vdpa loadable\n"
+             "policy a pf=" PF " num-vfs=2 vdpa-type=vhost");
+    expect_plan(b, "module-load vdpa\n"
+                   "module-load vhost_vdpa\n"
+                   "module-load mlx5_vdpa\n");
+    expect_state(b, VF0, "applying", "module vdpa is not loaded");
+    expect_state(b, VF1, "applying", "module vdpa is not loaded");
+    wb_apply_plan(b);
+    expect_plan(b, "vdpa-add vdpa:" VF0 " pci/" VF0 "\n"
+                   "vdpa-bind vdpa:" VF0 " vhost_vdpa\n"
+                   "vdpa-add vdpa:" VF1 " pci/" VF1 "\n"
+                   "vdpa-bind vdpa:" VF1 " vhost_vdpa\n");
+}
+
+static void
 virtio_needs_its_own_module(void **state)
 {
     struct wb *b = *state;
@@ -78,6 +192,19 @@ each_bridge_once(void **state)
                    "bridge-add br-x\n");
 }
 
+/* A VF without a device is not attached. */
+static void
+no_port_without_device(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up mgmtdev=-\n"
+             "policy a pf=" PF " num-vfs=1 vdpa-type=vhost");
+    expect_plan(b, "");
+    expect_state(b, VF0, "waiting", "has not registered");
+}
+
 static void
 second_run_does_nothing(void **state)
 {
@@ -126,9 +253,11 @@ main(void)
 #define TEST(FUNCTION) \
     cmocka_unit_test_setup_teardown(FUNCTION, wb_set_up, wb_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(virtio_needs_its_own_module), TEST(missing_module_is_named),
-        TEST(bridge_before_ports),         TEST(each_bridge_once),
-        TEST(second_run_does_nothing),     TEST(adopted_whole),
+        TEST(bare_card_to_ready),      TEST(record_goes_first),
+        TEST(modules_before_devices),  TEST(virtio_needs_its_own_module),
+        TEST(missing_module_is_named), TEST(bridge_before_ports),
+        TEST(each_bridge_once),        TEST(no_port_without_device),
+        TEST(second_run_does_nothing), TEST(adopted_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

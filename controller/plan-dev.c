@@ -47,20 +47,20 @@ ask_named(struct vdpad_planner *p, struct vdpad_dev *dev, uint32_t lane,
     ask(p, dev, lane, &act, reason);
 }
 
-/* Whether the plan has this very step already: devices share modules. */
-static bool
-is_planned(const struct vdpad_planner *p, enum vdpad_act_kind kind,
-           const char *object)
+/* This very step in the plan, NULL: none.  Devices share modules. */
+static const struct vdpad_step *
+find_planned(const struct vdpad_planner *p, enum vdpad_act_kind kind,
+             const char *object)
 {
     for (size_t i = 0; i < p->plan->n; i++) {
         const struct vdpad_step *s = &p->plan->steps[i];
 
         if (s->kind == VDPAD_STEP_KERNEL && s->act.kind == (int32_t) kind
             && !strcmp(s->act.object, object)) {
-            return true;
+            return s;
         }
     }
-    return false;
+    return NULL;
 }
 
 /* True when module 'name' is there; else says what is to be done. */
@@ -86,9 +86,21 @@ need_module(struct vdpad_planner *p, struct vdpad_dev *dev, const char *name,
         return false;
     }
     vdpad_copy(act.object, sizeof act.object, name);
-    if (is_planned(p, VDPAD_ACT_MODULE_LOAD, name)) {
-        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_APPLYING,
-                         "module %s is not loaded", name);
+
+    const struct vdpad_step *planned = find_planned(
+        p, VDPAD_ACT_MODULE_LOAD, name);
+
+    if (planned) {
+        const struct vdpad_memory_entry *failed = vdpad_ask_memory(
+            p, VDPAD_ACT_MODULE_LOAD, name);
+
+        vdpad_fold_state(&dev->state, dev->reason,
+                         planned->deferred ? VDPAD_STATE_FAILED
+                                           : VDPAD_STATE_APPLYING,
+                         "module %s is not loaded%s%.200s", name,
+                         planned->deferred ? ": " : "",
+                         planned->deferred && failed ? failed->error.text
+                                                     : "");
     } else {
         char reason[VDPAD_REASON_SIZE];
 

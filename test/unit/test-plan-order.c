@@ -159,6 +159,22 @@ missing_module_is_named(void **state)
 }
 
 static void
+module_that_does_not_load(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up\n"
+             "vf " VF1 " up\n"
+             "module vhost_vdpa loadable\n"
+             "failed module-load vhost_vdpa 3 8 4\n"
+             "policy a pf=" PF " num-vfs=2 vdpa-type=vhost");
+    expect_plan(b, "module-load vhost_vdpa (deferred)\n");
+    expect_state(b, VF0, "failed", "Exec format error (attempt 3");
+    expect_state(b, VF1, "failed", "Exec format error");
+}
+
+static void
 bridge_before_ports(void **state)
 {
     struct wb *b = *state;
@@ -255,9 +271,10 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(bare_card_to_ready),      TEST(record_goes_first),
         TEST(modules_before_devices),  TEST(virtio_needs_its_own_module),
-        TEST(missing_module_is_named), TEST(bridge_before_ports),
-        TEST(each_bridge_once),        TEST(no_port_without_device),
-        TEST(second_run_does_nothing), TEST(adopted_whole),
+        TEST(missing_module_is_named), TEST(module_that_does_not_load),
+        TEST(bridge_before_ports),     TEST(each_bridge_once),
+        TEST(no_port_without_device),  TEST(second_run_does_nothing),
+        TEST(adopted_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "attr.h"
+#include "attrs.h"
 #include "uapi.h"
 
 #define ATTR_MAX DEVLINK_ATTR_PORT_PCI_SF_NUMBER
@@ -244,13 +244,12 @@ vdpad_devlink_decode_event(const void *payload, size_t len,
     case DEVLINK_CMD_NEW:
     case DEVLINK_CMD_DEL:
     case DEVLINK_CMD_SET:
-        *classes = 1u << VDPAD_ESWITCH | 1u << VDPAD_DLPORT;
-        break;
-
     case DEVLINK_CMD_PORT_NEW:
     case DEVLINK_CMD_PORT_DEL:
     case DEVLINK_CMD_PORT_SET:
-        *classes = 1u << VDPAD_DLPORT;
+        /* The kernel does not announce a change of the e-switch's mode, but
+         * ports come and go with it. */
+        *classes = 1u << VDPAD_ESWITCH | 1u << VDPAD_DLPORT;
         break;
 
     default:

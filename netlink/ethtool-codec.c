@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "attr.h"
+#include "attrs.h"
 #include "uapi.h"
 
 #define FEATURE_NAME "hw-tc-offload"

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "attr.h"
+#include "attrs.h"
 #include "uapi.h"
 
 static const struct nla_policy family_policy[CTRL_ATTR_MAX + 1] = {

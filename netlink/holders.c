@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "attr.h"
+#include "attrs.h"
 #include "holders-scan.h"
 #include "sysfs.h"
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "attr.h"
+#include "attrs.h"
 #include "holders.h"
 #include "holders-scan.h"
 #include "observe.h"

@@ -7,7 +7,7 @@
 
 #include <netlink/msg.h>
 
-#include "attr.h"
+#include "attrs.h"
 #include "uapi.h"
 
 #define ATTR_MAX IFLA_PARENT_DEV_BUS_NAME

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "attr.h"
+#include "attrs.h"
 #include "observe.h"
 #include "sysfs.h"
 

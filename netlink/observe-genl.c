@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "attr.h"
+#include "attrs.h"
 #include "devlink-codec.h"
 #include "ethtool-codec.h"
 #include "sysfs.h"

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "attr.h"
+#include "attrs.h"
 #include "link-codec.h"
 #include "tc-codec.h"
 #include "uapi.h"

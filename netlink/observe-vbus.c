@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "attr.h"
+#include "attrs.h"
 #include "sysfs.h"
 
 #define VDPA_DEVICES "/sys/bus/vdpa/devices"

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "attr.h"
+#include "attrs.h"
 #include "kernel-private.h"
 #include "rows.h"
 

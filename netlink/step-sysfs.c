@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "attr.h"
+#include "attrs.h"
 #include "holders.h"
 #include "protocol.h"
 #include "sysfs.h"

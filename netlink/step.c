@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "attr.h"
+#include "attrs.h"
 #include "devlink-codec.h"
 #include "ethtool-codec.h"
 #include "holders.h"

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "attr.h"
+#include "attrs.h"
 
 bool
 vdpad_sysfs_name_is_valid(const char *name)

@@ -7,7 +7,7 @@
 
 #include <netlink/msg.h>
 
-#include "attr.h"
+#include "attrs.h"
 #include "uapi.h"
 
 static const struct nla_policy policy[TCA_MAX + 1] = {

@@ -13,7 +13,7 @@
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
 
-#include "attr.h"
+#include "attrs.h"
 #include "uapi.h"
 
 /* Dumps come in pieces of up to 32 KiB whatever the buffer; acknowledgements

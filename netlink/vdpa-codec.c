@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "attr.h"
+#include "attrs.h"
 #include "uapi.h"
 
 #define ATTR_MAX VDPA_ATTR_DEV_FEATURES

@@ -10,7 +10,7 @@
 
 #include <netlink/socket.h>
 
-#include "attr.h"
+#include "attrs.h"
 #include "devlink-codec.h"
 #include "receive.h"
 #include "transport.h"
@@ -75,7 +75,7 @@ int
 vdpad_watch_main(void)
 {
     struct vdpad_nl nl = { .sock = NULL };
-    struct vdpad_genl_family family;
+    struct vdpad_genl_family family = { .id = 0 };
     struct vdpad_wire_reply reply;
     struct vdpad_error why;
     struct event event = { .reply = &reply };

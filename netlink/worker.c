@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "attr.h"
+#include "attrs.h"
 #include "holders.h"
 #include "observe.h"
 #include "protocol.h"

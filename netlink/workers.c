@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "attr.h"
+#include "attrs.h"
 #include "kernel-private.h"
 #include "rows.h"
 
@@ -57,22 +57,25 @@ on_end(struct vdpad_loop *loop, int fd, unsigned int events, void *leaver_)
     leaver->has_ended = true;
 }
 
-static struct vdpad_worker *
+/* Starts a worker of 'lane' in '*ret_worker'.  Returns 0 or a negative errno
+ * with 'why'. */
+static int
 worker_start(struct vdpad_netlink *netlink, enum vdpad_lane lane,
-             struct vdpad_error *why)
+             struct vdpad_worker **ret_worker, struct vdpad_error *why)
 {
     struct vdpad_worker *worker;
     struct vdpad_child child;
+    int error;
 
     if (netlink->n_stuck >= VDPAD_MAX_STUCK) {
-        vdpad_error_set(why, -ETIMEDOUT,
-                        "%zu helper processes hang in the "
-                        "kernel: no more are started",
-                        netlink->n_stuck);
-        return NULL;
+        return vdpad_error_set(why, -ETIMEDOUT,
+                               "%zu helper processes hang in the kernel: no "
+                               "more are started",
+                               netlink->n_stuck);
     }
-    if (vdpad_child_start(&child, lane_role(lane), why)) {
-        return NULL;
+    error = vdpad_child_start(&child, lane_role(lane), why);
+    if (error) {
+        return error;
     }
     worker = vdpad_nl_calloc(1, sizeof *worker);
     worker->netlink = netlink;
@@ -82,7 +85,8 @@ worker_start(struct vdpad_netlink *netlink, enum vdpad_lane lane,
                                        VDPAD_LOOP_READ, on_socket, worker);
     worker->next = netlink->workers;
     netlink->workers = worker;
-    return worker;
+    *ret_worker = worker;
+    return 0;
 }
 
 /* Lets go of 'worker', which is freed, and waits for its process to end.  Its
@@ -248,15 +252,14 @@ start_lane(struct vdpad_netlink *netlink, enum vdpad_lane lane)
         if (lane_is_stuck(netlink, lane)) {
             error = vdpad_lane_refuse(netlink, lane, &why);
         } else if (!worker) {
-            worker = worker_start(netlink, lane, &why);
+            error = worker_start(netlink, lane, &worker, &why);
             is_fresh = true;
-            error = worker ? 0 : why.code;
         }
-        if (error) {
+        if (worker && !error) {
+            worker_take(worker, vdpad_queue_take(queue), is_fresh);
+        } else {
             (void) vdpad_job_fail(netlink, vdpad_queue_take(queue), error,
                                   &why, 0);
-        } else {
-            worker_take(worker, vdpad_queue_take(queue), is_fresh);
         }
     }
 }
@@ -294,13 +297,12 @@ start_pool(struct vdpad_netlink *netlink)
                 return;
             }
             if (!worker) {
-                worker = worker_start(netlink, VDPAD_LANE_POOL, &why);
+                error = worker_start(netlink, VDPAD_LANE_POOL, &worker, &why);
                 is_fresh = true;
-                error = worker ? 0 : why.code;
             }
         }
         job = vdpad_queue_take(queue);
-        if (!error) {
+        if (worker && !error) {
             worker_take(worker, job, is_fresh);
         } else if (!vdpad_job_fail(netlink, job, error, &why, 0)) {
             vdpad_queue_put_back(queue, job);
@@ -424,6 +426,7 @@ reap_leavers(struct vdpad_netlink *netlink)
 static void
 start_watch(struct vdpad_netlink *netlink)
 {
+    struct vdpad_worker *watcher;
     struct vdpad_error why;
 
     if (!netlink->is_watch_wanted
@@ -435,7 +438,7 @@ start_watch(struct vdpad_netlink *netlink)
             return;
         }
     }
-    if (!worker_start(netlink, VDPAD_LANE_WATCH, &why)) {
+    if (worker_start(netlink, VDPAD_LANE_WATCH, &watcher, &why)) {
         netlink->watch_ns = vdpad_loop_clock_ns() + WATCH_RETRY_NS;
     }
 }
@@ -488,12 +491,13 @@ void
 vdpad_workers_destroy(struct vdpad_netlink *netlink)
 {
     int64_t end = vdpad_loop_clock_ns() + DESTROY_WAIT_NS;
+    struct vdpad_worker *worker, *next;
     struct vdpad_leaver *leaver;
 
-    while (netlink->workers) {
-        struct vdpad_worker *worker = netlink->workers;
+    for (worker = netlink->workers; worker; worker = next) {
         bool is_busy = worker->job != NULL;
 
+        next = worker->next;
         vdpad_job_free(worker->job);
         worker->job = NULL;
         worker_leave(worker, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "attr.h"
+#include "attrs.h"
 
 #include <errno.h>
 #include <limits.h>

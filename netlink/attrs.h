@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Netlink attributes, read strictly: libnl's parser with the lengths that it
  * lets pass refused.  Pure functions over bytes. */
-#ifndef VDPAD_NETLINK_ATTR_H
-#define VDPAD_NETLINK_ATTR_H 1
+#ifndef VDPAD_NETLINK_ATTRS_H
+#define VDPAD_NETLINK_ATTRS_H 1
 
 #include <stdbool.h>
 #include <stddef.h>

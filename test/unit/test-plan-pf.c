@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Planning of physical functions: number of VFs, e-switch mode, drivers of
+ * the VFs, uplink. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "world-builder.h"
+
+#define PF "0000:65:00.0"
+#define PF2 "0000:66:00.0"
+#define VF0 "0000:65:00.2"
+#define VF1 "0000:65:00.3"
+#define VF2 "0000:65:00.4"
+#define VF3 "0000:65:00.5"
+
+static void
+count_of_ours_changes(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 "\n"
+             "record pf " PF " numvfs=0 autoprobe=1\n"
+             "policy a pf=" PF " num-vfs=3");
+    expect_plan(b, "numvfs " PF " 0\n");
+    expect_state(b, PF, "applying", "wants 3 VFs, there are 1");
+    wb_apply_plan(b);
+    expect_plan(b, "numvfs " PF " 3\n");
+    wb_apply_plan(b);
+    expect_plan(b, "");
+    expect_state(b, PF, "ready", "");
+}
+
+static void
+count_of_others_is_not_raised(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "vf " VF0 "\n"
+             "policy a pf=" PF " num-vfs=3 vdpa-type=vhost");
+    expect_plan(b, "");
+    expect_state(b, PF, "blocked", "another program made them");
+    expect_state(b, VF0, "blocked", "externally-managed=true");
+}
+
+static void
+more_vfs_of_others_are_accepted(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 "\n"
+             "vf " VF1 "\n"
+             "vf " VF2 "\n"
+             "policy a pf=" PF "#0 num-vfs=1 eswitch-mode=switchdev");
+    expect_plan(b, "");
+    expect_state(b, PF, "ready", "");
+}
+
+static void
+count_stays_while_a_device_is_in_use(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 "\n"
+             "vdpa " VF0 "\n"
+             "holder vdpa:" VF0 " 4242 qemu-system-x86\n"
+             "record pf " PF " numvfs=0\n"
+             "record dev " VF0 " a vdpa:" VF0 "\n"
+             "policy a pf=" PF " num-vfs=2 vdpa-type=vhost\n"
+             "key vdpa-attach none");
+    expect_plan(b, "");
+    expect_state(b, PF, "blocked", "in use by pid 4242 (qemu-system-x86)");
+}
+
+static void
+count_stays_while_a_netdev_is_away(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 "\n"
+             "vdpa " VF0 " driver=virtio_vdpa away\n"
+             "record pf " PF " numvfs=0\n"
+             "record dev " VF0 " a vdpa:" VF0 "\n"
+             "policy a pf=" PF " num-vfs=2 vdpa-type=virtio\n"
+             "key vdpa-attach none");
+    expect_plan(b, "");
+    expect_state(b, PF, "blocked", "in another network namespace");
+}
+
+static void
+count_stays_while_another_program_has_a_device(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 "\n"
+             "vdpa " VF0 " name=theirs\n"
+             "record pf " PF " numvfs=0\n"
+             "policy a pf=" PF " num-vfs=2\n");
+    expect_plan(b, "");
+    expect_state(b, PF, "blocked", "theirs was made by another program");
+}
+
+static void
+mode_stays_while_a_device_is_in_use(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " tc=on\n"
+             "vf " VF0 "\n"
+             "vdpa " VF0 "\n"
+             "holder vdpa:" VF0 " 4242 qemu-system-x86\n"
+             "record pf " PF " numvfs=0\n"
+             "record dev " VF0 " a vdpa:" VF0 "\n"
+             "policy a pf=" PF " num-vfs=1 vdpa-type=vhost");
+    expect_plan(b, "");
+    expect_state(b, PF, "blocked", "in use by pid 4242 (qemu-system-x86)");
+}
+
+static void
+mode_of_vfs_of_others_changes(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "vf " VF0 "\n"
+             "policy a pf=" PF " num-vfs=1 vdpa-type=vhost");
+    b->show_records = true;
+    expect_plan(b, "record policy a\n"
+                   "record mode " PF " 0\n"
+                   "eswitch-mode " PF " switchdev\n");
+}
+
+static unsigned int
+count_steps(const struct wb *b, const char *action)
+{
+    unsigned int n = 0;
+
+    for (size_t i = 0; i < b->plan->n; i++) {
+        const struct vdpad_step *s = &b->plan->steps[i];
+
+        n += !strcmp(vdpad_step_action(s), action) && !s->deferred
+             && !s->in_flight;
+    }
+    return n;
+}
+
+/* Plans and acts for a day; returns how often numvfs was changed. */
+static unsigned int
+run_a_day(struct wb *b)
+{
+    int64_t end_ns = b->now_ns + 86400 * WB_SEC;
+    unsigned int n = 0;
+
+    while (b->now_ns < end_ns) {
+        wb_plan(b);
+        n += count_steps(b, "numvfs");
+        if (!wb_apply_plan(b)) {
+            if (b->plan->next_ns == INT64_MAX) {
+                break;
+            }
+            b->now_ns = b->plan->next_ns;
+        }
+        assert_true(n < 100);
+    }
+    return n;
+}
+
+static void
+driver_wants_vfs_first(void **state)
+{
+    struct wb *b = *state;
+
+    b->order = WB_VFS_FIRST;
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF " num-vfs=2 vdpa-type=vhost");
+    assert_int_equal(run_a_day(b), 1);
+    expect_plan(b, "");
+    expect_state(b, VF1, "ready", "");
+}
+
+static void
+driver_wants_mode_first(void **state)
+{
+    struct wb *b = *state;
+
+    b->order = WB_MODE_FIRST;
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF " num-vfs=2 vdpa-type=vhost");
+    assert_int_equal(run_a_day(b), 3);
+    expect_plan(b, "");
+    expect_state(b, VF1, "ready", "");
+    wb_plan(b);
+    given(b, "policy a");
+    wb_converge(b, 20);
+    assert_int_equal(b->record->n_pfs, 0);
+}
+
+static void
+vfs_of_others_survive_a_mode_that_fails(void **state)
+{
+    struct wb *b = *state;
+
+    b->order = WB_MODE_FIRST;
+    given(b, "pf " PF "\n"
+             "vf " VF0 "\n"
+             "policy a pf=" PF " num-vfs=1 vdpa-type=vhost");
+    assert_int_equal(run_a_day(b), 0);
+    b->now_ns -= 2 * WB_SEC;
+    wb_plan(b);
+    expect_state(b, PF, "failed", "not supported");
+}
+
+static void
+external_pf_is_left_alone(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF " externally-managed=true vdpa-type=vhost");
+    expect_plan(b, "");
+    expect_state(b, PF, "waiting", "has no VFs yet");
+    given(b, "vf " VF0);
+    expect_plan(b, "");
+    expect_state(b, PF, "waiting", "whoever manages it must set switchdev");
+    expect_state(b, VF0, "waiting", "switchdev");
+}
+
+static void
+external_pf_gets_devices(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev\n"
+             "vf " VF0 "\n"
+             "policy a pf=" PF " externally-managed=true vdpa-type=vhost");
+    wb_converge(b, 8);
+    expect_state(b, VF0, "ready", "");
+    given(b, "policy a");
+    wb_converge(b, 8);
+    assert_int_equal(wb_pf(b, PF)->pci->numvfs, 1);
+    assert_int_equal(wb_pf(b, PF)->eswitch->mode, VDPAD_ESWITCH_SWITCHDEV);
+    assert_int_equal(b->record->n_pfs + b->record->n_devs, 0);
+}
+
+static void
+too_many_vfs(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " totalvfs=4\n"
+             "pf " PF2 " mode=switchdev tc=on\n"
+             "policy a pf=" PF " num-vfs=5 vdpa-type=vhost\n"
+             "policy b pf=" PF2 " num-vfs=1 eswitch-mode=switchdev");
+    expect_plan(b, "numvfs " PF2 " 1\n");
+    expect_problem(b, "vdpa-policy-a", "at most 4 VFs");
+    expect_state(b, PF, "foreign", "");
+}
+
+static void
+missing_pf(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "policy a pf=" PF " pf=" PF2 " num-vfs=1 "
+             "eswitch-mode=switchdev");
+    expect_plan(b, "numvfs " PF " 1\n");
+    expect_problem(b, "vdpa-policy-a", "no SR-IOV physical function " PF2);
+}
+
+static void
+no_pf_of_that_vendor(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a vendor=15b3 device-id=1021 num-vfs=1");
+    expect_plan(b, "");
+    expect_problem(b, "vdpa-policy-a", "vendor 15b3, device 1021");
+    given(b, "policy a vendor=15b3 device-id=101d num-vfs=1 ");
+    expect_plan(b, "numvfs " PF " 1\n");
+    expect_no_problems(b);
+}
+
+static void
+pf_by_netdev(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " uplink=ens1f0np0\n"
+             "policy a pf=ens1f0np0#1 num-vfs=2 vdpa-type=vhost");
+    wb_converge(b, 10);
+    assert_int_equal(b->world->n_devs, 1);
+    expect_state(b, VF1, "ready", "");
+}
+
+static void
+first_priority_wins(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF "#0-1 num-vfs=2 vdpa-type=vhost "
+             "priority=20\n"
+             "policy b pf=" PF "#1-2 num-vfs=3 vdpa-type=virtio "
+             "priority=10");
+    wb_converge(b, 10);
+    expect_no_problems(b);
+    assert_int_equal(wb_pf(b, PF)->pci->numvfs, 3);
+    assert_string_equal(wb_dev(b, VF0)->policy_name, "a");
+    assert_string_equal(wb_dev(b, VF1)->policy_name, "b");
+    assert_string_equal(wb_dev(b, VF1)->vbus->driver, "virtio_vdpa");
+    assert_string_equal(wb_dev(b, VF2)->policy_name, "b");
+}
+
+/* The parser cannot see that a name and an address are one PF. */
+static void
+overlap_under_two_names(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " uplink=ens1\n"
+             "policy a pf=" PF "#0-1 num-vfs=2 vdpa-type=vhost\n"
+             "policy b pf=ens1#1 num-vfs=2 vdpa-type=virtio");
+    wb_converge(b, 10);
+    expect_problem(b, "vdpa-policy-b", "VF 1 of " PF " is also in policy a");
+    expect_state(b, VF1, "ready", "");
+    assert_string_equal(wb_dev(b, VF1)->vbus->driver, "vhost_vdpa");
+}
+
+static void
+counts_that_contradict_under_two_names(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on uplink=ens1\n"
+             "policy a pf=" PF "#0 num-vfs=2 eswitch-mode=switchdev\n"
+             "policy b pf=ens1#1 num-vfs=4 eswitch-mode=switchdev");
+    expect_plan(b, "numvfs " PF " 2\n");
+    expect_problem(b, "vdpa-policy-b", "wants num-vfs=2");
+}
+
+static void
+no_eswitch(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=-\n"
+             "vf " VF0 "\n"
+             "policy a pf=" PF " num-vfs=1 vdpa-type=vhost");
+    expect_plan(b, "");
+    expect_state(b, PF, "blocked", "offers no e-switch");
+}
+
+static void
+policy_without_count(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF " vdpa-type=vhost");
+    expect_plan(b, "");
+    expect_state(b, PF, "blocked", "num-vfs=N");
+}
+
+static void
+vfio_policy(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF "#0 num-vfs=2 device-type=vfio-pci");
+    expect_plan(b, "numvfs " PF " 2\n");
+    wb_apply_plan(b);
+    expect_plan(b, "vf-probe " VF0 " vfio-pci\n");
+    wb_apply_plan(b);
+    expect_plan(b, "");
+    expect_state(b, PF, "ready", "");
+    assert_int_equal(b->world->n_devs, 0);
+}
+
+/* ... but a policy that wants a vDPA device on it has the last word. */
+static void
+vfio_under_a_vdpa_policy(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " driver=vfio-pci\n"
+             "record pf " PF " numvfs=0\n"
+             "policy a pf=" PF " num-vfs=1 vdpa-type=vhost");
+    expect_plan(b, "vf-probe " VF0 "\n");
+}
+
+static void
+unbound_vfs_of_others_are_left_alone(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " driver=-\n"
+             "vf " VF1 " driver=-\n"
+             "policy a pf=" PF "#0 eswitch-mode=switchdev");
+    expect_plan(b, "vf-probe " VF0 "\n");
+}
+
+static void
+one_vf_that_fails_is_alone(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " driver=-\n"
+             "vf " VF1 " up\n"
+             "failed vf-probe " VF0 " 3 5 10\n"
+             "policy a pf=" PF " vdpa-type=vhost");
+    expect_plan(b, "vf-probe " VF0 " (deferred)\n"
+                   "vdpa-add vdpa:" VF1 " pci/" VF1 "\n"
+                   "vdpa-bind vdpa:" VF1 " vhost_vdpa\n");
+    expect_state(b, PF, "ready", "");
+    expect_state(b, VF0, "failed", "Input/output error");
+}
+
+static void
+autoprobe_that_was_off_stays_off(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " autoprobe=0\n"
+             "policy a pf=" PF " num-vfs=1 vdpa-type=vhost");
+    expect_plan(b, "numvfs " PF " 1\n");
+    wb_converge(b, 10);
+    assert_int_equal(wb_pf(b, PF)->pci->autoprobe, 0);
+    expect_state(b, VF0, "ready", "");
+}
+
+static void
+uplink_mtu_is_only_raised(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on mtu=9216\n"
+             "pf " PF2 " mode=switchdev tc=on\n"
+             "policy a pf=" PF " pf=" PF2 " num-vfs=1 vdpa-type=vhost "
+             "mtu=9000");
+    wb_converge(b, 10);
+    assert_int_equal(wb_find_link(b, "up65")->mtu, 9216);
+    assert_int_equal(wb_find_link(b, "up66")->mtu, 9000);
+    assert_int_equal(wb_find_link(b, "r65v0")->mtu, 9000);
+}
+
+static void
+in_flight_is_not_repeated(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "flying numvfs " PF "\n"
+             "flying autoprobe " PF "\n"
+             "policy a pf=" PF " num-vfs=2 vdpa-type=vhost");
+    expect_plan(b, "autoprobe " PF " 0 (in flight)\n"
+                   "numvfs " PF " 2 (in flight)\n");
+    assert_int_equal(b->plan->n_due, 0);
+    expect_state(b, PF, "applying", "after the e-switch");
+}
+
+static void
+stuck_step_blocks(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "stuck numvfs " PF " pid 99 does not let go\n"
+             "policy a pf=" PF " num-vfs=2");
+    expect_plan(b, "numvfs " PF " 2 (in flight)\n");
+    expect_state(b, PF, "blocked", "pid 99 does not let go");
+}
+
+static void
+failed_step_is_due_later(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "failed numvfs " PF " 1 12 1\n"
+             "policy a pf=" PF " num-vfs=2");
+    expect_plan(b, "numvfs " PF " 2 (deferred)\n");
+    expect_state(b, PF, "failed", "Cannot allocate memory (attempt 1");
+    assert_true(b->plan->next_ns == b->now_ns + WB_SEC);
+    b->now_ns = b->plan->next_ns;
+    expect_plan(b, "numvfs " PF " 2\n");
+    assert_true(b->plan->next_ns == INT64_MAX);
+}
+
+int
+main(void)
+{
+#define TEST(FUNCTION) \
+    cmocka_unit_test_setup_teardown(FUNCTION, wb_set_up, wb_tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(count_of_ours_changes),
+        TEST(count_of_others_is_not_raised),
+        TEST(more_vfs_of_others_are_accepted),
+        TEST(count_stays_while_a_device_is_in_use),
+        TEST(count_stays_while_a_netdev_is_away),
+        TEST(count_stays_while_another_program_has_a_device),
+        TEST(mode_stays_while_a_device_is_in_use),
+        TEST(mode_of_vfs_of_others_changes),
+        TEST(driver_wants_vfs_first),
+        TEST(driver_wants_mode_first),
+        TEST(vfs_of_others_survive_a_mode_that_fails),
+        TEST(external_pf_is_left_alone),
+        TEST(external_pf_gets_devices),
+        TEST(too_many_vfs),
+        TEST(missing_pf),
+        TEST(no_pf_of_that_vendor),
+        TEST(pf_by_netdev),
+        TEST(first_priority_wins),
+        TEST(overlap_under_two_names),
+        TEST(counts_that_contradict_under_two_names),
+        TEST(no_eswitch),
+        TEST(policy_without_count),
+        TEST(vfio_policy),
+        TEST(vfio_under_a_vdpa_policy),
+        TEST(unbound_vfs_of_others_are_left_alone),
+        TEST(one_vf_that_fails_is_alone),
+        TEST(autoprobe_that_was_off_stays_off),
+        TEST(uplink_mtu_is_only_raised),
+        TEST(in_flight_is_not_repeated),
+        TEST(stuck_step_blocks),
+        TEST(failed_step_is_due_later),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -25,6 +25,9 @@
  * for that, it is looked at. */
 #define HOLDER_POLL_NS (5 * SEC_NS)
 
+/* What tells who uses a device. */
+#define HOLDER_CLASSES (1u << VDPAD_HOLDER | 1u << VDPAD_VBUS)
+
 /* New pictures wait this long for others that are on their way. */
 #define ADOPT_NS (200 * MS_NS)
 
@@ -56,6 +59,7 @@ struct vdpad_ctl {
     struct vdpad_reporter *reporter;
 
     uint64_t db_serial;
+    uint64_t keys_hash;         /* Of our keys in it. */
     bool db_connected;
     struct vdpad_config *config;
     struct vdpad_world *world;
@@ -183,6 +187,30 @@ vdpad_ctl_free(struct vdpad_ctl *ctl)
     free(ctl);
 }
 
+/* Whether our keys differ from those of the last call. */
+static bool
+take_keys(struct vdpad_ctl *ctl, const struct vdpad_map *external_ids)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325);      /* FNV-1a. */
+
+    for (size_t i = 0; i < external_ids->n; i++) {
+        const struct vdpad_kv *kv = &external_ids->kv[i];
+
+        for (int part = 0; !strncmp(kv->key, "vdpa-", 5) && part < 2;
+             part++) {
+            for (const char *p = part ? kv->value : kv->key; *p; p++) {
+                h = (h ^ (uint8_t) *p) * UINT64_C(0x100000001b3);
+            }
+            h = (h ^ 0xff) * UINT64_C(0x100000001b3);
+        }
+    }
+
+    bool changed = h != ctl->keys_hash;
+
+    ctl->keys_hash = h;
+    return changed;
+}
+
 /* Takes over a new snapshot.  The world borrows from the former one, which is
  * gone: true means it must be rebuilt in this very turn. */
 static bool
@@ -204,6 +232,11 @@ take_snapshot(struct vdpad_ctl *ctl)
         ctl->db_serial = db->serial;
         ctl->config = vdpad_config_parse(&db->external_ids);
         vdpad_report_config(ctl->history, old, ctl->config);
+        if (take_keys(ctl, &db->external_ids)) {
+            /* Another intent may take something away: who uses it counts
+             * from now on. */
+            vdpad_observer_invalidate(ctl->observer, HOLDER_CLASSES);
+        }
 
         /* The old world borrows from the old configuration and snapshot:
          * nothing may look at it any more. */
@@ -253,8 +286,7 @@ run_timers(struct vdpad_ctl *ctl)
     }
     if (ctl->holder_ns && ctl->now_ns >= ctl->holder_ns) {
         ctl->holder_ns = 0;
-        vdpad_observer_invalidate(ctl->observer, 1u << VDPAD_HOLDER
-                                                 | 1u << VDPAD_VBUS);
+        vdpad_observer_invalidate(ctl->observer, HOLDER_CLASSES);
     }
 }
 
@@ -390,6 +422,9 @@ vdpad_ctl_run(struct vdpad_ctl *ctl, int64_t now_ns)
             vdpad_memory_prune(ctl->memory, is_planned, ctl->plan);
         }
         execute(ctl);
+        if (ctl->plan->wants_holders) {
+            vdpad_observer_invalidate(ctl->observer, HOLDER_CLASSES);
+        }
         if (anybody_blocked(ctl->world)) {
             ctl->holder_ns = ctl->holder_ns ? ctl->holder_ns
                                             : now_ns + HOLDER_POLL_NS;
@@ -483,6 +518,7 @@ void
 vdpad_ctl_reconcile(struct vdpad_ctl *ctl)
 {
     vdpad_memory_retry_all(ctl->memory);
+    ctl->record_retry_ns = 0;
     ctl->replan = true;
 }
 

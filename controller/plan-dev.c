@@ -9,6 +9,10 @@
 #include "plan-internal.h"
 #include "util.h"
 
+/* Feature bits of virtio_net (virtio 1.2, 5.1.3). */
+#define F_MAC 5
+#define F_MQ 22
+
 static uint32_t
 lane_of(const struct vdpad_dev *dev)
 {
@@ -23,17 +27,18 @@ bus_driver(const struct vdpad_dev *dev)
                                                   : "vhost_vdpa";
 }
 
-static void
+static enum vdpad_ask
 ask(struct vdpad_planner *p, struct vdpad_dev *dev, uint32_t lane,
     const struct vdpad_act *act, const char *reason)
 {
     char text[VDPAD_REASON_SIZE];
+    enum vdpad_ask outcome = vdpad_ask_act(p, lane, act, text, "%s", reason);
 
-    vdpad_fold(&dev->state, dev->reason,
-               vdpad_ask_act(p, lane, act, text, "%s", reason),
+    vdpad_fold(&dev->state, dev->reason, outcome,
                dev->intent == VDPAD_INTENT_REMOVE ? VDPAD_STATE_REMOVING
                                                   : VDPAD_STATE_APPLYING,
                text);
+    return outcome;
 }
 
 static void
@@ -131,10 +136,15 @@ need_modules(struct vdpad_planner *p, struct vdpad_dev *dev)
 
 /* Whether the device may be changed in a way that its user would notice. */
 static bool
-is_free(struct vdpad_dev *dev, const char *change)
+is_free(struct vdpad_planner *p, struct vdpad_dev *dev, const char *change)
 {
     char use[VDPAD_REASON_SIZE];
 
+    if (!vdpad_ask_holders(p)) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_APPLYING,
+                         "%.200s; who uses it is looked at first", change);
+        return false;
+    }
     if (vdpad_dev_in_use(dev, use)) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                          "%.160s, which must wait: %.120s", change, use);
@@ -176,7 +186,9 @@ plan_create(struct vdpad_planner *p, struct vdpad_dev *dev)
     act.max_vqp = (uint16_t) dev->max_vqp;
     vdpad_text(reason, sizeof reason, "policy %.100s wants a vDPA device on "
                "VF %s", dev->policy->name, dev->vf->bdf);
-    ask(p, dev, lane_of(dev), &act, reason);
+    if (ask(p, dev, lane_of(dev), &act, reason) != VDPAD_ASK_DUE) {
+        return;
+    }
 
     /* In the same batch, so that 254 devices need no second round; without
      * the device it fails and is forgotten. */
@@ -184,6 +196,14 @@ plan_create(struct vdpad_planner *p, struct vdpad_dev *dev)
                dev->policy->name, bus_driver(dev));
     ask_named(p, dev, lane_of(dev), VDPAD_ACT_VDPA_BIND, bus_driver(dev),
               reason);
+}
+
+/* Whether a device without 'feature' (a virtio feature bit) would have it if
+ * it were made with a value for it: then its absence is an answer, too. */
+static bool
+could_have(const struct vdpad_dev *dev, unsigned int feature)
+{
+    return dev->mgmtdev && dev->mgmtdev->features & UINT64_C(1) << feature;
 }
 
 /* What of an existing device differs from what is wanted and can only be
@@ -205,6 +225,15 @@ find_difference(const struct vdpad_dev *dev, char text[VDPAD_REASON_SIZE])
                && v->max_vqp != dev->max_vqp) {
         vdpad_text(text, VDPAD_REASON_SIZE, "max-vqp is %u, wanted %d",
                    v->max_vqp, dev->max_vqp);
+    } else if (dev->max_vqp > 1 && !v->has_max_vqp
+               && could_have(dev, F_MQ)) {
+        /* The kernel tells no number for a single pair. */
+        vdpad_text(text, VDPAD_REASON_SIZE, "max-vqp is 1, wanted %d",
+                   dev->max_vqp);
+    } else if (dev->want_mac && !v->has_mac
+               && could_have(dev, F_MAC)) {
+        vdpad_text(text, VDPAD_REASON_SIZE, "it has no MAC address, and one "
+                   "is wanted");
     }
 }
 
@@ -228,7 +257,7 @@ plan_replace(struct vdpad_planner *p, struct vdpad_dev *dev,
                          "%s, and another program made the device: `vdpa dev "
                          "del %s` lets it be made anew", difference,
                          dev->name);
-    } else if (is_free(dev, difference)) {
+    } else if (is_free(p, dev, difference)) {
         vdpad_text(reason, sizeof reason, "%.200s: made anew", difference);
         ask_named(p, dev, lane_of(dev), VDPAD_ACT_VDPA_DEL, "", reason);
     }
@@ -242,7 +271,7 @@ plan_mac(struct vdpad_planner *p, struct vdpad_dev *dev)
     struct vdpad_act act = { .kind = VDPAD_ACT_VDPA_SET_MAC,
                              .has_mac = true };
 
-    if (!is_free(dev, "another MAC address is wanted")) {
+    if (!is_free(p, dev, "another MAC address is wanted")) {
         return;
     }
     if (failed && failed->failures) {
@@ -286,7 +315,7 @@ plan_existing(struct vdpad_planner *p, struct vdpad_dev *dev)
         vdpad_text(text, sizeof text, "driver is %s, policy %.60s wants %s",
                    dev->vbus->driver[0] ? dev->vbus->driver : "(none)",
                    dev->policy->name, driver);
-        if (is_free(dev, text)) {
+        if (is_free(p, dev, text)) {
             ask_named(p, dev, lane_of(dev), VDPAD_ACT_VDPA_BIND, driver,
                       text);
         }
@@ -454,6 +483,9 @@ vdpad_plan_removal(struct vdpad_planner *p, struct vdpad_dev *dev)
     }
     vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_REMOVING,
                      "no policy wants it");
+    if (!forced && !vdpad_ask_holders(p)) {
+        return;
+    }
     if (!forced && vdpad_dev_in_use(dev, use)) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                          "to be removed, but %.120s; stop it, or `teardown "

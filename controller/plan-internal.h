@@ -48,6 +48,11 @@ enum vdpad_ask vdpad_ask_db(struct vdpad_planner *,
                             const char *reason, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Whether it is known by now who uses what.  If not, the plan asks for it: no
+ * event tells when a device is opened, so that a picture of holders is worth
+ * nothing for a decision once it has aged. */
+bool vdpad_ask_holders(struct vdpad_planner *);
+
 /* Adds a change of the record. */
 void vdpad_ask_rec(struct vdpad_planner *, enum vdpad_rec_kind kind,
                    const char *object, const char *word, const char *name,

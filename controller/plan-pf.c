@@ -72,6 +72,40 @@ is_needed(const struct vdpad_planner *p, const struct vdpad_pf *pf,
     return false;
 }
 
+/* Whether it is known by now who uses the devices of 'pf'; if not, that goes
+ * into its state. */
+static bool
+are_users_known(struct vdpad_planner *p, struct vdpad_pf *pf,
+                enum vdpad_state working)
+{
+    for (size_t i = 0; i < p->world->n_devs; i++) {
+        const struct vdpad_dev *dev = &p->world->devs[i];
+
+        if (dev->pf == pf && (dev->vbus || dev->vdpa)
+            && !vdpad_ask_holders(p)) {
+            vdpad_fold_state(&pf->state, pf->reason, working,
+                             "who uses its vDPA devices is looked at first");
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A device of 'pf' that is to be removed by itself, port and all, before its
+ * VF goes. */
+static const struct vdpad_dev *
+find_removal(const struct vdpad_planner *p, const struct vdpad_pf *pf)
+{
+    for (size_t i = 0; i < p->world->n_devs; i++) {
+        const struct vdpad_dev *dev = &p->world->devs[i];
+
+        if (dev->pf == pf && dev->intent == VDPAD_INTENT_REMOVE) {
+            return dev;
+        }
+    }
+    return NULL;
+}
+
 /* Drivers differ in whether they take a mode change with VFs or without.
  * These errors say "not in this order"; others would not go away by it. */
 static bool
@@ -160,10 +194,16 @@ plan_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf)
                          "%s; another program made them: set numvfs to 0 "
                          "when nothing needs them, or add "
                          "externally-managed=true", reason);
+    } else if (!are_users_known(p, pf, VDPAD_STATE_APPLYING)) {
+        return;
     } else if (is_needed(p, pf, text)) {
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
                          "%.200s; the kernel wants all VFs removed first and "
                          "%.100s", reason, text);
+    } else if (find_removal(p, pf)) {
+        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_APPLYING,
+                         "%.200s; waits for the removal of %.60s", reason,
+                         find_removal(p, pf)->name);
     } else {
         /* The kernel refuses to go from one number to another
          * (sriov_numvfs_store(), drivers/pci/iov.c of 6.12). */
@@ -177,7 +217,8 @@ plan_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
     char text[VDPAD_REASON_SIZE];
     bool ours = pf->record && pf->record->numvfs == 0;
 
-    if (is_mode_right(pf)) {
+    if (is_mode_right(pf)
+        || !are_users_known(p, pf, VDPAD_STATE_APPLYING)) {
         return;
     }
     if (pf->pci->numvfs > 0 && is_mode_first(p, pf) && ours
@@ -342,6 +383,10 @@ plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
                              "waits for the removal of %s", dev->name);
             return;
         }
+    }
+    if ((mode_left || vfs_left)
+        && !are_users_known(p, pf, VDPAD_STATE_REMOVING)) {
+        return;
     }
     if ((mode_left || vfs_left) && is_needed(p, pf, text)) {
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,

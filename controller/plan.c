@@ -12,6 +12,9 @@
 
 #define BIT(CLASS) (1u << (CLASS))
 
+/* A picture of holders decides nothing when it is older. */
+#define HOLDERS_AGE_NS INT64_C(2000000000)
+
 /* The pictures that a step depends on must be fresh when it is decided on. */
 static unsigned int
 needed_classes(enum vdpad_act_kind kind)
@@ -221,6 +224,20 @@ vdpad_ask_db(struct vdpad_planner *p, const struct vdpad_dbop *op,
     }
     FORMAT_REASON(step, reason);
     return judge(p, step, text);
+}
+
+bool
+vdpad_ask_holders(struct vdpad_planner *p)
+{
+    const struct vdpad_observed *o = p->world->observed;
+    const struct vdpad_observed_class *c = &o->class_[VDPAD_HOLDER];
+
+    if (c->fresh && p->now_ns - c->at_ns < HOLDERS_AGE_NS
+        && o->class_[VDPAD_VBUS].fresh) {
+        return true;
+    }
+    p->plan->wants_holders = true;
+    return false;
 }
 
 void

@@ -60,6 +60,9 @@ struct vdpad_plan {
                                      * neither deferred nor in flight. */
     int64_t next_ns;                /* When the first deferred one is due;
                                      * INT64_MAX: none. */
+    bool wants_holders;             /* Something would be taken away if nobody
+                                     * uses it, and who does is to be looked
+                                     * at first. */
     void *arena;                    /* Owns the strings. */
 };
 

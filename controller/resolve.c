@@ -236,6 +236,10 @@ vdpad_resolve_vf(const struct vdpad_resolver *r, const struct vdpad_pf *pf,
 {
     const struct vdpad_config *c = r->world->config;
 
+    if (pf->want_numvfs >= 0 && index >= pf->want_numvfs && pf->record
+        && pf->record->numvfs == 0) {
+        return NULL;            /* We made it, and it is one too many. */
+    }
     for (size_t i = 0; i < c->n_policies; i++) {
         if (applies(r, i) && covers(r->world, &c->policies[i], pf, index)) {
             return &c->policies[i];

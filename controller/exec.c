@@ -21,6 +21,7 @@ struct vdpad_exec {
     char *path;
     struct vdpad_history *history;
     struct vdpad_exec_figures figures;
+    struct batch *batches;      /* Under way. */
     bool ended, unsaved;
 
     size_t n_db_keys;           /* Of the transaction under way. */
@@ -31,6 +32,7 @@ struct vdpad_exec {
 /* Counts down the steps of a batch. */
 struct batch {
     struct vdpad_exec *exec;
+    struct batch *next;         /* In exec->batches. */
     size_t left;
 };
 
@@ -56,6 +58,13 @@ void
 vdpad_exec_free(struct vdpad_exec *x)
 {
     if (x) {
+        /* The kernel port is not run again: no callback asks for them. */
+        while (x->batches) {
+            struct batch *batch = x->batches;
+
+            x->batches = batch->next;
+            free(batch);
+        }
         free(x->path);
         free(x->db_keys);
         free(x);
@@ -179,6 +188,12 @@ on_done(void *aux, const struct vdpad_act *act, int error,
         vdpad_log(VDPAD_LOG_WARN, "%s: %s: %s", act->object, name, text);
     }
     if (!--batch->left) {
+        struct batch **at = &x->batches;
+
+        while (*at != batch) {
+            at = &(*at)->next;
+        }
+        *at = batch->next;
         x->figures.n_batches--;
         free(batch);
     }
@@ -211,6 +226,8 @@ submit_lane(struct vdpad_exec *x, const struct vdpad_plan *plan,
     }
     batch->exec = x;
     batch->left = n;
+    batch->next = x->batches;
+    x->batches = batch;
     x->figures.n_batches++;
 
     int error = x->kernel->ops->submit(x->kernel, acts, n, on_done, batch);

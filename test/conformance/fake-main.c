@@ -40,7 +40,7 @@ begin(struct kc_env *env)
     sim(env)->rep_delay_ns = 20 * MS;
     assert_int_equal(sim_add_pf(sim(env), PF, env->totalvfs, env->uplink),
                      0);
-    for (int i = 0; i < SIM_MODULES; i++) {
+    for (int i = 0; vdpad_module_names[i]; i++) {
         if (strstr(vdpad_module_names[i], "vdpa")) {
             sim_set_module(sim(env), vdpad_module_names[i],
                            VDPAD_MODULE_LOADED);

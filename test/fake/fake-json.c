@@ -111,7 +111,7 @@ fake_kernel_dump(struct vdpad_kernel *kernel)
             json_array_append_new(vdpas, vdpa_json(sim, &sim->vdpas[i]));
         }
     }
-    for (int i = 0; i < SIM_MODULES; i++) {
+    for (int i = 0; vdpad_module_names[i]; i++) {
         json_object_set_new(modules, vdpad_module_names[i],
                             json_string(states[sim->modules[i]]));
     }

@@ -13,6 +13,9 @@
 #define FLAVOUR_PCI_VF 4
 /* devlink port index of the uplink; those of VFs are index + 1. */
 #define UPLINK_PORT 65535u
+/* CSUM, GUEST_CSUM, MTU, MAC, HOST_TSO4, HOST_TSO6, MRG_RXBUF, STATUS,
+ * CTRL_VQ, MQ, CTRL_MAC_ADDR, VERSION_1, ACCESS_PLATFORM of virtio_net. */
+#define FEATURES UINT64_C(0x300c3982b)
 
 /* Appends 'row', whose size the class knows. */
 static void
@@ -28,7 +31,7 @@ put(struct vdpad_picture *p, const void *row)
 static void
 put_modules(const struct sim *sim, struct vdpad_picture *p)
 {
-    for (int i = 0; i < SIM_MODULES; i++) {
+    for (int i = 0; vdpad_module_names[i]; i++) {
         struct vdpad_module row = { .state = sim->modules[i] };
 
         sim_text(row.name, sizeof row.name, "%s", vdpad_module_names[i]);
@@ -201,7 +204,7 @@ put_mgmtdevs(const struct sim *sim, struct vdpad_picture *p)
     for (int i = 0; i < SIM_PFS * SIM_VFS; i++) {
         const struct sim_vf *vf = &sim->pfs[i / SIM_VFS].vfs[i % SIM_VFS];
         struct vdpad_mgmtdev row = {
-            .classes = 1u << 1, .features = UINT64_C(0x300030b83),
+            .classes = 1u << 1, .features = FEATURES,
             .max_vqs = sim->max_vqs,
         };
 
@@ -213,7 +216,7 @@ put_mgmtdevs(const struct sim *sim, struct vdpad_picture *p)
     }
     for (int i = 0; i < SIM_MGMTDEVS; i++) {
         struct vdpad_mgmtdev row = {
-            .classes = 1u << 1, .features = UINT64_C(0x300000028),
+            .classes = 1u << 1, .features = FEATURES,
             .max_vqs = 3,
         };
 

@@ -43,7 +43,7 @@ sim_init(struct sim *sim)
     sim->last_ifindex = 1;
     sim->last_chardev = sim->last_virtio = -1;
     sim->max_vqs = 17;
-    for (int i = 0; i < SIM_MODULES; i++) {
+    for (int i = 0; vdpad_module_names[i]; i++) {
         sim->modules[i] = VDPAD_MODULE_LOADABLE;
     }
     sim->modules[sim_module_index("mlx5_core")] = VDPAD_MODULE_LOADED;
@@ -52,7 +52,7 @@ sim_init(struct sim *sim)
 int
 sim_module_index(const char *name)
 {
-    for (int i = 0; i < SIM_MODULES; i++) {
+    for (int i = 0; vdpad_module_names[i]; i++) {
         if (!strcmp(vdpad_module_names[i], name)) {
             return i;
         }

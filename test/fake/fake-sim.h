@@ -21,7 +21,7 @@
 #define SIM_HOLDERS 64
 #define SIM_BLOCKS 8
 #define SIM_MGMTDEVS 2
-#define SIM_MODULES 9
+#define SIM_MODULES 16          /* At most. */
 
 /* sim_apply(): the caller sleeps in the kernel. */
 #define SIM_BLOCKED 1

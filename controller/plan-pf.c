@@ -114,14 +114,15 @@ is_order_error(int error)
     return error == -EOPNOTSUPP || error == -EINVAL || error == -EBUSY;
 }
 
-/* Attempts of a mode change alternate between both orders. */
+/* The second attempt is made the other way round, once: the VFs are not taken
+ * away again and again for a driver that wants neither. */
 static bool
 is_mode_first(const struct vdpad_planner *p, const struct vdpad_pf *pf)
 {
     const struct vdpad_memory_entry *e = vdpad_ask_memory(
         p, VDPAD_ACT_ESWITCH_MODE, pf->pci->bdf);
 
-    return e && e->failures % 2 == 1 && is_order_error(e->error.code);
+    return e && e->failures == 1 && is_order_error(e->error.code);
 }
 
 static bool

@@ -210,6 +210,22 @@ driver_wants_mode_first(void **state)
     assert_int_equal(b->record->n_pfs, 0);
 }
 
+/* Both orders are tried once; then the VFs are left alone. */
+static void
+driver_wants_neither(void **state)
+{
+    struct wb *b = *state;
+
+    b->order = WB_NO_MODE;
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF " num-vfs=2 vdpa-type=vhost");
+    assert_int_equal(run_a_day(b), 3);
+    b->now_ns -= 2 * WB_SEC;
+    wb_plan(b);
+    expect_state(b, PF, "failed", "not supported");
+    assert_int_equal(wb_pf(b, PF)->pci->numvfs, 2);
+}
+
 static void
 vfs_of_others_survive_a_mode_that_fails(void **state)
 {
@@ -523,6 +539,7 @@ main(void)
         TEST(mode_of_vfs_of_others_changes),
         TEST(driver_wants_vfs_first),
         TEST(driver_wants_mode_first),
+        TEST(driver_wants_neither),
         TEST(vfs_of_others_survive_a_mode_that_fails),
         TEST(external_pf_is_left_alone),
         TEST(external_pf_gets_devices),

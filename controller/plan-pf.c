@@ -68,6 +68,11 @@ is_needed(const struct vdpad_planner *p, const struct vdpad_pf *pf,
                        "program", dev->name);
             return true;
         }
+        if (dev->intent == VDPAD_INTENT_FREEZE) {
+            vdpad_text(text, VDPAD_REASON_SIZE, "%.100s is kept for policy "
+                       "%.100s", dev->name, dev->policy_name);
+            return true;
+        }
     }
     return false;
 }
@@ -438,8 +443,19 @@ void
 vdpad_plan_pf(struct vdpad_planner *p, struct vdpad_pf *pf)
 {
     if (!pf->managed) {
-        if (pf->record && !pf->frozen && p->world->db_connected) {
-            pf->state = VDPAD_STATE_READY;
+        if (!pf->record) {
+            return;
+        }
+        pf->state = VDPAD_STATE_READY;
+        if (pf->frozen) {
+            vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
+                             "it cannot be told whether a policy needs it; "
+                             "kept as it is");
+        } else if (!p->world->db_connected) {
+            vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_WAITING,
+                             "to be restored when the database is connected "
+                             "again");
+        } else {
             plan_restore(p, pf);
         }
         return;

@@ -113,6 +113,18 @@ check_pair(struct vdpad_resolver *r, size_t j, size_t i)
                 return;
             }
         }
+        if (a->eswitch_mode != VDPAD_ESWITCH_NONE
+            && b->eswitch_mode != VDPAD_ESWITCH_NONE
+            && a->eswitch_mode != b->eswitch_mode) {
+            vdpad_text(text, sizeof text, "policy %s with the same priority "
+                       "wants e-switch mode %s on %s; make them agree",
+                       a->name,
+                       a->eswitch_mode == VDPAD_ESWITCH_LEGACY ? "legacy"
+                                                               : "switchdev",
+                       pf->pci->bdf);
+            refuse(r, i, "eswitch-mode", text);
+            return;
+        }
         if (a->num_vfs >= 0 && b->num_vfs >= 0 && a->num_vfs != b->num_vfs) {
             vdpad_text(text, sizeof text, "policy %s with the same priority "
                        "wants num-vfs=%d on %s; make them agree", a->name,
@@ -159,6 +171,7 @@ check_host(struct vdpad_resolver *r, size_t i)
             found = names_pf(w, &policy->pfs[n], &w->pfs[p]);
         }
         if (!found) {
+            r->unsure[i] |= !policy->pfs[n].is_bdf;
             vdpad_world_problem(r->world, key, policy->pfs[n].name,
                                 "there is no SR-IOV physical function %s on "
                                 "this host; `pf/list` shows those there are",
@@ -270,7 +283,8 @@ vdpad_resolve_status(const struct vdpad_resolver *r, const char *name)
     for (size_t i = 0; i < c->n_policies; i++) {
         if (!strcmp(c->policies[i].name, name)) {
             return r->refused[i] ? VDPAD_POLICY_REFUSED
-                                 : VDPAD_POLICY_APPLIED;
+                   : r->unsure[i] ? VDPAD_POLICY_UNSURE
+                   : VDPAD_POLICY_APPLIED;
         }
     }
     vdpad_text(key, sizeof key, VDPAD_KEY_POLICY "%s", name);

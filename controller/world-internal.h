@@ -15,6 +15,8 @@ enum vdpad_policy_status {
     VDPAD_POLICY_APPLIED,
     VDPAD_POLICY_SUSPENDED,
     VDPAD_POLICY_REFUSED,   /* Its key stands, but cannot be applied. */
+    VDPAD_POLICY_UNSURE,    /* A netdev that it names cannot be found: which
+                             * PF it means is not known at present. */
     VDPAD_POLICY_GONE,      /* Its key was taken out of this database. */
     VDPAD_POLICY_LOST,      /* The database is another one, or none. */
 };
@@ -22,6 +24,7 @@ enum vdpad_policy_status {
 struct vdpad_resolver {
     struct vdpad_world *world;
     bool *refused;          /* Per policy of the configuration. */
+    bool *unsure;           /* Likewise. */
 };
 
 /* Decides which policies are refused in view of the host, adding a problem

@@ -197,23 +197,32 @@ static void
 set_intent(const struct vdpad_resolver *r, struct vdpad_dev *dev,
            const struct vdpad_policy *policy)
 {
-    dev->policy_name = dev->record ? dev->record->policy : NULL;
-    if (policy && policy->type != VDPAD_TYPE_NONE) {
-        dev->intent = VDPAD_INTENT_APPLY;
-        dev->policy = policy;
-        dev->policy_name = policy->name;
-    } else if (dev->record) {
+    bool kept = false;          /* For a policy that cannot be applied now. */
+    bool withdrawn = false;
+
+    if (dev->record) {
+        dev->policy_name = dev->record->policy;
         switch (vdpad_resolve_status(r, dev->record->policy)) {
         case VDPAD_POLICY_APPLIED:
         case VDPAD_POLICY_SUSPENDED:
         case VDPAD_POLICY_GONE:
-            dev->intent = VDPAD_INTENT_REMOVE;
+            withdrawn = true;
             break;
         case VDPAD_POLICY_REFUSED:
+        case VDPAD_POLICY_UNSURE:
+            kept = true;
+            break;
         case VDPAD_POLICY_LOST:
-            dev->intent = VDPAD_INTENT_FREEZE;
             break;
         }
+    }
+    if (policy && policy->type != VDPAD_TYPE_NONE
+        && (!kept || !strcmp(dev->record->policy, policy->name))) {
+        dev->intent = VDPAD_INTENT_APPLY;
+        dev->policy = policy;
+        dev->policy_name = policy->name;
+    } else if (dev->record) {
+        dev->intent = withdrawn ? VDPAD_INTENT_REMOVE : VDPAD_INTENT_FREEZE;
     }
 }
 
@@ -348,17 +357,32 @@ check_lost(const struct vdpad_resolver *r)
     }
 }
 
-/* Whether the record has a policy that must not be taken for withdrawn. */
+/* Whether 'name' is in the configuration: what it selects is known then. */
+static bool
+is_understood(const struct vdpad_config *c, const char *name)
+{
+    for (size_t i = 0; i < c->n_policies; i++) {
+        if (!strcmp(c->policies[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the record has a policy that must not be taken for withdrawn and of
+ * which nobody knows which PFs it means. */
 static bool
 any_frozen(const struct vdpad_resolver *r)
 {
     const struct vdpad_record *record = r->world->record;
 
     for (size_t i = 0; i < record->n_policies; i++) {
-        enum vdpad_policy_status status = vdpad_resolve_status(
-            r, record->policies[i].name);
+        const char *name = record->policies[i].name;
+        enum vdpad_policy_status status = vdpad_resolve_status(r, name);
 
-        if (status == VDPAD_POLICY_LOST || status == VDPAD_POLICY_REFUSED) {
+        if (status == VDPAD_POLICY_LOST || status == VDPAD_POLICY_UNSURE
+            || (status == VDPAD_POLICY_REFUSED
+                && !is_understood(r->world->config, name))) {
             return true;
         }
     }
@@ -375,6 +399,7 @@ vdpad_world_new(const struct vdpad_observed *observed,
     struct vdpad_resolver r = {
         .world = w,
         .refused = vdpad_xcalloc(config->n_policies, sizeof *r.refused),
+        .unsure = vdpad_xcalloc(config->n_policies, sizeof *r.unsure),
     };
     size_t allocated = 0;
 
@@ -403,6 +428,7 @@ vdpad_world_new(const struct vdpad_observed *observed,
         }
     }
     free(r.refused);
+    free(r.unsure);
     return w;
 }
 

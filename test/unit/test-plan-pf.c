@@ -287,6 +287,61 @@ too_many_vfs(void **state)
     expect_state(b, PF, "foreign", "");
 }
 
+/* What runs stays when its policy becomes impossible. */
+static void
+too_many_vfs_freeze_what_runs(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " totalvfs=4\n"
+             "policy a pf=" PF " num-vfs=2 vdpa-type=vhost");
+    wb_converge(b, 10);
+    given(b, "policy a pf=" PF " num-vfs=5 vdpa-type=vhost");
+    expect_plan(b, "");
+    expect_problem(b, "vdpa-policy-a", "at most 4 VFs");
+    expect_state(b, VF0, "blocked", "kept as it is");
+    expect_state(b, PF, "blocked", "kept as it is");
+}
+
+/* A policy that is refused does not hold up others elsewhere. */
+static void
+refused_policy_freezes_its_own_pf_only(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " totalvfs=4\n"
+             "pf " PF2 "\n"
+             "policy a pf=" PF2 " num-vfs=2 vdpa-type=vhost\n"
+             "policy b pf=" PF " num-vfs=5 vdpa-type=vhost");
+    wb_converge(b, 10);
+    given(b, "policy a");
+    wb_converge(b, 10);
+    assert_int_equal(wb_pf(b, PF2)->pci->numvfs, 0);
+    assert_int_equal(b->record->n_pfs, 0);
+}
+
+/* Another policy that has the same VFs does not take them over. */
+static void
+refused_policy_keeps_its_devices(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF " num-vfs=2 vdpa-type=vhost priority=10\n"
+             "policy b pf=" PF " num-vfs=1 vdpa-type=virtio priority=20");
+    wb_converge(b, 10);
+    given(b, "policy a pf=" PF " num-vfs=9 vdpa-type=vhost priority=10");
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked", "kept as it is");
+    expect_state(b, VF1, "blocked", "kept as it is");
+    expect_state(b, PF, "blocked", "is kept for policy a");
+
+    /* The new database of another host's twin: now b is all there is. */
+    given(b, "policy a\n"
+             "db other");
+    expect_plan(b, "vdpa-bind vdpa:" VF0 " virtio_vdpa\n");
+}
+
 static void
 missing_pf(void **state)
 {
@@ -323,6 +378,22 @@ pf_by_netdev(void **state)
     wb_converge(b, 10);
     assert_int_equal(b->world->n_devs, 1);
     expect_state(b, VF1, "ready", "");
+}
+
+/* A netdev that is renamed or away is no change of intent. */
+static void
+renamed_netdev_of_pf_freezes(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " uplink=ens1f0np0\n"
+             "policy a pf=ens1f0np0 num-vfs=2 vdpa-type=vhost");
+    wb_converge(b, 10);
+    memcpy(wb_find_link(b, "ens1f0np0")->name, "eth0\0", 5);
+    expect_plan(b, "");
+    expect_problem(b, "vdpa-policy-a", "no SR-IOV physical function ens1f0");
+    expect_state(b, VF0, "blocked", "kept as it is");
+    expect_state(b, PF, "blocked", "kept as it is");
 }
 
 static void
@@ -369,6 +440,18 @@ counts_that_contradict_under_two_names(void **state)
              "policy b pf=ens1#1 num-vfs=4 eswitch-mode=switchdev");
     expect_plan(b, "numvfs " PF " 2\n");
     expect_problem(b, "vdpa-policy-b", "wants num-vfs=2");
+}
+
+static void
+modes_that_contradict_under_two_names(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " uplink=ens1\n"
+             "policy a pf=" PF "#0 num-vfs=2 eswitch-mode=legacy\n"
+             "policy b pf=ens1#1 num-vfs=2 vdpa-type=vhost");
+    expect_plan(b, "numvfs " PF " 2\n");
+    expect_problem(b, "vdpa-policy-b", "e-switch mode legacy");
 }
 
 static void
@@ -544,12 +627,17 @@ main(void)
         TEST(external_pf_is_left_alone),
         TEST(external_pf_gets_devices),
         TEST(too_many_vfs),
+        TEST(too_many_vfs_freeze_what_runs),
+        TEST(refused_policy_freezes_its_own_pf_only),
+        TEST(refused_policy_keeps_its_devices),
         TEST(missing_pf),
         TEST(no_pf_of_that_vendor),
         TEST(pf_by_netdev),
+        TEST(renamed_netdev_of_pf_freezes),
         TEST(first_priority_wins),
         TEST(overlap_under_two_names),
         TEST(counts_that_contradict_under_two_names),
+        TEST(modes_that_contradict_under_two_names),
         TEST(no_eswitch),
         TEST(policy_without_count),
         TEST(vfio_policy),

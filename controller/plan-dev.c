@@ -432,7 +432,7 @@ vdpad_plan_dev(struct vdpad_planner *p, struct vdpad_dev *dev)
 
     /* A PF that is not as it should be does not make its devices worse; but
      * while it changes, nothing is built on it. */
-    bool settled = pf->state == VDPAD_STATE_READY
+    bool settled = pf->is_usable
                    || (dev->vbus && pf->state == VDPAD_STATE_BLOCKED);
 
     if (!settled || !check_vf(p, dev)) {

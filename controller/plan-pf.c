@@ -140,8 +140,17 @@ is_mode_right(const struct vdpad_pf *pf)
 static void
 ask_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
 {
+    const struct vdpad_observed_class *seen =
+        &p->world->observed->class_[VDPAD_ESWITCH];
     char reason[VDPAD_REASON_SIZE];
 
+    if (!pf->eswitch && !seen->fresh) {
+        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_WAITING,
+                         "its e-switch cannot be seen%s%s",
+                         seen->error ? ": " : " yet",
+                         seen->error ? seen->why.text : "");
+        return;
+    }
     if (!pf->eswitch || pf->eswitch->mode == VDPAD_ESWITCH_NONE) {
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
                          "driver %s offers no e-switch for %s: vDPA with "
@@ -273,11 +282,13 @@ plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
             vf->vf_index < pf->n_vf_policies ? pf->vf_policies[vf->vf_index]
                                              : NULL;
         bool vfio = policy && policy->device_type == VDPAD_DEV_VFIO;
+        bool vdpa = policy && policy->type != VDPAD_TYPE_NONE;
         bool is_vfio = !strcmp(vf->driver, "vfio-pci");
 
         /* What no policy covers is only bound if we made it, and what
-         * somebody gave to vfio-pci is left to him. */
-        if (vfio ? is_vfio : vf->driver[0] && !(is_vfio && ours)) {
+         * somebody gave to vfio-pci is left to him, unless it is to carry a
+         * vDPA device. */
+        if (vfio ? is_vfio : vf->driver[0] && !(is_vfio && ours && vdpa)) {
             continue;
         }
         if (!policy && !ours) {
@@ -475,9 +486,14 @@ vdpad_plan_pf(struct vdpad_planner *p, struct vdpad_pf *pf)
         }
         if (pf->state == VDPAD_STATE_READY) {
             plan_vfs(p, pf);
+            pf->is_usable = pf->state == VDPAD_STATE_READY;
             plan_uplink(p, pf);
+
+            /* Devices wait for the uplink, but not for ever. */
+            pf->is_usable &= pf->state != VDPAD_STATE_APPLYING;
         }
     } else {
         check_pf(pf);
+        pf->is_usable = pf->state == VDPAD_STATE_READY;
     }
 }

@@ -60,6 +60,8 @@ struct vdpad_pf {
     enum vdpad_state state;         /* Set by the planner; FOREIGN: not
                                      * managed. */
     char reason[VDPAD_REASON_SIZE]; /* "" when ready. */
+    bool is_usable;                 /* Set by the planner: its VFs can carry
+                                     * devices. */
 };
 
 struct vdpad_dev {

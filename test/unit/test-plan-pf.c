@@ -466,6 +466,20 @@ no_eswitch(void **state)
     expect_state(b, PF, "blocked", "offers no e-switch");
 }
 
+/* A class that cannot be observed proves nothing. */
+static void
+eswitch_cannot_be_seen(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "vf " VF0 "\n"
+             "unseen eswitch generic netlink is stuck\n"
+             "policy a pf=" PF " num-vfs=1 vdpa-type=vhost");
+    expect_plan(b, "");
+    expect_state(b, PF, "waiting", "generic netlink is stuck");
+}
+
 static void
 policy_without_count(void **state)
 {
@@ -491,6 +505,21 @@ vfio_policy(void **state)
     expect_plan(b, "");
     expect_state(b, PF, "ready", "");
     assert_int_equal(b->world->n_devs, 0);
+}
+
+/* Whoever gave a VF to vfio-pci has a guest in mind. */
+static void
+vfio_of_others_is_left_alone(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " driver=vfio-pci\n"
+             "vf " VF1 " driver=vfio-pci\n"
+             "record pf " PF " numvfs=0\n"
+             "policy a pf=" PF "#0 num-vfs=2 eswitch-mode=switchdev");
+    expect_plan(b, "");
+    expect_state(b, PF, "ready", "");
 }
 
 /* ... but a policy that wants a vDPA device on it has the last word. */
@@ -561,6 +590,23 @@ uplink_mtu_is_only_raised(void **state)
     assert_int_equal(wb_find_link(b, "up65")->mtu, 9216);
     assert_int_equal(wb_find_link(b, "up66")->mtu, 9000);
     assert_int_equal(wb_find_link(b, "r65v0")->mtu, 9000);
+}
+
+/* An uplink that does not obey is told of, and devices are made all the
+ * same. */
+static void
+uplink_that_fails_stops_nothing(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev\n"
+             "vf " VF0 " up\n"
+             "failed feature up65 2 95 4\n"
+             "policy a pf=" PF " num-vfs=1 vdpa-type=vhost");
+    expect_plan(b, "feature up65 on (deferred)\n"
+                   "vdpa-add vdpa:" VF0 " pci/" VF0 "\n"
+                   "vdpa-bind vdpa:" VF0 " vhost_vdpa\n");
+    expect_state(b, PF, "failed", "not supported (attempt 2");
 }
 
 static void
@@ -639,13 +685,16 @@ main(void)
         TEST(counts_that_contradict_under_two_names),
         TEST(modes_that_contradict_under_two_names),
         TEST(no_eswitch),
+        TEST(eswitch_cannot_be_seen),
         TEST(policy_without_count),
         TEST(vfio_policy),
+        TEST(vfio_of_others_is_left_alone),
         TEST(vfio_under_a_vdpa_policy),
         TEST(unbound_vfs_of_others_are_left_alone),
         TEST(one_vf_that_fails_is_alone),
         TEST(autoprobe_that_was_off_stays_off),
         TEST(uplink_mtu_is_only_raised),
+        TEST(uplink_that_fails_stops_nothing),
         TEST(in_flight_is_not_repeated),
         TEST(stuck_step_blocks),
         TEST(failed_step_is_due_later),

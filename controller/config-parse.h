@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files config*.c share: the text of one key cut into words, tables
- * of words, and the collection of refusals.  For them alone. */
+ * of words, and the collection of refusals.  The commands use its text helpers
+ * (near matches, printable text). */
 #ifndef VDPAD_CONFIG_PARSE_H
 #define VDPAD_CONFIG_PARSE_H 1
 

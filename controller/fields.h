@@ -80,6 +80,5 @@ const char *vdpad_module_state_name(int32_t state);
 /* Of enum devlink_port_flavour (linux/devlink.h): "pcivf", "physical", … */
 const char *vdpad_flavour_name(int32_t flavour);
 
-#define VDPAD_FLAVOUR_PCI_VF 4 /* Its value for VFs' representors. */
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lookup.h"
 
-#include <linux/devlink.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -220,7 +219,7 @@ vdpad_find_uplink(const struct vdpad_observed *o, const char *bdf)
                                                          vdpad_link);
 
     for (size_t i = 0; i < VDPAD_OBSERVED_N(o, VDPAD_DLPORT); i++) {
-        if (ports[i].flavour == DEVLINK_PORT_FLAVOUR_PHYSICAL
+        if (ports[i].flavour == VDPAD_FLAVOUR_PHYSICAL
             && !strcmp(ports[i].dev, bdf) && !strcmp(ports[i].bus, "pci")) {
             const struct vdpad_link *link = vdpad_find_link(
                 o, ports[i].ifindex);
@@ -251,7 +250,7 @@ vdpad_find_representor(const struct vdpad_observed *o, const char *bdf,
     for (size_t i = 0; i < VDPAD_OBSERVED_N(o, VDPAD_DLPORT); i++) {
         const struct vdpad_dlport *p = &ports[i];
 
-        if (p->flavour == DEVLINK_PORT_FLAVOUR_PCI_VF && p->vf == vf_index
+        if (p->flavour == VDPAD_FLAVOUR_PCI_VF && p->vf == vf_index
             && !p->external && p->controller <= 0
             && !strcmp(p->dev, bdf) && !strcmp(p->bus, "pci")) {
             *ret_port = p;

@@ -102,6 +102,10 @@ struct vdpad_eswitch {
     char fw_version[VDPAD_WORD_SIZE * 2]; /* "" when not told. */
 };
 
+/* Of enum devlink_port_flavour (linux/devlink.h), which is ABI. */
+#define VDPAD_FLAVOUR_PHYSICAL 0    /* The uplink. */
+#define VDPAD_FLAVOUR_PCI_VF 4      /* A VF's representor. */
+
 /* VDPAD_DLPORT; key 'bus', 'dev', 'index'. */
 struct vdpad_dlport {
     char bus[VDPAD_WORD_SIZE];

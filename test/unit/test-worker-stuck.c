@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Helper processes that hang, die or are signalled.  What hangs in the kernel
+ * is played by a helper that is stopped. */
+#include "test-worker.h"
+
+#include <dirent.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The first line of a file of /proc/PID; false when the process has ended. */
+static bool
+read_proc(pid_t pid, const char *file, char *text, size_t size)
+{
+    char path[64];
+    FILE *stream;
+    size_t n;
+
+    (void) snprintf(path, sizeof path, "/proc/%d/%s", (int) pid, file);
+    stream = fopen(path, "re");
+    if (!stream) {
+        return false;
+    }
+    n = fread(text, 1, size - 1, stream);
+    text[n] = '\0';
+    (void) fclose(stream);
+    return n > 0;
+}
+
+/* Our child whose last argument is 'role', or 0. */
+static pid_t
+find_helper(const char *role)
+{
+    const struct dirent *entry;
+    DIR *dir = opendir("/proc");
+    pid_t found = 0;
+
+    assert_non_null(dir);
+    while ((entry = readdir(dir)) && !found) {
+        pid_t pid = (pid_t) atoi(entry->d_name);
+        char stat[256], cmdline[256];
+        const char *p;
+        int parent = 0;
+
+        memset(cmdline, 0, sizeof cmdline);
+        if (pid <= 0 || !read_proc(pid, "stat", stat, sizeof stat)
+            || !read_proc(pid, "cmdline", cmdline, sizeof cmdline)) {
+            continue;
+        }
+        p = strrchr(stat, ')');
+        if (!p || sscanf(p + 1, " %*c %d", &parent) != 1
+            || parent != getpid()) {
+            continue;
+        }
+        p = cmdline + strlen(cmdline) + 1;
+        p += strlen(p) + 1;
+        if (!strcmp(p, role)) {
+            found = pid;
+        }
+    }
+    (void) closedir(dir);
+    return found;
+}
+
+static char
+process_state(pid_t pid)
+{
+    char stat[256];
+    const char *p;
+
+    if (!read_proc(pid, "stat", stat, sizeof stat)) {
+        return 0;
+    }
+    p = strrchr(stat, ')');
+    return p && p[1] ? p[2] : 0;
+}
+
+/* Stops the helper of 'role', which is idle. */
+static pid_t
+stop_helper(const char *role)
+{
+    pid_t pid = find_helper(role);
+    int64_t end = vdpad_loop_clock_ns() + LIMIT_NS;
+
+    assert_true(pid > 0);
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    while (process_state(pid) != 'T') {
+        assert_true(vdpad_loop_clock_ns() < end);
+        (void) sched_yield();
+    }
+    return pid;
+}
+
+static size_t
+count_fds(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    size_t n = 0;
+
+    assert_non_null(dir);
+    while (readdir(dir)) {
+        n++;
+    }
+    (void) closedir(dir);
+    return n;
+}
+
+static void
+test_lane_times_out(void **state)
+{
+    struct vdpad_kernel_stats stats;
+    struct vdpad_stuck stuck[2];
+    struct fixture f;
+    pid_t pid;
+
+    (void) state;
+    open_kernel(&f, SHORT_NS);
+    observe(&f, VDPAD_LINK);
+    assert_int_equal(f.observed_error[VDPAD_LINK], 0);
+    assert_int_equal(f.kernel->ops->stuck(f.kernel, stuck, 2), 0);
+    pid = stop_helper("route");
+    observe(&f, VDPAD_LINK);
+    assert_int_equal(f.observed_error[VDPAD_LINK], -ETIMEDOUT);
+    assert_non_null(strstr(f.why, "observe link"));
+    f.kernel->ops->stats(f.kernel, &stats);
+    assert_int_equal(stats.timeouts, 1);
+
+    /* It is killed, and its end is told. */
+    f.changed = 0;
+    f.changed_wanted = ALL_CLASSES;
+    run_until(&f, is_invalidated);
+    assert_int_equal(f.kernel->ops->stuck(f.kernel, stuck, 2), 0);
+    assert_int_equal(kill(pid, 0), -1);
+
+    /* The lane works again. */
+    observe(&f, VDPAD_LINK);
+    assert_int_equal(f.observed_error[VDPAD_LINK], 0);
+    close_kernel(&f);
+}
+
+static void
+test_step_times_out(void **state)
+{
+    struct vdpad_act acts[3] = { stale_act(), stale_act(), stale_act() };
+    struct fixture f;
+
+    (void) state;
+    open_kernel(&f, SHORT_NS);
+    submit(&f, acts, 1);
+    run_until(&f, all_done);
+    assert_int_equal(f.done_error[0], -ESTALE);
+    (void) stop_helper("step");
+    f.n_done = f.n_done_wanted = 0;
+    submit(&f, acts, 3);
+    run_until(&f, all_done);
+    assert_int_equal(f.done_error[0], -ETIMEDOUT);
+    assert_int_equal(f.done_error[1], -ECANCELED);
+    assert_int_equal(f.done_error[2], -ECANCELED);
+    f.changed = 0;
+    f.changed_wanted = ALL_CLASSES;
+    run_until(&f, is_invalidated);
+
+    /* Other batches are not concerned. */
+    f.n_done = f.n_done_wanted = 0;
+    submit(&f, acts, 1);
+    run_until(&f, all_done);
+    assert_int_equal(f.done_error[0], -ESTALE);
+    close_kernel(&f);
+}
+
+static void
+test_helper_dies(void **state)
+{
+    struct vdpad_act acts[2] = { stale_act(), stale_act() };
+    struct fixture f;
+    pid_t pid;
+
+    (void) state;
+    open_kernel(&f, 0);
+    submit(&f, acts, 1);
+    observe(&f, VDPAD_LINK);
+    run_until(&f, all_done);
+
+    pid = stop_helper("step");
+    f.n_done = f.n_done_wanted = 0;
+    submit(&f, acts, 2);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    run_until(&f, all_done);
+    assert_int_equal(f.done_error[0], -EIO);
+    assert_int_equal(f.done_error[1], -ESTALE);
+
+    /* One that dies while it is idle is just replaced. */
+    pid = find_helper("route");
+    assert_true(pid > 0);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    while (process_state(pid) != 'Z' && process_state(pid)) {
+        (void) sched_yield();
+    }
+    observe(&f, VDPAD_LINK);
+    assert_int_equal(f.observed_error[VDPAD_LINK], 0);
+    close_kernel(&f);
+}
+
+static void
+test_signals(void **state)
+{
+    struct fixture f;
+    pid_t pid;
+
+    (void) state;
+    open_kernel(&f, 0);
+    observe(&f, VDPAD_LINK);
+    pid = find_helper("route");
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    assert_int_equal(kill(pid, SIGINT), 0);
+    observe(&f, VDPAD_LINK);
+    assert_int_equal(f.observed_error[VDPAD_LINK], 0);
+    assert_int_equal(find_helper("route"), pid);
+    close_kernel(&f);
+}
+
+static void
+test_no_leaks(void **state)
+{
+    size_t n_fds = count_fds();
+    struct vdpad_act act = stale_act();
+    struct fixture f;
+
+    (void) state;
+    for (int i = 0; i < 3; i++) {
+        open_kernel(&f, SHORT_NS);
+        submit(&f, &act, 1);
+        observe(&f, VDPAD_LINK);
+        run_until(&f, all_done);
+        if (i == 1) {
+            (void) stop_helper("route");
+            observe(&f, VDPAD_LINK);
+        }
+        if (i == 2) {
+            /* With a request under way, and with answers not delivered. */
+            submit(&f, &act, 1);
+            assert_int_equal(f.kernel->ops->observe(f.kernel, VDPAD_PCI,
+                                                    on_observed, &f),
+                             0);
+        }
+        close_kernel(&f);
+    }
+    assert_int_equal(count_fds(), n_fds);
+    /* The busy ones of the last round end by themselves. */
+    while (waitpid(-1, NULL, 0) > 0) {
+        continue;
+    }
+    assert_int_equal(errno, ECHILD);
+}
+
+int
+main(int argc, char *argv[])
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lane_times_out),
+        cmocka_unit_test(test_step_times_out),
+        cmocka_unit_test(test_helper_dies),
+        cmocka_unit_test(test_signals),
+        cmocka_unit_test(test_no_leaks),
+    };
+
+    if (vdpad_worker_is_wanted(argc, argv)) {
+        return vdpad_worker_main(argc, argv);
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -82,6 +82,7 @@ no_driver:
 
 static void __exit twin_exit(void)
 {
+	twin_pf_quiesce();
 	twin_pci_destroy();
 	pci_unregister_driver(&twin_pci_driver);
 	twin_knobs_destroy();

@@ -8,6 +8,8 @@
 
 #include "twin.h"
 
+static struct twin_pf *pfs[TWIN_MAX_PFS];	/* those that are bound */
+
 static void reset_work(struct work_struct *work)
 {
 	struct twin_pf *pf = container_of(work, struct twin_pf, reset_work);
@@ -18,11 +20,10 @@ static void reset_work(struct work_struct *work)
 	while (!device_trylock(dev)) {
 		if (READ_ONCE(pf->removing))
 			goto out;
-		msleep(5);
+		msleep(20);
 	}
 	n = pci_num_vf(pf->pdev);
 
-	pci_lock_rescan_remove();
 	netif_carrier_off(pf->netdev);
 	pci_disable_sriov(pf->pdev);
 	devl_lock(pf->devlink);
@@ -38,7 +39,6 @@ static void reset_work(struct work_struct *work)
 	if (n && pci_enable_sriov(pf->pdev, n))
 		pci_err(pf->pdev, "VFs did not come back after the reset\n");
 	twin_update_link(&pf->uplink);
-	pci_unlock_rescan_remove();
 	device_unlock(dev);
 	pf->n_resets++;
 out:
@@ -51,9 +51,29 @@ out:
  */
 void twin_pf_reset(struct twin_pf *pf)
 {
+	if (READ_ONCE(pf->removing))
+		return;
 	WRITE_ONCE(pf->resetting, true);
 	if (!queue_work(twin_wq, &pf->reset_work))
 		pci_info(pf->pdev, "a reset is under way already\n");
+}
+
+/*
+ * Ends resets for good, before the module goes.  They must not run while the
+ * bus is being removed, and its removal could not wait for them.
+ */
+void twin_pf_quiesce(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < TWIN_MAX_PFS; i++) {
+		struct twin_pf *pf = pfs[i];
+
+		if (!pf)
+			continue;
+		WRITE_ONCE(pf->removing, true);
+		cancel_work_sync(&pf->reset_work);
+	}
 }
 
 int twin_pf_sriov_configure(struct pci_dev *pdev, int num_vfs)
@@ -146,6 +166,7 @@ int twin_pf_probe(struct pci_dev *pdev)
 	if (err)
 		goto no_uplink;
 	twin_knobs_add(pf);
+	pfs[pf->index] = pf;
 	return 0;
 
 no_uplink:
@@ -167,6 +188,7 @@ void twin_pf_remove(struct pci_dev *pdev)
 	struct twin_pf *pf = pci_get_drvdata(pdev);
 	struct devlink *devlink = pf->devlink;
 
+	pfs[pf->index] = NULL;
 	WRITE_ONCE(pf->removing, true);
 	/* Writers must not find the knobs of a PF that is half gone. */
 	twin_knobs_remove(pf);

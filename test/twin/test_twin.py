@@ -208,14 +208,14 @@ def test_slow_path(pf, pair):
     """Without rules the representors are the way."""
     for i in range(2):
         run('tc qdisc del dev %s ingress' % pf.rep(i))
-    run('ip link add name br type bridge')
+    run('ip link add name br0 type bridge')
     try:
-        run('ip link set br up')
+        run('ip link set br0 up')
         for i in range(2):
-            run('ip link set %s master br' % pf.rep(i))
+            run('ip link set %s master br0' % pf.rep(i))
         pair[0].ping('10.0.0.11')
     finally:
-        run('ip link del dev br')
+        run('ip link del dev br0')
 
 
 def test_queues(pf, cleanup):
@@ -596,6 +596,61 @@ def test_ovs(pf, cleanup):
     wait_for(lambda: any(hw_packets(f) >= 10 for f in filters(pf.rep(0))),
              'packets counted by hardware')
     ovs.vsctl('del-br', 'br-int')
+
+
+@pytest.fixture(name='guest', scope='session')
+def fixture_guest(tmp_path_factory):
+    """The compiled guest-like program."""
+    program = tmp_path_factory.mktemp('guest') / 'vdpa-guest'
+    source = pathlib.Path(__file__).parent / 'guest/vdpa-guest.c'
+    run('cc', '-std=gnu11', '-O1', '-o', program, source)
+    return str(program)
+
+
+def test_guest(pf, cleanup, guest):
+    """A program on /dev/vhost-vdpa-N maps memory and answers in hardware."""
+    pf.mode('switchdev')
+    pf.numvfs(2)
+    far = VdpaDevice(pf, 0, mac='02:00:00:00:00:0a')
+    cleanup(far.delete)
+    far.bind('vhost_vdpa')
+    near = VdpaDevice(pf, 1, mac='02:00:00:00:00:0b')
+    cleanup(near.delete)
+    near.bind('virtio_vdpa')
+    ns = Namespace('near', near.netdev(), '10.0.5.1/24')
+    cleanup(ns.delete)
+    for i in range(2):
+        run('ip link set %s up' % pf.rep(i))
+        run('tc qdisc add dev %s ingress' % pf.rep(i))
+    connect(pf)
+    with subprocess.Popen([guest, far.chardev(), '10.0.5.2'], text=True,
+                          stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as program:
+        assert program.stdout.readline() == 'ready 02:00:00:00:00:0a\n'
+        ns.ping('10.0.5.2', count=100)
+        program.stdin.close()
+        assert int(program.stdout.read().split()[3]) >= 100
+        assert program.wait(60) == 0
+    assert hw_packets(filters(pf.rep(0))[0]) >= 100
+
+
+def test_held_device(pf, guest):
+    """A delete waits, unkillably, until the holder lets go."""
+    pf.mode('switchdev')
+    pf.numvfs(1)
+    dev = VdpaDevice(pf, 0, 'x')
+    dev.bind('vhost_vdpa')
+    with subprocess.Popen([guest, '--hold', dev.chardev()], text=True,
+                          stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline().startswith('ready')
+        with subprocess.Popen(['vdpa', 'dev', 'del', 'x']) as stuck:
+            wait_for(lambda: 'D (disk sleep)' in
+                     open('/proc/%d/status' % stuck.pid).read(),
+                     'stuck delete')
+            holder.stdin.close()
+            assert stuck.wait(60) == 0
+    assert not dev.sysfs.exists()
 
 
 def test_second_kernel_implementations():

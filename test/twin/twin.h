@@ -94,7 +94,7 @@ struct twin_vport {
  * A negative count never runs out.
  */
 struct twin_fail {
-	spinlock_t lock;
+	spinlock_t lock;		/* all of it */
 	int count;
 	int error;			/* positive */
 	char text[128];
@@ -167,7 +167,7 @@ struct twin_vf {
 	struct twin_vport *vport;
 	struct devlink_port dl_port;
 
-	struct mutex lock;
+	struct mutex lock;		/* up, mgmt_registered, netdev */
 	struct delayed_work bind_work;
 	bool up;			/* netdev and mgmtdev registered */
 	bool mgmt_registered;
@@ -199,6 +199,7 @@ int twin_pf_probe(struct pci_dev *pdev);
 void twin_pf_remove(struct pci_dev *pdev);
 int twin_pf_sriov_configure(struct pci_dev *pdev, int num_vfs);
 void twin_pf_reset(struct twin_pf *pf);
+void twin_pf_quiesce(void);
 int twin_vf_probe(struct pci_dev *pdev);
 void twin_vf_remove(struct pci_dev *pdev);
 void twin_vf_mgmt_pause(struct twin_pf *pf);

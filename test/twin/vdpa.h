@@ -57,7 +57,7 @@ struct twin_vdpa {
 	unsigned int n_vqs;
 	struct twin_vq *vqs;
 
-	spinlock_t iommu_lock;
+	spinlock_t iommu_lock;		/* iommu, iommu_identity */
 	struct vhost_iotlb iommu;
 	bool iommu_identity;
 };

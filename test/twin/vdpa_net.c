@@ -15,7 +15,7 @@ static size_t header_size(void)
 
 static void complete_vq(struct twin_vq *vq, size_t len)
 {
-	/* Data before the index, the index before the interrupt. */
+	/* The data before the used index. */
 	smp_wmb();
 	vringh_complete_iotlb(&vq->vring, vq->head, len);
 	vq->completed++;
@@ -23,6 +23,7 @@ static void complete_vq(struct twin_vq *vq, size_t len)
 
 static void notify(struct twin_vq *vq)
 {
+	/* The used index before the interrupt. */
 	smp_wmb();
 	local_bh_disable();
 	if (vringh_need_notify_iotlb(&vq->vring) > 0)

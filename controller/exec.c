@@ -152,6 +152,34 @@ is_aftermath(const struct vdpad_exec *x, const struct vdpad_act *act)
     return e && e->failures;
 }
 
+/* What was recorded before the step and did not come about by it: what is
+ * there later is somebody else's.  A helper process that died (-EIO) may have
+ * done it nevertheless, and so may one that still sleeps (-ETIMEDOUT). */
+static void
+forget(struct vdpad_exec *x, const struct vdpad_act *act, int error)
+{
+    const char *vf = strchr(act->word, '/');
+    struct vdpad_record_dev *dev = NULL;
+    struct vdpad_record_pf *pf = NULL;
+
+    if (error == -EIO || error == -ETIMEDOUT) {
+        return;
+    }
+    if (act->kind == VDPAD_ACT_VDPA_ADD && vf) {
+        dev = vdpad_record_find_dev(x->record, vf + 1);
+    } else if (act->kind == VDPAD_ACT_NUMVFS && act->number) {
+        pf = vdpad_record_find_pf(x->record, act->object);
+    }
+    if (dev && !strcmp(dev->name, act->object)) {
+        memset(dev->name, 0, sizeof dev->name);
+        x->unsaved = true;
+    }
+    if (pf && pf->numvfs == 0) {
+        pf->numvfs = -1;
+        x->unsaved = true;
+    }
+}
+
 static void
 on_done(void *aux, const struct vdpad_act *act, int error,
         const struct vdpad_error *why)
@@ -166,6 +194,11 @@ on_done(void *aux, const struct vdpad_act *act, int error,
     }
     vdpad_memory_key(key, name, act->object);
     vdpad_memory_ended(x->memory, key, error, why, clock_ns());
+    if (error) {
+        forget(x, act, error);
+    } else {
+        vdpad_memory_note(x->memory, act);
+    }
     vdpad_observer_invalidate(
         x->observer, touched_classes((enum vdpad_act_kind) act->kind));
     if (error == -EBUSY) {

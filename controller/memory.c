@@ -24,6 +24,7 @@ vdpad_memory_free(struct vdpad_memory *m)
 {
     if (m) {
         free(m->entries);
+        free(m->made);
         free(m->forced);
         free(m);
     }
@@ -171,6 +172,47 @@ vdpad_memory_prune(struct vdpad_memory *m,
             delete_at(m, i);
         }
     }
+}
+
+static struct vdpad_memory_made *
+find_made(const struct vdpad_memory *m, const char *name)
+{
+    for (size_t i = 0; i < m->n_made; i++) {
+        if (!strcmp(m->made[i].name, name)) {
+            return &m->made[i];
+        }
+    }
+    return NULL;
+}
+
+const struct vdpad_memory_made *
+vdpad_memory_find_made(const struct vdpad_memory *m, const char *name)
+{
+    return find_made(m, name);
+}
+
+void
+vdpad_memory_note(struct vdpad_memory *m, const struct vdpad_act *act)
+{
+    struct vdpad_memory_made *made = find_made(m, act->object);
+
+    if (act->kind == VDPAD_ACT_VDPA_ADD) {
+        if (!made) {
+            m->made = vdpad_grow(m->made, m->n_made, &m->allocated_made,
+                                 sizeof *m->made);
+            made = &m->made[m->n_made++];
+            vdpad_copy(made->name, sizeof made->name, act->object);
+        }
+        made->mtu = act->mtu;
+        made->max_vqp = act->max_vqp;
+    } else if (act->kind == VDPAD_ACT_VDPA_DEL && made) {
+        *made = m->made[--m->n_made];
+        return;
+    } else if (act->kind != VDPAD_ACT_VDPA_SET_MAC || !made) {
+        return;
+    }
+    made->has_mac = act->has_mac;
+    memcpy(made->mac, act->mac, sizeof made->mac);
 }
 
 void

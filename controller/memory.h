@@ -17,10 +17,20 @@ struct vdpad_memory_entry {
     struct vdpad_error error;   /* Of the last failure. */
 };
 
+/* The values that a vDPA device was last given by us; 0, false: none. */
+struct vdpad_memory_made {
+    char name[VDPAD_NAME_SIZE];
+    int32_t mtu, max_vqp;
+    bool has_mac;
+    uint8_t mac[6];
+};
+
 struct vdpad_memory {
     size_t n, allocated;
     struct vdpad_memory_entry *entries; /* Sorted by key. */
     int64_t grace_until_ns;     /* Stale ports are kept until then. */
+    size_t n_made, allocated_made;
+    struct vdpad_memory_made *made;
     size_t n_forced;
     char (*forced)[VDPAD_NAME_SIZE];    /* Policies torn down by --force; "*":
                                          * all. */
@@ -55,6 +65,14 @@ void vdpad_memory_retry_all(struct vdpad_memory *);
 void vdpad_memory_prune(struct vdpad_memory *,
                         bool (*wanted)(const char *key, void *aux),
                         void *aux);
+
+/* What the device 'name' was made with; NULL: not made by us since our
+ * start. */
+const struct vdpad_memory_made *
+vdpad_memory_find_made(const struct vdpad_memory *, const char *name);
+
+/* 'act' has made, changed or deleted a vDPA device. */
+void vdpad_memory_note(struct vdpad_memory *, const struct vdpad_act *act);
 
 void vdpad_memory_force(struct vdpad_memory *, const char *policy, bool on);
 bool vdpad_memory_is_forced(const struct vdpad_memory *, const char *policy);

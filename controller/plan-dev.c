@@ -140,6 +140,12 @@ is_free(struct vdpad_planner *p, struct vdpad_dev *dev, const char *change)
 {
     char use[VDPAD_REASON_SIZE];
 
+    if (!p->world->db_connected && dev->vbus && dev->vbus->driver[0]) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
+                         "%.200s; that is done when the database is connected "
+                         "again", change);
+        return false;
+    }
     if (!vdpad_ask_holders(p)) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_APPLYING,
                          "%.200s; who uses it is looked at first", change);
@@ -153,12 +159,26 @@ is_free(struct vdpad_planner *p, struct vdpad_dev *dev, const char *change)
     return true;
 }
 
+/* Whether the device is under way with the name that it had been given
+ * before. */
+static bool
+is_being_made(const struct vdpad_planner *p, const struct vdpad_dev *dev)
+{
+    const struct vdpad_memory_entry *e = NULL;
+
+    if (dev->record && strcmp(dev->record->name, dev->name)) {
+        e = vdpad_ask_memory(p, VDPAD_ACT_VDPA_ADD, dev->record->name);
+    }
+    return e && e->in_flight;
+}
+
 static void
 plan_create(struct vdpad_planner *p, struct vdpad_dev *dev)
 {
     struct vdpad_act act = { .kind = VDPAD_ACT_VDPA_ADD };
     char reason[VDPAD_REASON_SIZE];
-    bool ours = dev->record && !strcmp(dev->record->name, dev->name);
+    bool known = dev->record && !strcmp(dev->record->name, dev->name)
+                 && !strcmp(dev->record->policy, dev->policy->name);
 
     if (!dev->mgmtdev) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
@@ -168,15 +188,17 @@ plan_create(struct vdpad_planner *p, struct vdpad_dev *dev)
         return;
     }
     if (vdpad_find_vbus(p->world->observed, dev->name)
-        || vdpad_find_vdpa(p->world->observed, dev->name)) {
+        || vdpad_find_vdpa(p->world->observed, dev->name)
+        || find_planned(p, VDPAD_ACT_VDPA_ADD, dev->name)) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                          "another VF's device is already called %s; change "
                          "the policy's name= template", dev->name);
         return;
     }
-    if (!ours || strcmp(dev->record->policy, dev->policy->name)) {
-        vdpad_ask_rec(p, VDPAD_REC_DEV, dev->vf->bdf, dev->policy->name,
-                      dev->name, 0);
+    if (is_being_made(p, dev)) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_APPLYING,
+                         "it is being made as %s", dev->record->name);
+        return;
     }
     vdpad_copy(act.object, sizeof act.object, dev->name);
     vdpad_text(act.word, sizeof act.word, "pci/%s", dev->vf->bdf);
@@ -188,6 +210,12 @@ plan_create(struct vdpad_planner *p, struct vdpad_dev *dev)
                "VF %s", dev->policy->name, dev->vf->bdf);
     if (ask(p, dev, lane_of(dev), &act, reason) != VDPAD_ASK_DUE) {
         return;
+    }
+    if (!known) {
+        /* Only now: what is recorded and not made may be made by others, and
+         * would count as ours. */
+        vdpad_ask_rec(p, VDPAD_REC_DEV, dev->vf->bdf, dev->policy->name,
+                      dev->name, 0);
     }
 
     /* In the same batch, so that 254 devices need no second round; without
@@ -247,6 +275,19 @@ mac_differs(const struct vdpad_dev *dev)
                || memcmp(dev->vdpa->mac, dev->mac, sizeof dev->mac) != 0);
 }
 
+/* Whether the device was made with the values that are wanted now, and its
+ * driver did not heed them: it would not heed them again. */
+static bool
+is_in_vain(const struct vdpad_planner *p, const struct vdpad_dev *dev)
+{
+    const struct vdpad_memory_made *made = vdpad_memory_find_made(
+        p->memory, dev->name);
+
+    return made && made->mtu == dev->mtu && made->max_vqp == dev->max_vqp
+           && made->has_mac == dev->want_mac
+           && !memcmp(made->mac, dev->mac, sizeof made->mac);
+}
+
 /* Deletes a device of ours to make it anew with other values. */
 static void
 plan_replace(struct vdpad_planner *p, struct vdpad_dev *dev,
@@ -254,7 +295,11 @@ plan_replace(struct vdpad_planner *p, struct vdpad_dev *dev,
 {
     char reason[VDPAD_REASON_SIZE];
 
-    if (dev->owner != VDPAD_OWNER_US) {
+    if (is_in_vain(p, dev)) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
+                         "%.200s; that was asked for and the driver did not "
+                         "heed it", difference);
+    } else if (dev->owner != VDPAD_OWNER_US) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                          "%s, and another program made the device: `vdpa dev "
                          "del %s` lets it be made anew", difference,

@@ -58,6 +58,11 @@ is_needed(const struct vdpad_planner *p, const struct vdpad_pf *pf,
         if (dev->pf != pf || (!dev->vbus && !dev->vdpa)) {
             continue;
         }
+        if (!p->world->db_connected) {
+            vdpad_text(text, VDPAD_REASON_SIZE, "the database is not "
+                       "connected");
+            return true;
+        }
         if (vdpad_dev_in_use(dev, use)) {
             vdpad_text(text, VDPAD_REASON_SIZE, "%.100s is %s", dev->name,
                        use);
@@ -209,6 +214,10 @@ plan_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf)
                          "%s; another program made them: set numvfs to 0 "
                          "when nothing needs them, or add "
                          "externally-managed=true", reason);
+    } else if (!p->world->db_connected) {
+        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_WAITING,
+                         "%.200s; that is done when the database is connected "
+                         "again", reason);
     } else if (!are_users_known(p, pf, VDPAD_STATE_APPLYING)) {
         return;
     } else if (is_needed(p, pf, text)) {
@@ -237,6 +246,7 @@ plan_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
         return;
     }
     if (pf->pci->numvfs > 0 && is_mode_first(p, pf) && ours
+        && p->world->db_connected
         && !is_needed(p, pf, text)) {
         ask_numvfs(p, pf, 0, "the driver does not change the e-switch mode "
                    "while there are VFs");

@@ -266,11 +266,11 @@ join_devs_of(const struct vdpad_resolver *r, struct vdpad_pf *pf,
         }
         if (!vfs[i]) {
             vdpad_text(dev.name, sizeof dev.name, "%s#%d", pf->pci->bdf, i);
-        } else if (dev.record && dev.record->name[0]) {
-            vdpad_copy(dev.name, sizeof dev.name, dev.record->name);
         } else if (dev.policy) {
             expand_name(dev.policy->name_template, vfs[i]->bdf, pf->pci->bdf,
                         i, dev.name);
+        } else if (dev.record && dev.record->name[0]) {
+            vdpad_copy(dev.name, sizeof dev.name, dev.record->name);
         } else {
             vdpad_copy(dev.name, sizeof dev.name, vfs[i]->bdf);
         }

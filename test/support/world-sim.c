@@ -455,6 +455,9 @@ wb_apply_plan(struct wb *b)
                 vdpad_memory_key(key, vdpad_step_action(s),
                                  vdpad_step_object(s));
                 vdpad_memory_ended(b->memory, key, error, &why, b->now_ns);
+                if (!error && s->kind == VDPAD_STEP_KERNEL) {
+                    vdpad_memory_note(b->memory, &s->act);
+                }
             }
         }
     }

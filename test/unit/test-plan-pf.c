@@ -86,6 +86,20 @@ count_stays_while_a_device_is_in_use(void **state)
 }
 
 static void
+count_stays_without_database(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 "\n"
+             "record pf " PF " numvfs=0\n"
+             "policy a pf=" PF " num-vfs=3\n"
+             "db disconnected");
+    expect_plan(b, "");
+    expect_state(b, PF, "waiting", "database is connected again");
+}
+
+static void
 count_stays_while_a_netdev_is_away(void **state)
 {
     struct wb *b = *state;
@@ -662,6 +676,7 @@ main(void)
         TEST(count_of_others_is_not_raised),
         TEST(more_vfs_of_others_are_accepted),
         TEST(count_stays_while_a_device_is_in_use),
+        TEST(count_stays_without_database),
         TEST(count_stays_while_a_netdev_is_away),
         TEST(count_stays_while_another_program_has_a_device),
         TEST(mode_stays_while_a_device_is_in_use),

@@ -29,12 +29,24 @@ check_vf(const struct vdpad_act *act, struct vdpad_error *why)
                                  act->object);
 }
 
+static int
+check_pf(const struct vdpad_act *act, struct vdpad_error *why)
+{
+    return vdpad_sysfs_exists(PCI_DEVICES "/%s", act->object)
+               ? 0
+               : vdpad_error_set(why, -ENODEV, "%.40s: no such PCI function",
+                                 act->object);
+}
+
 int
 vdpad_step_autoprobe(const struct vdpad_act *act, struct vdpad_error *why)
 {
-    return vdpad_sysfs_write(act->number ? "1" : "0", why,
-                             PCI_DEVICES "/%s/sriov_drivers_autoprobe",
-                             act->object);
+    int error = check_pf(act, why);
+
+    return error ? error
+                 : vdpad_sysfs_write(act->number ? "1" : "0", why,
+                                     PCI_DEVICES "/%s/sriov_drivers_autoprobe",
+                                     act->object);
 }
 
 static int
@@ -52,11 +64,15 @@ vdpad_step_numvfs(const struct vdpad_act *act, struct vdpad_error *why)
     int64_t now = 0;
     int error;
 
+    error = check_pf(act, why);
+    if (error) {
+        return error;
+    }
     (void) snprintf(path, sizeof path, PCI_DEVICES "/%s", act->object);
     error = vdpad_sysfs_list(path, "virtfn", count_entry, &now);
     if (error) {
-        return vdpad_error_set(why, error == -ENOENT ? -ENODEV : error,
-                               "read %s: %s", path, strerror(-error));
+        return vdpad_error_set(why, error, "read %s: %s", path,
+                               strerror(-error));
     }
     if (now == act->number) {
         return 0;

@@ -155,6 +155,7 @@ vdpad_lane_refuse(struct vdpad_netlink *netlink, enum vdpad_lane lane,
     struct tm tm;
     char since[32] = "";
 
+    netlink->stats.timeouts++;
     if (lane != VDPAD_LANE_GENL) {
         return vdpad_error_set(why, -ETIMEDOUT,
                                "an earlier request (%s) has "

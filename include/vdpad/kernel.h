@@ -52,7 +52,8 @@ struct vdpad_kernel_stats {
     uint64_t overruns;          /* ENOBUFS on any event socket. */
     uint64_t interrupted;       /* Dumps that were interrupted. */
     uint64_t malformed;         /* Messages that could not be understood. */
-    uint64_t timeouts;          /* Requests past their deadline. */
+    uint64_t timeouts;          /* Requests past their deadline, and those
+                                 * refused behind them. */
     uint64_t requests;          /* All requests. */
     size_t workers;             /* Helper processes alive, stuck included. */
 };

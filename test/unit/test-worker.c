@@ -127,7 +127,7 @@ test_not_there(void **state)
         int error;
     } cases[] = {
         { VDPAD_ACT_NUMVFS, "ffff:ff:1f.7", "", -ENODEV },
-        { VDPAD_ACT_AUTOPROBE, "ffff:ff:1f.7", "", -ENOENT },
+        { VDPAD_ACT_AUTOPROBE, "ffff:ff:1f.7", "", -ENODEV },
         { VDPAD_ACT_VF_PROBE, "ffff:ff:1f.7", "", -ENODEV },
         { VDPAD_ACT_VF_UNBIND, "ffff:ff:1f.7", "", -ENODEV },
         { VDPAD_ACT_VDPA_BIND, "no-such-device", "vhost_vdpa", -ENODEV },

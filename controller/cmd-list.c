@@ -43,6 +43,8 @@ device_list(struct vdpad_call *call)
         { "IFACE-ID", "iface_id" },
         { "POLICY", "policy" },
         { "OFFLOAD", "offload.verdict" },
+        { "HW PACKETS", "offload.hw_packets" },
+        { "SW PACKETS", "offload.sw_packets" },
         { "IN USE BY", "in_use_by" },
         { "STATE", "state" },
         { "REASON", "reason" },

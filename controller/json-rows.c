@@ -231,9 +231,12 @@ vdpad_device_offload(const struct vdpad_world *world,
                      const struct vdpad_looks *looks,
                      struct vdpad_offload *ret)
 {
-    vdpad_offload_judge(dev, world->observed->class_[VDPAD_FLOW].known,
-                        dev->rep
-                            && vdpad_looks_moved(looks, dev->rep->ifindex),
+    struct vdpad_gain gain = { .rx_packets = 0 };
+
+    if (dev->rep) {
+        gain = vdpad_looks_gain(looks, dev->rep->ifindex);
+    }
+    vdpad_offload_judge(dev, world->observed->class_[VDPAD_FLOW].known, &gain,
                         ret);
 }
 

@@ -31,78 +31,128 @@ look_order(const void *key, const void *element)
 }
 
 static const struct vdpad_look *
-find_look(const struct vdpad_looks *looks, int32_t ifindex)
+find_look(const struct vdpad_look_series *series, int32_t ifindex)
 {
-    return looks->n ? bsearch(&ifindex, looks->looks, looks->n,
-                              sizeof *looks->looks, look_order)
-                    : NULL;
+    return series->n ? bsearch(&ifindex, series->looks, series->n,
+                               sizeof *series->looks, look_order)
+                     : NULL;
+}
+
+static struct vdpad_look
+look_at_link(const void *row)
+{
+    const struct vdpad_link *link = row;
+
+    return (struct vdpad_look){ .ifindex = link->ifindex,
+                                .count = { link->rx_packets } };
+}
+
+static struct vdpad_look
+look_at_flow(const void *row)
+{
+    const struct vdpad_flow *flow = row;
+
+    return (struct vdpad_look){
+        .ifindex = flow->ifindex,
+        .count = { flow->hw_packets, flow->sw_packets },
+    };
+}
+
+/* What was counted between the two.  Sums over filters go down when a filter
+ * leaves: how much the others counted meanwhile is not known then. */
+static void
+compare(const struct vdpad_look *old, struct vdpad_look *new)
+{
+    if (new->count[0] < old->count[0] || new->count[1] < old->count[1]) {
+        return;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        new->gained[i] = new->count[i] - old->count[i];
+    }
+}
+
+static void
+take(struct vdpad_look_series *series, const struct vdpad_observed_class *seen,
+     struct vdpad_look (*look_at)(const void *row))
+{
+    const struct vdpad_picture *picture = &seen->picture;
+    struct vdpad_look_series taken = { .at_ns = seen->at_ns, .n = picture->n };
+
+    if (!seen->known || series->at_ns == seen->at_ns) {
+        return;
+    }
+    taken.looks = vdpad_xcalloc(taken.n, sizeof *taken.looks);
+    for (size_t i = 0; i < taken.n; i++) {
+        struct vdpad_look *look = &taken.looks[i];
+        const struct vdpad_look *old;
+
+        *look = look_at((const char *) picture->rows + i * picture->row_size);
+        old = find_look(series, look->ifindex);
+        if (old) {
+            compare(old, look);
+        }
+    }
+    free(series->looks);
+    *series = taken;
 }
 
 void
 vdpad_looks_take(struct vdpad_looks *looks,
                  const struct vdpad_observed *observed)
 {
-    const struct vdpad_observed_class *links = &observed->class_[VDPAD_LINK];
-    const struct vdpad_link *rows = VDPAD_OBSERVED_ROWS(observed, VDPAD_LINK,
-                                                        vdpad_link);
-    struct vdpad_looks taken = { .at_ns = links->at_ns,
-                                 .n = links->picture.n };
-
-    if (!links->known || looks->at_ns == links->at_ns) {
-        return;
-    }
-    taken.looks = vdpad_xcalloc(taken.n, sizeof *taken.looks);
-    for (size_t i = 0; i < taken.n; i++) {
-        const struct vdpad_look *old = find_look(looks, rows[i].ifindex);
-
-        taken.looks[i] = (struct vdpad_look){
-            .ifindex = rows[i].ifindex,
-            .rx_packets = rows[i].rx_packets,
-            .moved = old && old->rx_packets != rows[i].rx_packets,
-        };
-    }
-    vdpad_looks_clear(looks);
-    *looks = taken;
+    take(&looks->links, &observed->class_[VDPAD_LINK], look_at_link);
+    take(&looks->flows, &observed->class_[VDPAD_FLOW], look_at_flow);
 }
 
 void
 vdpad_looks_clear(struct vdpad_looks *looks)
 {
-    free(looks->looks);
+    free(looks->links.looks);
+    free(looks->flows.looks);
     memset(looks, 0, sizeof *looks);
 }
 
-bool
-vdpad_looks_moved(const struct vdpad_looks *looks, int32_t ifindex)
+struct vdpad_gain
+vdpad_looks_gain(const struct vdpad_looks *looks, int32_t ifindex)
 {
-    const struct vdpad_look *look = find_look(looks, ifindex);
+    const struct vdpad_look *link = find_look(&looks->links, ifindex);
+    const struct vdpad_look *flow = find_look(&looks->flows, ifindex);
 
-    return look && look->moved;
+    return (struct vdpad_gain){ .rx_packets = link ? link->gained[0] : 0,
+                                .hw_packets = flow ? flow->gained[0] : 0,
+                                .sw_packets = flow ? flow->gained[1] : 0 };
 }
 
 static enum vdpad_verdict
 verdict_of(const struct vdpad_dev *dev, const struct vdpad_offload *o,
-           bool rx_moved)
+           const struct vdpad_gain *gain)
 {
+    uint64_t hw = o->hw_packets, sw = o->sw_packets;
+
     /* A foreign device works without us. */
     if (dev->state != VDPAD_STATE_READY && dev->state != VDPAD_STATE_FOREIGN) {
         return VDPAD_VERDICT_BLOCKED;
     }
-    if (o->hw_flows && o->sw_flows) {
-        return VDPAD_VERDICT_PARTIAL;
-    } else if (o->sw_flows) {
-        return VDPAD_VERDICT_SOFTWARE;
-    } else if (o->hw_flows && o->hw_packets) {
-        return VDPAD_VERDICT_OFFLOADED;
-    } else if (rx_moved) {
-        return o->hw_flows ? VDPAD_VERDICT_PARTIAL : VDPAD_VERDICT_KERNEL;
+    /* What passes now says more than what has passed, but a handful may be
+     * all of one kind: a flow's first packet, neighbour discovery. */
+    if (gain->hw_packets + gain->sw_packets >= VDPAD_GAIN_MIN) {
+        hw = gain->hw_packets;
+        sw = gain->sw_packets;
     }
-    return VDPAD_VERDICT_IDLE;
+    if (hw) {
+        return sw <= hw / VDPAD_OFFLOADED_RATIO ? VDPAD_VERDICT_OFFLOADED
+                                                : VDPAD_VERDICT_PARTIAL;
+    } else if (!sw && !gain->rx_packets) {
+        return VDPAD_VERDICT_IDLE;
+    } else if (o->hw_flows) {
+        return VDPAD_VERDICT_PARTIAL;
+    }
+    return sw ? VDPAD_VERDICT_SOFTWARE : VDPAD_VERDICT_KERNEL;
 }
 
 void
 vdpad_offload_judge(const struct vdpad_dev *dev, bool flows_known,
-                    bool rx_moved, struct vdpad_offload *ret)
+                    const struct vdpad_gain *gain, struct vdpad_offload *ret)
 {
     memset(ret, 0, sizeof *ret);
     ret->flows_known = flows_known;
@@ -118,7 +168,7 @@ vdpad_offload_judge(const struct vdpad_dev *dev, bool flows_known,
         ret->slow_path_known = true;
         ret->slow_path_packets = dev->rep->rx_packets;
     }
-    ret->verdict = verdict_of(dev, ret, rx_moved);
+    ret->verdict = verdict_of(dev, ret, gain);
 }
 
 static json_t *

@@ -34,8 +34,8 @@ enum { RING = 64, BUFFER = 2048, N_FRAMES = 20, LIMIT_S = 60 };
 struct queue {
     struct vring ring;
     int kick, call;
-    uint16_t avail, used;       /* Free running, as the rings' indexes. */
-    uint8_t *buffers;           /* RING of BUFFER bytes. */
+    uint16_t avail, used; /* Free running, as the rings' indexes. */
+    uint8_t *buffers;     /* RING of BUFFER bytes. */
 };
 
 struct guest {
@@ -46,8 +46,7 @@ struct guest {
     struct queue queues[N_QUEUES];
 };
 
-static void __attribute__((noreturn))
-die(const char *what)
+static void __attribute__((noreturn)) die(const char *what)
 {
     fprintf(stderr, "vhost-guest: %s: %s\n", what, strerror(errno));
     exit(1);
@@ -109,8 +108,10 @@ map_memory(const struct guest *g)
 {
     struct vhost_msg_v2 message = {
         .type = VHOST_IOTLB_MSG_V2,
-        .iotlb = { .iova = (uintptr_t) g->memory, .size = g->size,
-                   .uaddr = (uintptr_t) g->memory, .perm = VHOST_ACCESS_RW,
+        .iotlb = { .iova = (uintptr_t) g->memory,
+                   .size = g->size,
+                   .uaddr = (uintptr_t) g->memory,
+                   .perm = VHOST_ACCESS_RW,
                    .type = VHOST_IOTLB_UPDATE },
     };
 
@@ -154,7 +155,7 @@ set_up_queue(struct guest *g, unsigned int index, uint8_t *at)
 static void
 offer(struct queue *q, uint16_t slot, uint32_t len, bool writable)
 {
-    q->ring.desc[slot] = (struct vring_desc) {
+    q->ring.desc[slot] = (struct vring_desc){
         .addr = (uintptr_t) (q->buffers + (size_t) slot * BUFFER),
         .len = len,
         .flags = writable ? VRING_DESC_F_WRITE : 0,
@@ -273,7 +274,7 @@ main(int argc, char *argv[])
 
     /* The first ones take the slow path and may be lost while the flow is
      * being set up: each is repeated until it arrives. */
-    for (uint16_t i = 0; i < N_FRAMES && time(NULL) < end; ) {
+    for (uint16_t i = 0; i < N_FRAMES && time(NULL) < end;) {
         send_frame(&a, &b, i);
 
         int number = receive(&b, 500);

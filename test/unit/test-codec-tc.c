@@ -60,6 +60,34 @@ test_filter(void **state)
     }
 }
 
+/* As `tc -s` showed them: 20 packets by the hardware, 7 in software. */
+static void
+test_recorded_counters(void **state)
+{
+    static const char *const files[] = {
+        "linux-6.12/filter-counted-full.nl",
+        "linux-6.12/filter-counted-terse.nl",
+    };
+
+    (void) state;
+    for (size_t i = 0; i < 2; i++) {
+        struct vdpad_filter rows[8];
+
+        assert_int_equal(recorded_rows(files[i], decode_filter, rows,
+                                       sizeof rows[0], 8),
+                         2);
+        assert_true(rows[0].in_hw);
+        assert_int_equal(rows[0].packets, 20);
+        assert_int_equal(rows[0].bytes, 1960);
+        assert_int_equal(rows[0].hw_packets, 20);
+        assert_int_equal(rows[0].hw_bytes, 1960);
+        assert_false(rows[1].in_hw);
+        assert_int_equal(rows[1].packets, 7);
+        assert_int_equal(rows[1].bytes, 588);
+        assert_int_equal(rows[1].hw_packets, 0);
+    }
+}
+
 static void
 test_mangled(void **state)
 {
@@ -231,8 +259,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_qdisc),   cmocka_unit_test(test_filter),
-        cmocka_unit_test(test_mangled), cmocka_unit_test(test_counters),
+        cmocka_unit_test(test_qdisc),
+        cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_recorded_counters),
+        cmocka_unit_test(test_mangled),
+        cmocka_unit_test(test_counters),
         cmocka_unit_test(test_encode),
     };
 

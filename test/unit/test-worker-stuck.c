@@ -7,8 +7,11 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "netlink/protocol.h"
 
 /* The first line of a file of /proc/PID; false when the process has ended. */
 static bool
@@ -255,6 +258,76 @@ test_no_leaks(void **state)
     assert_int_equal(errno, ECHILD);
 }
 
+/* How the helpers of test_nonsense() answer: the name of this variable's
+ * value. */
+#define NONSENSE "TEST_WORKER_NONSENSE"
+
+/* A helper that breaks the rules in the way 'how'. */
+static int
+nonsense_main(const char *how)
+{
+    struct vdpad_wire_request request;
+    struct vdpad_wire_reply reply;
+    size_t size = sizeof reply;
+
+    if (recv(VDPAD_WORKER_FD, &request, sizeof request, MSG_WAITALL)
+        != (ssize_t) sizeof request) {
+        return EXIT_SUCCESS;
+    }
+    memset(&reply, 0, sizeof reply);
+    if (!strcmp(how, "short")) {
+        size = 3;
+    } else if (!strcmp(how, "huge")) {
+        reply.size = UINT64_C(1) << 40;
+    } else if (!strcmp(how, "odd")) {
+        reply.size = sizeof(struct vdpad_link) + 1;
+    } else if (!strcmp(how, "rows-of-error")) {
+        reply.error = -EIO;
+        reply.size = sizeof(struct vdpad_link);
+    } else if (!strcmp(how, "unended-text")) {
+        reply.error = -EXDEV;
+        memset(reply.text, 'x', sizeof reply.text);
+    }
+    (void) send(VDPAD_WORKER_FD, &reply, size, MSG_NOSIGNAL);
+    if (!strcmp(how, "unended-text")) {
+        /* Said all, stays until told to go. */
+        (void) recv(VDPAD_WORKER_FD, &request, sizeof request, 0);
+    }
+    return EXIT_SUCCESS;
+}
+
+/* Answers that break the rules end their request, nothing else. */
+static void
+test_nonsense(void **state)
+{
+    static const struct {
+        const char *how;
+        int error;
+    } cases[] = {
+        { "short", -EIO },         { "huge", -EIO },           { "odd", -EIO },
+        { "rows-of-error", -EIO }, { "unended-text", -EXDEV },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fixture f;
+
+        assert_int_equal(setenv(NONSENSE, cases[i].how, 1), 0);
+        open_kernel(&f, 0);
+        observe(&f, VDPAD_LINK);
+        assert_int_equal(f.observed_error[VDPAD_LINK], cases[i].error);
+        assert_true(strlen(f.why) < VDPAD_ERROR_TEXT);
+
+        /* A good one takes its place. */
+        assert_int_equal(unsetenv(NONSENSE), 0);
+        if (cases[i].error == -EIO) {
+            observe(&f, VDPAD_LINK);
+            assert_int_equal(f.observed_error[VDPAD_LINK], 0);
+        }
+        close_kernel(&f);
+    }
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -264,10 +337,13 @@ main(int argc, char *argv[])
         cmocka_unit_test(test_helper_dies),
         cmocka_unit_test(test_signals),
         cmocka_unit_test(test_no_leaks),
+        cmocka_unit_test(test_nonsense),
     };
 
     if (vdpad_worker_is_wanted(argc, argv)) {
-        return vdpad_worker_main(argc, argv);
+        const char *how = getenv(NONSENSE);
+
+        return how ? nonsense_main(how) : vdpad_worker_main(argc, argv);
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -174,6 +174,27 @@ vdpad_record_free(struct vdpad_record *r)
     }
 }
 
+static void *
+copy_table(const void *table, size_t n, size_t size)
+{
+    void *copy = vdpad_xcalloc(n, size);
+
+    return n ? memcpy(copy, table, n * size) : copy;
+}
+
+struct vdpad_record *
+vdpad_record_copy(const struct vdpad_record *r)
+{
+    struct vdpad_record *copy = vdpad_xcalloc(1, sizeof *copy);
+
+    *copy = *r;
+    copy->pfs = copy_table(r->pfs, r->n_pfs, sizeof *r->pfs);
+    copy->devs = copy_table(r->devs, r->n_devs, sizeof *r->devs);
+    copy->policies = copy_table(r->policies, r->n_policies,
+                                sizeof *r->policies);
+    return copy;
+}
+
 /* The kernel's state ends with the boot, and so does what we know of it;
  * rundir is not everywhere a tmpfs. */
 static void

@@ -69,6 +69,9 @@ int vdpad_record_load(const char *path, struct vdpad_record **ret_record,
 int vdpad_record_save(const struct vdpad_record *record, const char *path,
                       struct vdpad_error *why);
 
+/* Returns a copy owned by the caller. */
+struct vdpad_record *vdpad_record_copy(const struct vdpad_record *);
+
 void vdpad_record_free(struct vdpad_record *);
 
 #endif

@@ -406,7 +406,7 @@ vdpad_world_new(const struct vdpad_observed *observed,
     w->observed = observed;
     w->db = db;
     w->config = config;
-    w->record = record;
+    w->record = vdpad_record_copy(record);
     w->db_connected = db_connected;
 
     join_pfs(w);
@@ -442,6 +442,7 @@ vdpad_world_free(struct vdpad_world *w)
         free(w->pfs);
         free(w->devs);
         free(w->problems);
+        vdpad_record_free(w->record);
         free(w);
     }
 }

@@ -3,8 +3,9 @@
  * representor -> OVS port, joined from the pictures of the kernel, one
  * snapshot of the database, the configuration and the record of what is ours.
  *
- * A world borrows from all of these and must not outlive them.  Building it is
- * pure: no I/O, no clock, no log. */
+ * A world borrows from all of these but the record, which may change under it,
+ * and must not outlive them.  Building it is pure: no I/O, no clock, no
+ * log. */
 #ifndef VDPAD_WORLD_H
 #define VDPAD_WORLD_H 1
 
@@ -114,7 +115,7 @@ struct vdpad_world {
     const struct vdpad_observed *observed;
     const struct vdpad_snapshot *db;            /* NULL: none yet. */
     const struct vdpad_config *config;
-    const struct vdpad_record *record;
+    struct vdpad_record *record;                /* A copy. */
     bool db_connected;
     size_t n_pfs;
     struct vdpad_pf *pfs;                       /* Sorted by BDF. */

@@ -158,7 +158,7 @@ def test_none_leaves_ports_to_others(daemon, ovs, pf, policy):
     assert 'vdpa-owner' not in interface(ovs, pf.rep(0))[0]
 
 
-@pytest.mark.parametrize('order', ['vfs-first', 'vfs-last'])
+@pytest.mark.parametrize('order', ['with-vfs', 'without-vfs'])
 def test_order_that_the_driver_wants(daemon, pf, policy, order):
     pf.knob('mode_order', order)
     policy('num-vfs=2 vdpa-type=vhost')

@@ -3,6 +3,8 @@
 import errno
 import os
 import pathlib
+import socket
+import struct
 import subprocess
 import time
 
@@ -178,6 +180,41 @@ def test_vdpa_without_address(pf):
     pf.numvfs(1)
     VdpaDevice(pf, 0, 'x')
     assert 'mac' not in run('vdpa dev config show x')
+
+
+def set_vdpa_mac(name, mac):
+    """VDPA_CMD_DEV_ATTR_SET, which Debian's vdpa command does not know."""
+    def attr(kind, data):
+        size = 4 + len(data)
+        return struct.pack('HH', size, kind) + data + bytes(-size % 4)
+
+    def request(family, command, *attrs):
+        body = struct.pack('BBH', command, 1, 0) + b''.join(attrs)
+        sock.send(struct.pack('IHHII', 16 + len(body), family, 5, 1, 0) + body)
+        return sock.recv(65536)
+
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16) as sock:
+        reply = request(16, 3, attr(2, b'vdpa\0'))
+        at = 20
+        while True:
+            size, kind = struct.unpack_from('HH', reply, at)
+            if kind == 1:
+                family, = struct.unpack_from('H', reply, at + 4)
+                break
+            at += size + -size % 4
+        sock.recv(65536)
+        reply = request(family, 8, attr(4, name.encode() + b'\0'),
+                        attr(10, bytes.fromhex(mac.replace(':', ''))))
+        return struct.unpack_from('i', reply, 16)[0]
+
+
+def test_set_mac(pf):
+    pf.mode('switchdev')
+    pf.numvfs(1)
+    VdpaDevice(pf, 0, 'x', mac='02:00:00:00:00:07')
+    assert set_vdpa_mac('x', '02:00:00:00:00:08') == 0
+    assert 'mac 02:00:00:00:00:08' in run('vdpa dev config show')
+    assert set_vdpa_mac('y', '02:00:00:00:00:08') == -errno.ENODEV
 
 
 def test_link_follows_representor(pf):

@@ -210,7 +210,7 @@ class Namespace:
             except CommandError:
                 return None
         wait_for(first, 'answer to ping from ' + address, limit)
-        return self.exec('ping -c %d -i 0.2 -W 5 -s %d %s' % (count, size,
+        return self.exec('ping -c %d -i 0.05 -W 5 -s %d %s' % (count, size,
                                                             address))
 
     def delete(self):

@@ -371,7 +371,7 @@ submit_db(struct vdpad_exec *x, const struct vdpad_plan *plan)
 static void
 remember(int32_t *value, int32_t number)
 {
-    if (*value < 0) {
+    if (*value < 0 || number < 0) {
         *value = number;
     }
 }

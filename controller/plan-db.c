@@ -452,7 +452,8 @@ plan_stale(struct vdpad_planner *p)
     }
 }
 
-/* Forgets VFs that are gone and that nobody wants. */
+/* Forgets VFs that are gone.  Their devices went with them: one that comes
+ * later may have the same name and is not ours for that. */
 static void
 plan_vanished(struct vdpad_planner *p)
 {
@@ -462,13 +463,10 @@ plan_vanished(struct vdpad_planner *p)
         return;
     }
     for (size_t i = 0; i < w->record->n_devs; i++) {
-        const struct vdpad_record_dev *r = &w->record->devs[i];
-        char key[VDPAD_NAME_SIZE + sizeof VDPAD_KEY_POLICY];
+        const char *vf = w->record->devs[i].vf;
 
-        vdpad_text(key, sizeof key, VDPAD_KEY_POLICY "%s", r->policy);
-        if (!vdpad_find_pci(w->observed, r->vf)
-            && !vdpad_map_get(&w->db->external_ids, key)) {
-            vdpad_ask_rec(p, VDPAD_REC_DEV_DEL, r->vf, "", "", 0);
+        if (!vdpad_find_pci(w->observed, vf)) {
+            vdpad_ask_rec(p, VDPAD_REC_DEV_DEL, vf, "", "", 0);
         }
     }
 }

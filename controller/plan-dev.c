@@ -13,6 +13,10 @@
 #define F_MAC 5
 #define F_MQ 22
 
+/* What proves together that a device has gone. */
+#define GONE_CLASSES \
+    (1u << VDPAD_PCI | 1u << VDPAD_VDPA | 1u << VDPAD_VBUS | 1u << VDPAD_LINK)
+
 static uint32_t
 lane_of(const struct vdpad_dev *dev)
 {
@@ -519,6 +523,7 @@ vdpad_plan_removal(struct vdpad_planner *p, struct vdpad_dev *dev)
     bool forced = vdpad_memory_is_forced(p->memory, dev->policy_name);
     bool ours = dev->record->name[0] != '\0';
     bool left = false;          /* Something to wait for. */
+    enum vdpad_ask outcome;
     char use[VDPAD_REASON_SIZE];
 
     dev->state = VDPAD_STATE_READY;
@@ -556,6 +561,11 @@ vdpad_plan_removal(struct vdpad_planner *p, struct vdpad_dev *dev)
         left = true;
     }
     if (left) {
+        return;
+    }
+    if (!vdpad_ask_pictures(p, GONE_CLASSES, &outcome, use)) {
+        vdpad_fold(&dev->state, dev->reason, outcome, VDPAD_STATE_REMOVING,
+                   use);
         return;
     }
     if (dev->vdpa || dev->vbus || !dev->vf || !dev->rep

@@ -53,6 +53,13 @@ enum vdpad_ask vdpad_ask_db(struct vdpad_planner *,
  * nothing for a decision once it has aged. */
 bool vdpad_ask_holders(struct vdpad_planner *);
 
+/* Whether all pictures in 'mask' (bits 1u << class) are fresh, so that what
+ * they do not show is not there.  If not, 'text' says which one is not and why,
+ * and the outcome is one that vdpad_fold() takes: OBSERVING or UNSURE. */
+bool vdpad_ask_pictures(const struct vdpad_planner *, unsigned int mask,
+                        enum vdpad_ask *ret_outcome,
+                        char text[VDPAD_REASON_SIZE]);
+
 /* Adds a change of the record. */
 void vdpad_ask_rec(struct vdpad_planner *, enum vdpad_rec_kind kind,
                    const char *object, const char *word, const char *name,

@@ -8,6 +8,11 @@
 #include "plan-internal.h"
 #include "util.h"
 
+/* What must be seen before a PF counts as restored. */
+#define PF_CLASSES                                                  \
+    (1u << VDPAD_PCI | 1u << VDPAD_ESWITCH | 1u << VDPAD_LINK       \
+     | 1u << VDPAD_DLPORT | 1u << VDPAD_FEATURE)
+
 static const char *
 mode_name(int32_t mode)
 {
@@ -44,6 +49,15 @@ remember(struct vdpad_planner *p, const struct vdpad_pf *pf,
     if (recorded < 0) {
         vdpad_ask_rec(p, kind, pf->pci->bdf, "", "", present);
     }
+}
+
+/* The value is what it was before us, and whoever changes it now has his
+ * reasons. */
+static void
+let_go(struct vdpad_planner *p, const struct vdpad_pf *pf,
+       enum vdpad_rec_kind kind)
+{
+    vdpad_ask_rec(p, kind, pf->pci->bdf, "", "", -1);
 }
 
 /* A device on a VF of 'pf' that must not lose its VF: 'text' says why. */
@@ -235,12 +249,45 @@ plan_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf)
     }
 }
 
+/* Whether what a policy no longer asks for may be given back now. */
+static bool
+may_give_back(const struct vdpad_planner *p, const struct vdpad_pf *pf)
+{
+    return pf->record && !pf->frozen && p->world->db_connected;
+}
+
+/* No policy asks for a mode any more. */
+static void
+give_mode_back(struct vdpad_planner *p, struct vdpad_pf *pf)
+{
+    if (!may_give_back(p, pf) || pf->record->mode < 0 || !pf->eswitch) {
+        return;
+    }
+    for (size_t i = 0; i < p->world->n_devs; i++) {
+        const struct vdpad_dev *dev = &p->world->devs[i];
+
+        if (dev->pf == pf && (dev->vbus || dev->vdpa || dev->record)) {
+            return;
+        }
+    }
+    if (pf->eswitch->mode == pf->record->mode) {
+        let_go(p, pf, VDPAD_REC_PF_MODE);
+    } else {
+        ask(p, pf, VDPAD_ACT_ESWITCH_MODE, pf->record->mode,
+            "no policy asks for another mode any more: restored");
+    }
+}
+
 static void
 plan_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
 {
     char text[VDPAD_REASON_SIZE];
     bool ours = pf->record && pf->record->numvfs == 0;
 
+    if (pf->want_mode == VDPAD_ESWITCH_NONE) {
+        give_mode_back(p, pf);
+        return;
+    }
     if (is_mode_right(pf)
         || !are_users_known(p, pf, VDPAD_STATE_APPLYING)) {
         return;
@@ -278,6 +325,9 @@ plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
         ask(p, pf, VDPAD_ACT_AUTOPROBE, number, "the e-switch is as it should "
             "be: restored");
         return;
+    }
+    if (number >= 0) {
+        let_go(p, pf, VDPAD_REC_PF_AUTOPROBE);
     }
     for (size_t i = 0; i < VDPAD_OBSERVED_N(o, VDPAD_PCI); i++) {
         const struct vdpad_pci *vf = &rows[i];
@@ -323,41 +373,68 @@ plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
     }
 }
 
+/* Asks for a step on the uplink and folds it into the state of 'pf'. */
+static void
+ask_uplink(struct vdpad_planner *p, struct vdpad_pf *pf,
+           enum vdpad_act_kind kind, int64_t number,
+           enum vdpad_state working, const char *reason)
+{
+    struct vdpad_act act = { .kind = (int32_t) kind, .number = number,
+                             .ifindex = pf->uplink->ifindex };
+    char text[VDPAD_REASON_SIZE];
+
+    vdpad_copy(act.object, sizeof act.object, pf->uplink->name);
+    vdpad_fold(&pf->state, pf->reason,
+               vdpad_ask_act(p, VDPAD_LANE_LINK, &act, text, "%s", reason),
+               working, text);
+}
+
 static void
 plan_uplink(struct vdpad_planner *p, struct vdpad_pf *pf)
 {
     const struct vdpad_link *uplink = pf->uplink;
-    char text[VDPAD_REASON_SIZE];
-    struct vdpad_act act;
+    const struct vdpad_feature *feature = pf->uplink_feature;
+    const struct vdpad_record_pf *r = may_give_back(p, pf) ? pf->record
+                                                           : NULL;
 
     if (!uplink) {
         return;
     }
-    if (pf->uplink_feature && pf->uplink_feature->supported
-        && !pf->uplink_feature->active
-        && pf->want_mode == VDPAD_ESWITCH_SWITCHDEV) {
-        remember(p, pf, VDPAD_REC_PF_TC, 0,
-                 pf->record ? pf->record->tc_offload : -1);
-        act = (struct vdpad_act) { .kind = VDPAD_ACT_FEATURE,
-                                   .ifindex = uplink->ifindex, .number = 1 };
-        vdpad_copy(act.object, sizeof act.object, uplink->name);
-        vdpad_fold(&pf->state, pf->reason,
-                   vdpad_ask_act(p, VDPAD_LANE_LINK, &act, text,
-                                 "hw-tc-offload of the uplink is off"),
-                   VDPAD_STATE_APPLYING, text);
+    if (pf->want_mode == VDPAD_ESWITCH_SWITCHDEV) {
+        if (feature && feature->supported && !feature->active) {
+            remember(p, pf, VDPAD_REC_PF_TC, 0,
+                     pf->record ? pf->record->tc_offload : -1);
+            ask_uplink(p, pf, VDPAD_ACT_FEATURE, 1, VDPAD_STATE_APPLYING,
+                       "hw-tc-offload of the uplink is off");
+        }
+    } else if (r && r->tc_offload >= 0 && feature) {
+        if (feature->active == (r->tc_offload != 0)) {
+            let_go(p, pf, VDPAD_REC_PF_TC);
+        } else {
+            ask_uplink(p, pf, VDPAD_ACT_FEATURE, r->tc_offload,
+                       VDPAD_STATE_APPLYING,
+                       "no policy needs hw-tc-offload: restored");
+        }
     }
-    if (pf->want_mtu > 0 && uplink->mtu < (uint32_t) pf->want_mtu) {
-        remember(p, pf, VDPAD_REC_PF_MTU, (int32_t) uplink->mtu,
-                 pf->record ? pf->record->mtu : -1);
-        act = (struct vdpad_act) { .kind = VDPAD_ACT_LINK_MTU,
-                                   .ifindex = uplink->ifindex,
-                                   .number = pf->want_mtu };
-        vdpad_copy(act.object, sizeof act.object, uplink->name);
-        vdpad_fold(&pf->state, pf->reason,
-                   vdpad_ask_act(p, VDPAD_LANE_LINK, &act, text,
-                                 "a policy wants MTU %d, the uplink has %u",
-                                 pf->want_mtu, uplink->mtu),
-                   VDPAD_STATE_APPLYING, text);
+    if (pf->want_mtu > 0) {
+        if (uplink->mtu < (uint32_t) pf->want_mtu) {
+            char reason[VDPAD_REASON_SIZE];
+
+            remember(p, pf, VDPAD_REC_PF_MTU, (int32_t) uplink->mtu,
+                     pf->record ? pf->record->mtu : -1);
+            vdpad_text(reason, sizeof reason, "a policy wants MTU %d, the "
+                       "uplink has %u", pf->want_mtu, uplink->mtu);
+            ask_uplink(p, pf, VDPAD_ACT_LINK_MTU, pf->want_mtu,
+                       VDPAD_STATE_APPLYING, reason);
+        }
+    } else if (r && r->mtu >= 0) {
+        if (uplink->mtu == (uint32_t) r->mtu) {
+            let_go(p, pf, VDPAD_REC_PF_MTU);
+        } else {
+            ask_uplink(p, pf, VDPAD_ACT_LINK_MTU, r->mtu,
+                       VDPAD_STATE_APPLYING,
+                       "no policy asks for an MTU any more: restored");
+        }
     }
 }
 
@@ -366,28 +443,23 @@ static bool
 restore_uplink(struct vdpad_planner *p, struct vdpad_pf *pf)
 {
     const struct vdpad_record_pf *r = pf->record;
-    char text[VDPAD_REASON_SIZE];
-    struct vdpad_act act = { 0 };
+    char reason[VDPAD_REASON_SIZE];
 
     if (!pf->uplink) {
         return true;
     }
-    act.ifindex = pf->uplink->ifindex;
-    vdpad_copy(act.object, sizeof act.object, pf->uplink->name);
+    vdpad_text(reason, sizeof reason, "no policy needs %s: restored",
+               pf->pci->bdf);
     if (r->tc_offload >= 0 && pf->uplink_feature
         && pf->uplink_feature->active != (r->tc_offload != 0)) {
-        act.kind = VDPAD_ACT_FEATURE;
-        act.number = r->tc_offload;
+        ask_uplink(p, pf, VDPAD_ACT_FEATURE, r->tc_offload,
+                   VDPAD_STATE_REMOVING, reason);
     } else if (r->mtu >= 0 && pf->uplink->mtu != (uint32_t) r->mtu) {
-        act.kind = VDPAD_ACT_LINK_MTU;
-        act.number = r->mtu;
+        ask_uplink(p, pf, VDPAD_ACT_LINK_MTU, r->mtu, VDPAD_STATE_REMOVING,
+                   reason);
     } else {
         return true;
     }
-    vdpad_fold(&pf->state, pf->reason,
-               vdpad_ask_act(p, VDPAD_LANE_LINK, &act, text,
-                             "no policy needs %s: restored", pf->pci->bdf),
-               VDPAD_STATE_REMOVING, text);
     return false;
 }
 
@@ -400,6 +472,7 @@ plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
     bool mode_left = r->mode >= 0 && pf->eswitch
                      && pf->eswitch->mode != r->mode;
     bool vfs_left = r->numvfs >= 0 && pf->pci->numvfs != r->numvfs;
+    enum vdpad_ask outcome;
     char text[VDPAD_REASON_SIZE];
 
     for (size_t i = 0; i < p->world->n_devs; i++) {
@@ -410,6 +483,11 @@ plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
                              "waits for the removal of %s", dev->name);
             return;
         }
+    }
+    if (!vdpad_ask_pictures(p, PF_CLASSES, &outcome, text)) {
+        vdpad_fold(&pf->state, pf->reason, outcome, VDPAD_STATE_REMOVING,
+                   text);
+        return;
     }
     if ((mode_left || vfs_left)
         && !are_users_known(p, pf, VDPAD_STATE_REMOVING)) {

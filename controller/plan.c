@@ -227,6 +227,28 @@ vdpad_ask_db(struct vdpad_planner *p, const struct vdpad_dbop *op,
 }
 
 bool
+vdpad_ask_pictures(const struct vdpad_planner *p, unsigned int mask,
+                   enum vdpad_ask *ret_outcome, char text[VDPAD_REASON_SIZE])
+{
+    const struct vdpad_observed *o = p->world->observed;
+    enum vdpad_class stale = first_stale(o, mask);
+
+    if (stale == VDPAD_N_CLASSES) {
+        return true;
+    }
+    if (o->class_[stale].error) {
+        *ret_outcome = VDPAD_ASK_UNSURE;
+        vdpad_text(text, VDPAD_REASON_SIZE, "%s cannot be observed: %s",
+                   vdpad_class_name(stale), o->class_[stale].why.text);
+    } else {
+        *ret_outcome = VDPAD_ASK_OBSERVING;
+        vdpad_text(text, VDPAD_REASON_SIZE, "%s is being observed",
+                   vdpad_class_name(stale));
+    }
+    return false;
+}
+
+bool
 vdpad_ask_holders(struct vdpad_planner *p)
 {
     const struct vdpad_observed *o = p->world->observed;

@@ -21,7 +21,8 @@ enum vdpad_step_kind {
 enum vdpad_rec_kind {
     VDPAD_REC_PF_NUMVFS, VDPAD_REC_PF_MODE, VDPAD_REC_PF_AUTOPROBE,
     VDPAD_REC_PF_MTU, VDPAD_REC_PF_TC,  /* Remember 'number' of PF 'object',
-                                         * unless something is remembered. */
+                                         * unless something is remembered; -1:
+                                         * forget that. */
     VDPAD_REC_PF_DEL,                   /* Forget PF 'object'. */
     VDPAD_REC_DEV,                      /* VF 'object' is under policy
                                          * 'word'; 'name' is its device that

@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Tear-down: in exactly the reverse order, back to the initial values, only
+ * what is ours, never what is in use. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "world-builder.h"
+
+#define PF "0000:65:00.0"
+#define VF0 "0000:65:00.2"
+#define VF1 "0000:65:00.3"
+#define POLICY "policy a pf=" PF " num-vfs=2 vdpa-type=vhost "
+
+static void
+exact_reverse(void **state)
+{
+    struct wb *b = *state;
+    char *before, *after;
+
+    given(b, "pf " PF "\n"
+             "key vdpa-hw-offload false");
+    before = wb_dump(b);
+    given(b, POLICY "mtu=9000");
+    wb_converge(b, 10);
+    given(b, "qdisc r65v0\n"
+             "policy a");
+    expect_plan(b, "port-del r65v0 br-int\n"
+                   "port-del r65v1 br-int\n");
+    expect_state(b, VF0, "removing", "no policy wants it");
+    expect_state(b, PF, "removing", "waits for the removal of vdpa:" VF0);
+    wb_apply_plan(b);
+    expect_plan(b, "qdisc-del r65v0\n"
+                   "vdpa-del vdpa:" VF0 "\n"
+                   "vdpa-del vdpa:" VF1 "\n");
+    wb_apply_plan(b);
+    expect_plan(b, "");
+    wb_apply_plan(b);
+    expect_plan(b, "eswitch-mode " PF " legacy\n");
+    expect_state(b, PF, "removing", "restored");
+    wb_apply_plan(b);
+    expect_plan(b, "numvfs " PF " 0\n");
+    wb_apply_plan(b);
+    expect_plan(b, "feature up65 off\n");
+    wb_apply_plan(b);
+    expect_plan(b, "link-mtu up65 1500\n");
+    wb_apply_plan(b);
+    wb_converge(b, 4);
+    assert_int_equal(b->record->n_pfs, 0);
+    assert_int_equal(b->record->n_devs, 0);
+    assert_int_equal(b->record->n_policies, 0);
+    after = wb_dump(b);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+}
+
+static void
+suspended_is_torn_down_and_resumed(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n" POLICY);
+    wb_converge(b, 10);
+    given(b, "key vdpa-suspended a");
+    wb_converge(b, 10);
+    assert_int_equal(wb_pf(b, PF)->pci->numvfs, 0);
+    assert_int_equal(b->record->n_pfs + b->record->n_devs, 0);
+    given(b, "key vdpa-suspended");
+    wb_converge(b, 10);
+    expect_state(b, VF1, "ready", "");
+    given(b, "key vdpa-suspended *");
+    wb_converge(b, 10);
+    assert_int_equal(wb_pf(b, PF)->pci->numvfs, 0);
+}
+
+/* Only the other policy's part goes, and the VFs stay. */
+static void
+one_of_two_policies_goes(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF "#0 num-vfs=2 vdpa-type=vhost\n"
+             "policy b pf=" PF "#1 num-vfs=2 vdpa-type=vhost");
+    wb_converge(b, 10);
+    given(b, "policy a");
+    expect_plan(b, "port-del r65v0 br-int\n");
+    wb_apply_plan(b);
+    expect_plan(b, "vdpa-del vdpa:" VF0 "\n");
+    wb_apply_plan(b);
+    wb_converge(b, 3);
+    expect_state(b, PF, "ready", "");
+    expect_state(b, VF1, "ready", "");
+    assert_int_equal(b->world->n_devs, 1);
+}
+
+static void
+vdpa_type_word_goes(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n" POLICY);
+    wb_converge(b, 10);
+    given(b, "policy a pf=" PF " num-vfs=2 eswitch-mode=switchdev");
+    wb_converge(b, 10);
+    assert_int_equal(b->world->n_devs, 0);
+    assert_int_equal(wb_pf(b, PF)->pci->numvfs, 2);
+    assert_int_equal(b->n_ports, 0);
+}
+
+/* What only a word had asked for goes with the word. */
+static void
+words_of_the_pf_go(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF " num-vfs=2 eswitch-mode=switchdev mtu=9000");
+    wb_converge(b, 10);
+    assert_int_equal(wb_find_link(b, "up65")->mtu, 9000);
+    given(b, "policy a pf=" PF " num-vfs=2 eswitch-mode=switchdev");
+    expect_plan(b, "link-mtu up65 1500\n");
+    expect_state(b, PF, "applying", "restored");
+    wb_converge(b, 3);
+    given(b, "policy a pf=" PF " num-vfs=2");
+    expect_plan(b, "eswitch-mode " PF " legacy\n");
+    wb_apply_plan(b);
+    expect_plan(b, "feature up65 off\n");
+    wb_converge(b, 5);
+    expect_state(b, PF, "ready", "");
+    assert_int_equal(wb_pf(b, PF)->pci->numvfs, 2);
+}
+
+/* What was given back is no longer ours to watch over. */
+static void
+given_back_is_let_go(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF " num-vfs=2 eswitch-mode=switchdev mtu=9000");
+    wb_converge(b, 10);
+    given(b, "policy a pf=" PF " num-vfs=2");
+    wb_converge(b, 10);
+    assert_int_equal(b->record->pfs[0].mtu, -1);
+    assert_int_equal(b->record->pfs[0].mode, -1);
+    assert_int_equal(b->record->pfs[0].tc_offload, -1);
+    assert_int_equal(b->record->pfs[0].autoprobe, -1);
+    assert_int_equal(b->record->pfs[0].numvfs, 0);
+    wb_find_link(b, "up65")->mtu = 2000;
+    wb_find_feature(b, "up65")->active = true;
+    ((struct vdpad_pci *) wb_find_text(b, VDPAD_PCI, PF))->autoprobe = 0;
+    expect_plan(b, "");
+}
+
+/* Devices of others need the mode that nobody asks for any more. */
+static void
+mode_word_goes_but_devices_stay(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF " num-vfs=2 eswitch-mode=switchdev");
+    wb_converge(b, 10);
+    given(b, "vdpa " VF0 " name=theirs\n"
+             "policy a pf=" PF " num-vfs=2");
+    expect_plan(b, "feature up65 off\n");
+    wb_apply_plan(b);
+    expect_plan(b, "");
+    expect_state(b, PF, "ready", "");
+}
+
+static void
+in_use_is_refused(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n" POLICY);
+    wb_converge(b, 10);
+    given(b, "holder vdpa:" VF0 " 4242 qemu-system-x86\n"
+             "policy a");
+    expect_plan(b, "port-del r65v1 br-int\n");
+    expect_state(b, VF0, "blocked", "in use by pid 4242 (qemu-system-x86)");
+    expect_state(b, VF0, "blocked", "teardown --force a");
+    wb_apply_plan(b);
+    expect_plan(b, "vdpa-del vdpa:" VF1 "\n");
+    wb_apply_plan(b);
+    wb_converge(b, 3);
+
+    /* Nothing of the PF goes while it is there. */
+    expect_plan(b, "");
+    expect_state(b, PF, "removing", "waits for the removal of vdpa:" VF0);
+    assert_int_equal(wb_pf(b, PF)->pci->numvfs, 2);
+}
+
+static void
+netdev_that_is_away_is_refused(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev\n"
+             "vf " VF0 "\n"
+             "vdpa " VF0 " driver=virtio_vdpa away\n"
+             "record policy a\n"
+             "record dev " VF0 " a vdpa:" VF0);
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked", "in another network namespace");
+}
+
+/* Somebody has the device: what sleeps in the kernel does so alone. */
+static void
+force_takes_what_is_in_use(void **state)
+{
+    struct wb *b = *state;
+    const struct vdpad_step *first;
+
+    given(b, "pf " PF "\n" POLICY);
+    wb_converge(b, 10);
+    given(b, "holder vdpa:" VF0 " 4242 qemu\n"
+             "holder vdpa:" VF1 " 4243 qemu\n"
+             "key vdpa-suspended a\n"
+             "force a");
+    expect_plan(b, "port-del r65v0 br-int\n"
+                   "port-del r65v1 br-int\n");
+    wb_apply_plan(b);
+    expect_plan(b, "vdpa-del vdpa:" VF0 " force\n"
+                   "vdpa-del vdpa:" VF1 " force\n");
+    first = &b->plan->steps[0];
+    assert_int_not_equal(first->lane, b->plan->steps[1].lane);
+    wb_apply_plan(b);
+    wb_converge(b, 10);
+    assert_int_equal(wb_pf(b, PF)->pci->numvfs, 0);
+}
+
+static void
+force_of_another_policy_does_not_count(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev\n"
+             "vf " VF0 "\n"
+             "vdpa " VF0 "\n"
+             "holder vdpa:" VF0 " 4242 qemu\n"
+             "record policy a\n"
+             "record dev " VF0 " a vdpa:" VF0 "\n"
+             "force b");
+    expect_plan(b, "");
+    given(b, "force *");
+    expect_plan(b, "vdpa-del vdpa:" VF0 " force\n");
+}
+
+static void
+forced_deletion_that_sleeps(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev\n"
+             "vf " VF0 "\n"
+             "vdpa " VF0 "\n"
+             "holder vdpa:" VF0 " 4242 qemu\n"
+             "record policy a\n"
+             "record dev " VF0 " a vdpa:" VF0 "\n"
+             "force a\n"
+             "stuck vdpa-del vdpa:" VF0 " pid 4242 holds it");
+    expect_plan(b, "vdpa-del vdpa:" VF0 " force (in flight)\n");
+    expect_state(b, VF0, "blocked", "pid 4242 holds it");
+}
+
+/* An adopted device was there before us and stays. */
+static void
+adopted_device_stays(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up\n"
+             "vdpa " VF0 " name=theirs\n"
+             "policy a pf=" PF " vdpa-type=vhost");
+    wb_converge(b, 5);
+    assert_int_equal(b->n_ports, 1);
+    given(b, "policy a");
+    expect_plan(b, "port-del r65v0 br-int\n");
+    wb_converge(b, 5);
+    expect_state(b, "theirs", "foreign", "");
+    assert_int_equal(b->record->n_devs, 0);
+}
+
+/* A device of another program on a PF of ours keeps it as it is. */
+static void
+foreign_device_keeps_the_pf(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF "#0 num-vfs=2 vdpa-type=vhost");
+    wb_converge(b, 10);
+    given(b, "vdpa " VF1 " name=theirs\n"
+             "policy a");
+    wb_converge(b, 10);
+    expect_state(b, PF, "blocked", "theirs was made by another program");
+    assert_int_equal(wb_pf(b, PF)->pci->numvfs, 2);
+    assert_int_equal(wb_pf(b, PF)->eswitch->mode, VDPAD_ESWITCH_SWITCHDEV);
+    given(b, "gone vdpa theirs");
+    wb_converge(b, 10);
+    assert_int_equal(wb_pf(b, PF)->pci->numvfs, 0);
+}
+
+/* VFs, mode and features that were there before stay. */
+static void
+only_what_was_changed(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on mtu=9216\n"
+             "vf " VF0 " up\n" POLICY "mtu=9000\n"
+             "policy a pf=" PF " num-vfs=1 vdpa-type=vhost mtu=9000");
+    wb_converge(b, 10);
+    given(b, "policy a");
+    wb_converge(b, 10);
+    assert_int_equal(wb_pf(b, PF)->pci->numvfs, 1);
+    assert_int_equal(wb_pf(b, PF)->eswitch->mode, VDPAD_ESWITCH_SWITCHDEV);
+    assert_int_equal(wb_find_link(b, "up65")->mtu, 9216);
+    assert_true(wb_find_feature(b, "up65")->active);
+}
+
+static void
+database_disconnected(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n" POLICY);
+    wb_converge(b, 10);
+    given(b, "policy a\n"
+             "db disconnected");
+    expect_plan(b, "");
+    expect_state(b, VF0, "waiting", "when the database is connected again");
+    given(b, "gone vf " VF0 "\n"
+             "gone vf " VF1);
+    expect_plan(b, "");
+}
+
+static void
+database_gone(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n" POLICY);
+    wb_converge(b, 10);
+    given(b, "db none");
+    b->show_records = true;
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked", "kept as it is");
+    expect_state(b, PF, "blocked", "kept as it is");
+}
+
+/* Another Open_vSwitch row without keys of ours is no change of intent. */
+static void
+database_is_another(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n" POLICY);
+    wb_converge(b, 10);
+    given(b, "policy a\n"
+             "db other");
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked", "another database; kept as it is");
+    expect_state(b, PF, "blocked", "kept as it is");
+    expect_problem(b, "vdpa-policy-a", "applied from another database");
+
+    /* Until somebody asks for teardown ... */
+    given(b, "key vdpa-suspended a");
+    expect_plan(b, "port-del r65v0 br-int\n"
+                   "port-del r65v1 br-int\n");
+
+    /* ... or configures it. */
+    given(b, "key vdpa-suspended\n" POLICY);
+    expect_plan(b, "");
+    expect_state(b, VF0, "ready", "");
+    wb_apply_plan(b);
+    given(b, "policy a");
+    expect_plan(b, "port-del r65v0 br-int\n"
+                   "port-del r65v1 br-int\n");
+}
+
+static void
+policy_becomes_unreadable(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n" POLICY);
+    wb_converge(b, 10);
+    given(b, "policy a pf=" PF " num-vfs=two");
+    b->show_records = true;
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked", "kept as it is");
+    expect_state(b, PF, "blocked", "kept as it is");
+}
+
+/* A VF that has gone took its device with it: one that comes later with that
+ * name is not ours, whatever its policy says now. */
+static void
+ownership_ends_with_the_vf(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n" POLICY);
+    wb_converge(b, 10);
+    given(b, "key vdpa-suspended a\n"
+             "db disconnected\n"
+             "gone vf " VF0 "\n"
+             "gone vf " VF1);
+    wb_plan(b);
+    wb_apply_plan(b);
+    given(b, "db connected");
+    wb_plan(b);
+    wb_apply_plan(b);
+    assert_int_equal(b->record->n_devs, 0);
+}
+
+/* Nothing is forgotten because it could not be seen. */
+static void
+unseen_device_is_not_forgotten(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev\n"
+             "vf " VF0 "\n"
+             "vdpa " VF0 "\n"
+             "record policy a\n"
+             "record dev " VF0 " a vdpa:" VF0 "\n"
+             "unseen vdpa generic netlink is stuck\n"
+             "unseen vbus no permission");
+    b->show_records = true;
+    expect_plan(b, "");
+    expect_state(b, VF0, "removing", "no policy wants it");
+    given(b, "stale pci\n"
+             "gone vf " VF0);
+    expect_plan(b, "");
+}
+
+static void
+unseen_pf_is_not_forgotten(void **state)
+{
+    struct wb *b = *state;
+
+    b->show_records = true;
+    given(b, "pf " PF " mode=switchdev\n"
+             "record policy a\n"
+             "record pf " PF " mode=0\n"
+             "unseen eswitch generic netlink is stuck");
+    expect_plan(b, "");
+    expect_state(b, PF, "waiting", "generic netlink is stuck");
+    given(b, "pf 0000:66:00.0 mtu=9000\n"
+             "record pf 0000:66:00.0 mtu=1500\n"
+             "unseen link no answer");
+    expect_plan(b, "");
+    expect_state(b, "0000:66:00.0", "waiting", "no answer");
+}
+
+/* The kernel wants it the other way round here. */
+static void
+driver_restores_mode_without_vfs_only(void **state)
+{
+    struct wb *b = *state;
+
+    b->order = WB_MODE_FIRST;
+    given(b, "pf " PF " mode=switchdev\n"
+             "vf " VF0 "\n"
+             "record policy a\n"
+             "record pf " PF " mode=0 numvfs=0");
+    expect_plan(b, "eswitch-mode " PF " legacy\n");
+    wb_apply_plan(b);
+    expect_plan(b, "numvfs " PF " 0\n");
+    wb_converge(b, 10);
+    assert_int_equal(wb_pf(b, PF)->eswitch->mode, VDPAD_ESWITCH_LEGACY);
+    assert_int_equal(b->record->n_pfs, 0);
+}
+
+/* The old VFs go only after what is removed from them. */
+static void
+count_waits_for_removals(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF "#0 num-vfs=1 vdpa-type=vhost priority=5\n"
+             "policy b pf=" PF "#1 num-vfs=2 vdpa-type=vhost priority=3");
+    wb_converge(b, 10);
+    given(b, "policy b");
+    expect_plan(b, "port-del r65v1 br-int\n");
+    expect_state(b, PF, "applying", "waits for the removal of vdpa:" VF1);
+    wb_apply_plan(b);
+    expect_plan(b, "vdpa-del vdpa:" VF1 "\n");
+    wb_apply_plan(b);
+    wb_plan(b);
+    wb_apply_plan(b);
+    expect_plan(b, "numvfs " PF " 0\n");
+}
+
+static void
+qdisc_of_a_foreign_port_stays(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev\n"
+             "vf " VF0 "\n"
+             "vdpa " VF0 "\n"
+             "qdisc r65v0\n"
+             "port r65v0 br-int iface-id=x\n"
+             "record policy a\n"
+             "record dev " VF0 " a vdpa:" VF0);
+    expect_plan(b, "vdpa-del vdpa:" VF0 "\n");
+}
+
+int
+main(void)
+{
+#define TEST(FUNCTION) \
+    cmocka_unit_test_setup_teardown(FUNCTION, wb_set_up, wb_tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(exact_reverse),
+        TEST(suspended_is_torn_down_and_resumed),
+        TEST(one_of_two_policies_goes),
+        TEST(vdpa_type_word_goes),
+        TEST(words_of_the_pf_go),
+        TEST(given_back_is_let_go),
+        TEST(mode_word_goes_but_devices_stay),
+        TEST(in_use_is_refused),
+        TEST(netdev_that_is_away_is_refused),
+        TEST(force_takes_what_is_in_use),
+        TEST(force_of_another_policy_does_not_count),
+        TEST(forced_deletion_that_sleeps),
+        TEST(adopted_device_stays),
+        TEST(foreign_device_keeps_the_pf),
+        TEST(only_what_was_changed),
+        TEST(database_disconnected),
+        TEST(database_gone),
+        TEST(database_is_another),
+        TEST(policy_becomes_unreadable),
+        TEST(ownership_ends_with_the_vf),
+        TEST(unseen_device_is_not_forgotten),
+        TEST(unseen_pf_is_not_forgotten),
+        TEST(driver_restores_mode_without_vfs_only),
+        TEST(count_waits_for_removals),
+        TEST(qdisc_of_a_foreign_port_stays),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

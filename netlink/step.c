@@ -135,7 +135,7 @@ step_qdisc_del(struct vdpad_observer *observer, const struct vdpad_act *act,
     const char *kind = act->word[0] ? act->word : "ingress";
     struct nl_msg *msg;
     struct vdpad_nl *nl;
-    bool is_found;
+    bool is_found = false;
     int error = open_netdev(observer, act, &nl, why);
 
     if (!error) {

@@ -92,6 +92,7 @@ recorded_rows(const char *name, recorded_decode *decode, void *rows,
     char *data = recorded_load(name, &size);
     struct recorded_message message;
 
+    memset(rows, 0, row_size * max);
     while (recorded_next(data, size, &offset, &message)) {
         void *row = (char *) rows + n * row_size;
         int error;

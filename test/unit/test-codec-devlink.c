@@ -82,27 +82,32 @@ test_info(void **state)
     assert_string_equal(rows[0].fw_version, "22.38.1002");
 }
 
+static const struct vdpad_dlport *
+find_port(const struct vdpad_dlport *rows, size_t n, const char *ifname)
+{
+    size_t i = 0;
+
+    while (i < n && strcmp(rows[i].ifname, ifname)) {
+        i++;
+    }
+    assert_true(i < n);
+    return &rows[i];
+}
+
 static void
 test_port(void **state)
 {
     static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 0x77 };
     struct vdpad_dlport rows[8];
-    const struct vdpad_dlport *rep = NULL, *uplink = NULL, *vf = NULL;
+    const struct vdpad_dlport *rep, *uplink, *vf;
     size_t n = recorded_rows("linux-6.12/devlink-port.nl", decode_port, rows,
                              sizeof rows[0], 8);
 
     (void) state;
     assert_int_equal(n, 6);
-    for (size_t i = 0; i < n; i++) {
-        if (!strcmp(rows[i].ifname, "pf0vf0")) {
-            rep = &rows[i];
-        } else if (!strcmp(rows[i].ifname, "p0")) {
-            uplink = &rows[i];
-        } else if (!strcmp(rows[i].ifname, "p0v0")) {
-            vf = &rows[i];
-        }
-    }
-    assert_non_null(rep);
+    rep = find_port(rows, n, "pf0vf0");
+    uplink = find_port(rows, n, "p0");
+    vf = find_port(rows, n, "p0v0");
     assert_string_equal(rep->dev, "0001:08:00.0");
     assert_int_equal(rep->index, 1);
     assert_int_equal(rep->flavour, DEVLINK_PORT_FLAVOUR_PCI_VF);
@@ -114,11 +119,9 @@ test_port(void **state)
     assert_true(rep->has_hw_addr);
     assert_memory_equal(rep->hw_addr, mac, 6);
     assert_true(rep->ifindex > 0);
-    assert_non_null(uplink);
     assert_int_equal(uplink->flavour, DEVLINK_PORT_FLAVOUR_PHYSICAL);
     assert_int_equal(uplink->vf, -1);
     assert_false(uplink->has_hw_addr);
-    assert_non_null(vf);
     assert_int_equal(vf->flavour, DEVLINK_PORT_FLAVOUR_VIRTUAL);
 }
 

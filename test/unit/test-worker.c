@@ -122,17 +122,16 @@ static void
 test_not_there(void **state)
 {
     static const struct {
-        int kind;
         const char *object, *word;
-        int error;
+        int kind, error;
     } cases[] = {
-        { VDPAD_ACT_NUMVFS, "ffff:ff:1f.7", "", -ENODEV },
-        { VDPAD_ACT_AUTOPROBE, "ffff:ff:1f.7", "", -ENODEV },
-        { VDPAD_ACT_VF_PROBE, "ffff:ff:1f.7", "", -ENODEV },
-        { VDPAD_ACT_VF_UNBIND, "ffff:ff:1f.7", "", -ENODEV },
-        { VDPAD_ACT_VDPA_BIND, "no-such-device", "vhost_vdpa", -ENODEV },
-        { VDPAD_ACT_VDPA_UNBIND, "no-such-device", "", -ENODEV },
-        { VDPAD_ACT_MODULE_LOAD, "no-such-module", "", -EINVAL },
+        { "ffff:ff:1f.7", "", VDPAD_ACT_NUMVFS, -ENODEV },
+        { "ffff:ff:1f.7", "", VDPAD_ACT_AUTOPROBE, -ENODEV },
+        { "ffff:ff:1f.7", "", VDPAD_ACT_VF_PROBE, -ENODEV },
+        { "ffff:ff:1f.7", "", VDPAD_ACT_VF_UNBIND, -ENODEV },
+        { "no-such-device", "vhost_vdpa", VDPAD_ACT_VDPA_BIND, -ENODEV },
+        { "no-such-device", "", VDPAD_ACT_VDPA_UNBIND, -ENODEV },
+        { "no-such-module", "", VDPAD_ACT_MODULE_LOAD, -EINVAL },
     };
     const size_t n = sizeof cases / sizeof *cases;
     struct vdpad_act acts[sizeof cases / sizeof *cases];

@@ -461,7 +461,7 @@ vdpad_ctl_wait(struct vdpad_ctl *ctl)
         next = ctl->record_retry_ns;
     }
     vdpad_loop_wake_at(ctl->loop, next);
-    if (ctl->replan) {
+    if (ctl->replan || vdpad_exec_wants_turn(ctl->exec)) {
         vdpad_loop_wake_now(ctl->loop);
     }
 }

@@ -23,6 +23,8 @@ struct vdpad_exec {
     struct vdpad_exec_figures figures;
     struct batch *batches;      /* Under way. */
     bool ended, unsaved;
+    bool busy;                  /* The database was, with what is not ours to
+                                 * wait for. */
 
     size_t n_db_keys;           /* Of the transaction under way. */
     char (*db_keys)[VDPAD_NAME_SIZE + 32];
@@ -81,10 +83,16 @@ vdpad_exec_get_figures(const struct vdpad_exec *x,
 bool
 vdpad_exec_take_ended(struct vdpad_exec *x)
 {
-    bool ended = x->ended;
+    bool ended = x->ended || x->busy;
 
-    x->ended = false;
+    x->ended = x->busy = false;
     return ended;
+}
+
+bool
+vdpad_exec_wants_turn(const struct vdpad_exec *x)
+{
+    return x->ended;
 }
 
 /* What a step may have changed.  The kernel's events tell most of it too, but
@@ -353,7 +361,7 @@ submit_db(struct vdpad_exec *x, const struct vdpad_plan *plan)
 
         /* Another transaction is under way, whose end is a turn of the loop:
          * to be planned again then. */
-        x->ended |= error == -EBUSY;
+        x->busy = error == -EBUSY;
         x->n_db_keys = error ? 0 : n;
         for (size_t i = 0; i < n; i++) {
             if (!error) {

@@ -43,4 +43,7 @@ void vdpad_exec_get_figures(const struct vdpad_exec *,
 /* True once after any step has ended: plan anew. */
 bool vdpad_exec_take_ended(struct vdpad_exec *);
 
+/* It has come true in run() itself: no event will make the loop turn. */
+bool vdpad_exec_wants_turn(const struct vdpad_exec *);
+
 #endif

@@ -46,6 +46,7 @@ begin(struct kc_env *env)
                            VDPAD_MODULE_LOADED);
         }
     }
+    sim_set_module(sim(env), env->missing_module, VDPAD_MODULE_MISSING);
     (void) sim_take_dirty(sim(env));
 }
 
@@ -236,6 +237,7 @@ main(int argc, char *argv[])
     };
     struct kc_env env = {
         .pf = PF, .uplink = "p0", .vf_driver = "mlx5_core",
+        .missing_module = "vfio_pci",
         .totalvfs = 8, .step_deadline_ns = 3000 * MS, .ops = &ops,
     };
 

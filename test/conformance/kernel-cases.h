@@ -34,6 +34,7 @@ struct kc_env {
                                      * on; vDPA's modules are loaded. */
     const char *uplink;             /* Netdev of 'pf'. */
     const char *vf_driver;          /* That claims VFs by itself. */
+    const char *missing_module;     /* One of ours that this kernel lacks. */
     int totalvfs;
     int64_t step_deadline_ns;       /* Of quick steps; small. */
     const struct kc_ops *ops;

@@ -263,7 +263,7 @@ put_vbus(const struct sim *sim, struct vdpad_picture *p)
         const struct sim_vdpa *v = &sim->vdpas[i];
         struct vdpad_vbus row = { .netdev_away = false };
 
-        if (!v->used) {
+        if (!v->used || v->is_unlinked) {
             continue;
         }
         memcpy(row.name, v->name, sizeof row.name);
@@ -456,8 +456,8 @@ sim_set_qdisc(struct sim *sim, const char *ifname, bool present)
     if (!dev) {
         return -ENODEV;
     }
+    /* Nobody listens to events of qdiscs. */
     dev->has_qdisc = present;
-    sim_touch(sim, BIT(VDPAD_QDISC));
     return 0;
 }
 
@@ -472,6 +472,5 @@ sim_set_flow(struct sim *sim, const char *ifname,
     }
     dev->has_qdisc = true;
     dev->flow = *flow;
-    sim_touch(sim, BIT(VDPAD_QDISC) | BIT(VDPAD_FLOW));
     return 0;
 }

@@ -77,7 +77,9 @@ struct sim_pf {
 
 struct sim_vdpa {
     bool used;
-    bool dying;                 /* Removal waits for the holder. */
+    bool dying;                 /* Unbinding waits for the holder, … */
+    bool is_unlinked;           /* … as the last part of its removal: it has
+                                 * left its bus already. */
     bool has_mac;
     char name[VDPAD_NAME_SIZE];
     char bus[VDPAD_WORD_SIZE], dev[VDPAD_BDF_SIZE * 2];

@@ -110,7 +110,11 @@ load_module(struct sim *sim, const char *name, struct vdpad_error *why)
 {
     int i = sim_module_index(name);
 
-    if (i < 0 || sim->modules[i] == VDPAD_MODULE_MISSING) {
+    if (i < 0) {
+        return vdpad_error_set(why, -EINVAL, "%s: not a module of ours",
+                               name);
+    }
+    if (sim->modules[i] == VDPAD_MODULE_MISSING) {
         return vdpad_error_set(why, -ENOENT, "%s: no such module", name);
     }
     if (sim->modules[i] == VDPAD_MODULE_LOADED) {
@@ -209,30 +213,21 @@ probe_vf(struct sim *sim, const struct vdpad_act *act,
                                act->object);
     }
     driver = act->word[0] ? act->word : pf->vf_driver;
-    if (strcmp(vf->driver_override, act->word)) {
-        sim_text(vf->driver_override, sizeof vf->driver_override, "%s",
-                 act->word);
-        sim_touch(sim, BIT(VDPAD_PCI));
-    }
-    if (!strcmp(vf->driver, driver)) {
-        return 0;
-    }
-    if (strcmp(driver, pf->vf_driver) && !(!strcmp(driver, "vfio-pci")
-                                           && sim_is_loaded(sim,
-                                                            "vfio_pci"))) {
-        return vdpad_error_set(why, -ENODEV, "%s: no driver %s", vf->bdf,
+    if (strcmp(driver, pf->vf_driver)
+        && !(!strcmp(driver, "vfio-pci") && sim_is_loaded(sim, "vfio_pci"))) {
+        return vdpad_error_set(why, -ENOENT, "%s: no driver %s", vf->bdf,
                                driver);
     }
-    vf->driver[0] = '\0';
-    sim_touch(sim, BIT(VDPAD_PCI));
-    sim_settle(sim);
-    /* Without sriov_drivers_autoprobe a VF is probed by nothing but a driver
-     * that it is told to use. */
-    if (!pf->autoprobe && !act->word[0]) {
-        return vdpad_error_set(why, -ENODEV, "%s: no driver took it "
-                               "(sriov_drivers_autoprobe is 0)", vf->bdf);
+    sim_text(vf->driver_override, sizeof vf->driver_override, "%s",
+             act->word);
+    if (strcmp(vf->driver, driver)) {
+        vf->driver[0] = '\0';
+        sim_settle(sim);
+        /* Without sriov_drivers_autoprobe too: an override is set for the
+         * time of the probe. */
+        sim_text(vf->driver, sizeof vf->driver, "%s", driver);
+        sim_touch(sim, BIT(VDPAD_PCI));
     }
-    sim_text(vf->driver, sizeof vf->driver, "%s", driver);
     return 0;
 }
 
@@ -411,7 +406,6 @@ change_netdev(struct sim *sim, const struct vdpad_act *act,
         if (dev->has_qdisc) {
             dev->has_qdisc = false;
             memset(&dev->flow, 0, sizeof dev->flow);
-            sim_touch(sim, BIT(VDPAD_QDISC) | BIT(VDPAD_FLOW));
         }
     } else if (!dev->has_feature) {
         return vdpad_error_set(why, -EOPNOTSUPP, "%s: hw-tc-offload cannot "
@@ -513,6 +507,7 @@ block(struct sim *sim, const struct vdpad_act *act, struct sim_vdpa *vdpa,
             b->freezes = act->kind != VDPAD_ACT_VDPA_UNBIND
                          && act->kind != VDPAD_ACT_VDPA_BIND;
             vdpa->dying = true;
+            vdpa->is_unlinked = b->freezes;
             vdpa->driver[0] = '\0';
             sim_touch(sim, BIT(VDPAD_VBUS));
             *ret_block = i;

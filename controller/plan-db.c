@@ -11,6 +11,9 @@
 
 #define MAX_IDS 8
 
+/* What tells the name of a representor. */
+#define NAME_CLASSES (1u << VDPAD_LINK | 1u << VDPAD_DLPORT)
+
 static bool
 is_ours(const struct vdpad_db_iface *iface)
 {
@@ -117,6 +120,23 @@ set_id(struct vdpad_planner *p, struct vdpad_dev *dev, const char *key,
     ask(p, dev, &op, reason);
 }
 
+/* Whether the key that had declared the port of 'iface' still stands, but is
+ * refused: its wishes are unknown then, not withdrawn. */
+static bool
+is_declaration_refused(const struct vdpad_planner *p,
+                       const struct vdpad_db_iface *iface)
+{
+    const struct vdpad_config *c = p->world->config;
+    const char *was = vdpad_map_get(&iface->external_ids, "vdpa-iface-id");
+
+    for (size_t i = 0; was && i < c->n_refused_ports; i++) {
+        if (!strcmp(c->refused_ports[i], was)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Brings the keys of our Interface in line. */
 static void
 plan_ids(struct vdpad_planner *p, struct vdpad_dev *dev)
@@ -139,6 +159,9 @@ plan_ids(struct vdpad_planner *p, struct vdpad_dev *dev)
     for (size_t i = 0; was && i < sizeof declared / sizeof *declared; i++) {
         const char *present = vdpad_map_get(have, declared[i]);
 
+        if (!strcmp(declared[i], "iface-id") && !vdpad_streq(present, was)) {
+            continue;           /* Another program's by now. */
+        }
         if (present && !find_id(&ids, declared[i])) {
             set_id(p, dev, declared[i], NULL, present);
         }
@@ -241,6 +264,18 @@ find_renamed(const struct vdpad_planner *p, const struct vdpad_dev *dev)
     return NULL;
 }
 
+/* Whether the bridge for the port of 'dev' is there. */
+static bool
+have_bridge(const struct vdpad_planner *p, struct vdpad_dev *dev)
+{
+    if (vdpad_find_bridge(p->world->db, dev->bridge)) {
+        return true;
+    }
+    vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_APPLYING,
+                     "bridge %.60s is being made", dev->bridge);
+    return false;
+}
+
 static void
 plan_attached(struct vdpad_planner *p, struct vdpad_dev *dev)
 {
@@ -249,6 +284,9 @@ plan_attached(struct vdpad_planner *p, struct vdpad_dev *dev)
     const char *iface_id = vdpad_map_get(&iface->external_ids, "iface-id");
     const char *bridge = bridge_of(p, iface);
 
+    if (!spec && is_declaration_refused(p, iface)) {
+        return;
+    }
     if (strcmp(bridge, dev->bridge)) {
         if (!is_ours(iface)) {
             vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
@@ -256,6 +294,9 @@ plan_attached(struct vdpad_planner *p, struct vdpad_dev *dev)
                              "there by another program; wanted in %.60s: "
                              "`ovs-vsctl del-port %s` lets it be moved",
                              iface->name, bridge, dev->bridge, iface->name);
+            return;
+        }
+        if (!have_bridge(p, dev)) {
             return;
         }
         ask_del(p, dev, iface, "it is in another bridge than wanted");
@@ -291,7 +332,8 @@ plan_unwanted(struct vdpad_planner *p, struct vdpad_dev *dev)
 {
     char use[VDPAD_REASON_SIZE];
 
-    if (!dev->iface || !is_ours(dev->iface)) {
+    if (!dev->iface || !is_ours(dev->iface)
+        || is_declaration_refused(p, dev->iface)) {
         return;
     }
     if (!vdpad_map_get(&dev->iface->external_ids, "vdpa-iface-id")
@@ -315,6 +357,8 @@ void
 vdpad_plan_port(struct vdpad_planner *p, struct vdpad_dev *dev)
 {
     const struct vdpad_snapshot *db = p->world->db;
+    enum vdpad_ask outcome;
+    char text[VDPAD_REASON_SIZE];
 
     if (!db || !p->world->db_connected || !dev->vf) {
         return;
@@ -330,16 +374,21 @@ vdpad_plan_port(struct vdpad_planner *p, struct vdpad_dev *dev)
 
     const struct vdpad_db_iface *old = find_renamed(p, dev);
 
+    if ((old || !dev->iface)
+        && !vdpad_ask_pictures(p, NAME_CLASSES, &outcome, text)) {
+        vdpad_fold(&dev->state, dev->reason, outcome, VDPAD_STATE_APPLYING,
+                   outcome == VDPAD_ASK_UNSURE
+                       ? text : "the representor is in no bridge");
+        return;
+    }
+    if (!dev->iface && !have_bridge(p, dev)) {
+        return;
+    }
     if (old) {
         ask_del(p, dev, old, "the representor has another name now");
     }
     if (dev->iface) {
         plan_attached(p, dev);
-        return;
-    }
-    if (!vdpad_find_bridge(db, dev->bridge)) {
-        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_APPLYING,
-                         "bridge %.60s is being made", dev->bridge);
         return;
     }
     ask_add(p, dev, old, old ? "the representor has another name now"
@@ -427,6 +476,12 @@ plan_stale(struct vdpad_planner *p)
     }
     for (size_t i = 0; i < w->n_pfs; i++) {
         if (w->pfs[i].frozen) {
+            return;
+        }
+    }
+    for (size_t i = 0; i < w->n_problems; i++) {
+        if (!strncmp(w->problems[i].key, VDPAD_KEY_POLICY,
+                     strlen(VDPAD_KEY_POLICY))) {
             return;
         }
     }

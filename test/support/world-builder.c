@@ -27,7 +27,9 @@ wb_set(struct wb_map *map, const char *key, const char *value)
     }
     if (i < map->n) {
         free(map->kv[i].value);
-        map->kv[i] = map->kv[--map->n];
+        map->n--;
+        memmove(&map->kv[i], &map->kv[i + 1],
+                (map->n - i) * sizeof map->kv[0]);
     }
     if (value) {
         /* Sorted, as in a snapshot. */

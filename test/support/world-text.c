@@ -456,7 +456,9 @@ say_no_bridge(struct wb *b, struct statement *s)
 
     for (size_t i = 0; i < b->n_bridges; i++) {
         if (!strcmp(b->bridges[i].name, name)) {
-            b->bridges[i] = b->bridges[--b->n_bridges];
+            b->n_bridges--;
+            memmove(&b->bridges[i], &b->bridges[i + 1],
+                    (b->n_bridges - i) * sizeof b->bridges[0]);
         }
     }
 }

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Planning of the database: bridges, ports, their keys, and what is left of
+ * former ones. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "world-builder.h"
+
+#define PF "0000:65:00.0"
+#define VF0 "0000:65:00.2"
+#define VF1 "0000:65:00.3"
+#define MAC0 "02:00:00:00:00:01"
+
+/* Two devices that need nothing but perhaps a port. */
+#define HOST                                    \
+    "pf " PF " mode=switchdev tc=on mtu=9216\n" \
+    "vf " VF0 " up\n"                           \
+    "vf " VF1 " up\n"                           \
+    "vdpa " VF0 " mac=" MAC0 "\n"               \
+    "vdpa " VF1 "\n"                            \
+    "record dev " VF0 " a vdpa:" VF0 "\n"       \
+    "record dev " VF1 " a vdpa:" VF1 "\n"       \
+    "record policy a\n"
+#define HOST1                                   \
+    "pf " PF " mode=switchdev tc=on mtu=9216\n" \
+    "vf " VF0 " up\n"                           \
+    "vdpa " VF0 " mac=" MAC0 "\n"               \
+    "record dev " VF0 " a vdpa:" VF0 "\n"       \
+    "record policy a\n"
+#define UUID "9d2c5e1c-7a1c-4f52-a2e7-0b6a1f3d8c11"
+#define POLICY "policy a pf=" PF " vdpa-type=vhost\n"
+#define ONE "policy a pf=" PF "#0 vdpa-type=vhost\n"
+#define IDS0 "attached-mac=" MAC0 " vdpa-device=vdpa:" VF0 " "
+#define PORT0 "port r65v0 br-int ours " VF0 " " IDS0
+#define PORT1 "port r65v1 br-int ours " VF1 " vdpa-device=vdpa:" VF1 " "
+
+static void
+port_of_nobody(void **state)
+{
+    struct wb *b = *state;
+
+    b->show_ids = true;
+    given(b, HOST1 ONE);
+    expect_plan(b, "port-add r65v0 br-int attached-mac=" MAC0
+                   " vdpa-device=vdpa:" VF0 " vdpa-vf=" VF0 "\n");
+    wb_apply_plan(b);
+    expect_plan(b, "");
+    expect_state(b, VF0, "ready", "");
+}
+
+static void
+declared_port(void **state)
+{
+    struct wb *b = *state;
+
+    b->show_ids = true;
+    given(b, HOST1 ONE "want lsp1 vf=" VF0 " trunks=7,6 iface-id-ver=3 "
+                       "vm-uuid=" UUID);
+    expect_plan(b,
+                "port-add r65v0 br-int trunks=6,7 attached-mac=" MAC0
+                " iface-id=lsp1 iface-id-ver=3 vdpa-iface-id=lsp1 "
+                "vm-uuid=" UUID " vdpa-device=vdpa:" VF0 " vdpa-vf=" VF0 "\n");
+    wb_apply_plan(b);
+    expect_plan(b, "");
+    expect_state(b, "lsp1", "ready", "");
+}
+
+/* The address of the function behind the representor, where the device tells
+ * none. */
+static void
+mac_by_devlink(void **state)
+{
+    struct wb *b = *state;
+
+    b->show_ids = true;
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up hw-addr=02:00:00:00:00:33\n"
+             "vdpa " VF0 "\n" ONE);
+    expect_plan(b, "port-add r65v0 br-int attached-mac=02:00:00:00:00:33 "
+                   "vdpa-device=vdpa:" VF0 " vdpa-vf=" VF0 "\n");
+}
+
+static void
+foreign_port_is_as_good(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST1 ONE "port r65v0 br-int iface-id=theirs tag=9");
+    expect_plan(b, "");
+    expect_state(b, VF0, "ready", "");
+}
+
+static void
+foreign_port_with_another_id(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST1 ONE "port r65v0 br-int iface-id=theirs\n"
+                       "want lsp1 vf=" VF0);
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked", "with iface-id theirs");
+}
+
+static void
+foreign_port_in_another_bridge(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST1 ONE "bridge br-x\n"
+                       "port r65v0 br-x");
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked", "a port of bridge br-x");
+}
+
+/* In one transaction, and what others wrote goes along. */
+static void
+port_of_ours_moves(void **state)
+{
+    struct wb *b = *state;
+
+    b->show_ids = true;
+    given(b, HOST1 ONE "bridge br-x\n"
+                       "key vdpa-bridge br-x\n" PORT0
+                       "iface-id=os-vif ovn-installed=1");
+    expect_plan(b, "port-del r65v0 br-int\n"
+                   "port-add r65v0 br-x attached-mac=" MAC0
+                   " vdpa-device=vdpa:" VF0 " vdpa-vf=" VF0
+                   " iface-id=os-vif ovn-installed=1\n");
+    wb_apply_plan(b);
+    expect_plan(b, "");
+    expect_state(b, VF0, "ready", "");
+}
+
+static void
+port_waits_for_its_new_bridge(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST1 ONE "key vdpa-bridge br-x\n" PORT0);
+    expect_plan(b, "bridge-add br-x\n");
+    expect_state(b, VF0, "applying", "bridge br-x is being made");
+    wb_apply_plan(b);
+    expect_plan(b, "port-del r65v0 br-int\n"
+                   "port-add r65v0 br-x\n");
+}
+
+static void
+renamed_representor(void **state)
+{
+    struct wb *b = *state;
+
+    b->show_ids = true;
+    given(b, HOST1 ONE "want lsp1 vf=" VF0 "\n" PORT0 "iface-id=lsp1 "
+                       "vdpa-iface-id=lsp1 ovn-installed=1");
+    strcpy(wb_find_link(b, "r65v0")->name, "enp0v0");
+    expect_plan(b, "port-del r65v0 br-int\n"
+                   "port-add enp0v0 br-int attached-mac=" MAC0
+                   " iface-id=lsp1 vdpa-iface-id=lsp1 vdpa-device=vdpa:" VF0
+                   " vdpa-vf=" VF0 " ovn-installed=1\n");
+    wb_apply_plan(b);
+    expect_plan(b, "");
+}
+
+/* Somebody has attached it under its new name. */
+static void
+renamed_representor_that_others_attached(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST1 ONE PORT0 "\n"
+                             "port enp0v0 br-int iface-id=theirs");
+    strcpy(wb_find_link(b, "r65v0")->name, "enp0v0");
+    expect_plan(b, "port-del r65v0 br-int\n");
+}
+
+/* A cloud's agent writes its own iface-id onto our port. */
+static void
+iface_id_of_others_is_kept(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST1 ONE PORT0 "iface-id=theirs vm-uuid=v");
+    expect_plan(b, "");
+    expect_state(b, VF0, "ready", "");
+}
+
+static void
+key_of_a_port_is_withdrawn(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST1 ONE PORT0
+          "iface-id=lsp1 "
+          "vdpa-iface-id=lsp1 vm-uuid=u ovn-installed=1 tag=5");
+    expect_plan(b, "interface-external-id r65v0 -iface-id\n"
+                   "interface-external-id r65v0 -vm-uuid\n"
+                   "interface-external-id r65v0 -vdpa-iface-id\n"
+                   "port-vlan r65v0\n");
+    wb_apply_plan(b);
+    expect_plan(b, "");
+    assert_string_equal(wb_get(&b->ports[0].ids, "ovn-installed"), "1");
+}
+
+/* ... meanwhile another program has put its own port there. */
+static void
+iface_id_that_others_replaced_is_kept(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST1 ONE PORT0 "iface-id=theirs "
+                             "vdpa-iface-id=lsp1");
+    expect_plan(b, "interface-external-id r65v0 -vdpa-iface-id\n");
+}
+
+static void
+key_of_a_port_changes(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST1 ONE "want lsp2 vf=" VF0 " tag=6\n" PORT0 "iface-id=lsp1 "
+                       "vdpa-iface-id=lsp1 vm-uuid=u tag=5");
+    expect_plan(b, "interface-external-id r65v0 iface-id=lsp2\n"
+                   "interface-external-id r65v0 vdpa-iface-id=lsp2\n"
+                   "interface-external-id r65v0 -vm-uuid\n"
+                   "port-vlan r65v0 tag=6\n");
+    wb_apply_plan(b);
+    expect_plan(b, "");
+}
+
+/* Its wishes are unknown, not withdrawn. */
+static void
+key_of_a_port_is_refused(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST1 ONE "want lsp1 vf=" VF0 " tag=4096\n" PORT0 "iface-id=lsp1 "
+                       "vdpa-iface-id=lsp1 vm-uuid=u tag=5");
+    expect_plan(b, "");
+    given(b, "key vdpa-attach declared");
+    expect_plan(b, "");
+    expect_state(b, VF0, "ready", "");
+}
+
+static void
+attach_changes(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST POLICY "want lsp1 vf=" VF0 "\n" PORT0
+                         "iface-id=lsp1 vdpa-iface-id=lsp1\n" PORT1);
+    expect_plan(b, "");
+    given(b, "key vdpa-attach declared");
+    expect_plan(b, "port-del r65v1 br-int\n");
+    given(b, "key vdpa-attach none");
+    expect_plan(b, "port-del r65v0 br-int\n"
+                   "port-del r65v1 br-int\n");
+    wb_apply_plan(b);
+    expect_plan(b, "");
+    expect_state(b, VF1, "ready", "");
+    given(b, "key vdpa-attach auto");
+    expect_plan(b, "port-add r65v0 br-int\n"
+                   "port-add r65v1 br-int\n");
+}
+
+/* A change of the mode cuts off nobody; the end of a key does. */
+static void
+attach_changes_while_in_use(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST POLICY PORT0 "iface-id=lsp1 vdpa-iface-id=lsp1\n" PORT1 "\n"
+                               "holder vdpa:" VF0 " 7 qemu\n"
+                               "holder vdpa:" VF1 " 8 qemu\n"
+                               "key vdpa-attach declared");
+    expect_plan(b, "port-del r65v0 br-int\n");
+    expect_state(b, VF1, "blocked", "in use by pid 8 (qemu)");
+}
+
+static void
+foreign_port_survives_attach_none(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST POLICY "key vdpa-attach none\n"
+                         "port r65v0 br-int iface-id=os-vif");
+    expect_plan(b, "");
+    expect_state(b, VF0, "ready", "");
+}
+
+static void
+vswitchd_refuses_the_port(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST1 ONE PORT0 "ofport=-1 "
+                             "error=no_such_thing");
+    expect_plan(b, "");
+    expect_state(b, VF0, "waiting", "no_such_thing");
+    given(b, "no-port r65v0\n" PORT0 "ofport=-");
+    expect_plan(b, "");
+    expect_state(b, VF0, "waiting", "has not taken port r65v0 yet");
+}
+
+static void
+hw_offload(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "other-config hw-offload");
+    expect_plan(b, "");
+    given(b, "policy a pf=" PF " num-vfs=1");
+    expect_plan(b, "set-other-config hw-offload true\n");
+    given(b, "other-config hw-offload false");
+    expect_plan(b, "set-other-config hw-offload true\n");
+    given(b, "key vdpa-hw-offload false");
+    expect_plan(b, "");
+    given(b, "policy a\n"
+             "key vdpa-hw-offload true");
+    expect_plan(b, "set-other-config hw-offload true\n");
+    given(b, "db disconnected");
+    expect_plan(b, "");
+}
+
+static void
+stale_row_goes(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "port old br-int ours " VF1 "\n"
+             "port other br-int ours -\n"
+             "port foreign br-int vdpa-vf=" VF1);
+    expect_plan(b, "port-del old br-int\n"
+                   "port-del other br-int\n");
+    given(b, "grace 30");
+    expect_plan(b, "");
+    assert_true(b->plan->next_ns == b->now_ns + 30 * WB_SEC);
+    b->now_ns = b->plan->next_ns;
+    expect_plan(b, "port-del old br-int\n"
+                   "port-del other br-int\n");
+}
+
+static void
+stale_row_of_a_vf_that_nobody_wants(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up\n"
+             "vf " VF1 " up\n"
+             "vdpa " VF1 " name=theirs\n"
+             "port r65v0 br-int ours " VF0 "\n"
+             "port r65v1 br-int ours " VF1);
+    expect_plan(b, "port-del r65v0 br-int\n"
+                   "port-del r65v1 br-int\n");
+}
+
+static void
+stale_row_stays_while_in_doubt(void **state)
+{
+    struct wb *b = *state;
+    static const struct {
+        const char *doubt, *relief;
+    } cases[] = {
+        { "stale pci", NULL },
+        { "fails vbus no answer", NULL },
+        { "policy b pf=" PF " mtu=1", "policy b" },
+        { "policy b pf=0000:99:00.0 vdpa-type=vhost", "policy b" },
+        { "policy b pf=" PF " num-vfs=99", "policy b" },
+        { "record policy lost 0000\nrecord dev 0000:01:00.2 lost", NULL },
+        { "want x nonsense=1", "want x" },
+        { "db disconnected", "db connected" },
+        { "db none", "db connected" },
+    };
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "port old br-int ours " VF1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *text;
+
+        given(b, cases[i].doubt);
+        wb_plan(b);
+        text = wb_plan_text(b);
+        if (strstr(text, "port-del")) {
+            fail_msg("%s: %s", cases[i].doubt, text);
+        }
+        free(text);
+        if (cases[i].relief) {
+            given(b, cases[i].relief);
+        } else {
+            b->observed.class_[VDPAD_PCI].fresh = true;
+            b->observed.class_[VDPAD_VBUS].fresh = true;
+            vdpad_record_del_policy(b->record, "lost");
+        }
+        expect_plan(b, "port-del old br-int\n");
+    }
+}
+
+/* All VFs are away for a moment, by a reset or because there are to be more
+ * of them. */
+static void
+rows_outlive_vfs_that_return(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF " num-vfs=2 vdpa-type=vhost\n"
+             "want lsp1 policy=a");
+    wb_converge(b, 10);
+    wb_set(&wb_find_port(b, "r65v0")->ids, "ovn-installed", "1");
+    b->is_late = true;
+    given(b, "policy a pf=" PF " num-vfs=3 vdpa-type=vhost");
+    expect_plan(b, "numvfs " PF " 0\n");
+    wb_apply_plan(b);
+    expect_plan(b, "numvfs " PF " 3\n");
+    wb_apply_plan(b);
+    expect_plan(b, "");
+    wb_appear(b, 3);
+    wb_converge(b, 10);
+    assert_int_equal(b->n_ports, 3);
+    assert_string_equal(
+        wb_get(&wb_find_port(b, "r65v0")->ids, "ovn-installed"), "1");
+    assert_string_equal(wb_dev(b, "lsp1")->vf->bdf, VF0);
+}
+
+static void
+steps_of_the_database_wait_too(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST POLICY "flying port-add r65v0\n"
+                         "failed port-add r65v1 2 22 5");
+    expect_plan(b, "port-add r65v0 br-int (in flight)\n"
+                   "port-add r65v1 br-int (deferred)\n");
+    expect_state(b, VF0, "applying", "in no bridge");
+    expect_state(b, VF1, "failed", "Invalid argument (attempt 2");
+}
+
+/* Which netdev is the representor is not certain at the moment. */
+static void
+stale_links_give_no_port(void **state)
+{
+    struct wb *b = *state;
+    static const char *const classes[] = { "link", "dlport" };
+
+    given(b, HOST1 ONE);
+    for (size_t i = 0; i < 2; i++) {
+        char text[32];
+
+        snprintf(text, sizeof text, "stale %s", classes[i]);
+        given(b, text);
+        expect_plan(b, "");
+        expect_state(b, VF0, "applying", "in no bridge");
+        snprintf(text, sizeof text, "fails %s no answer", classes[i]);
+        given(b, text);
+        expect_plan(b, "");
+        expect_state(b, VF0, "waiting", "cannot be observed: no answer");
+        b->observed.class_[VDPAD_LINK].fresh = true;
+        b->observed.class_[VDPAD_LINK].error = 0;
+    }
+}
+
+int
+main(void)
+{
+#define TEST(FUNCTION) \
+    cmocka_unit_test_setup_teardown(FUNCTION, wb_set_up, wb_tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(port_of_nobody),
+        TEST(declared_port),
+        TEST(mac_by_devlink),
+        TEST(foreign_port_is_as_good),
+        TEST(foreign_port_with_another_id),
+        TEST(foreign_port_in_another_bridge),
+        TEST(port_of_ours_moves),
+        TEST(port_waits_for_its_new_bridge),
+        TEST(renamed_representor),
+        TEST(renamed_representor_that_others_attached),
+        TEST(iface_id_of_others_is_kept),
+        TEST(key_of_a_port_is_withdrawn),
+        TEST(iface_id_that_others_replaced_is_kept),
+        TEST(key_of_a_port_changes),
+        TEST(key_of_a_port_is_refused),
+        TEST(attach_changes),
+        TEST(attach_changes_while_in_use),
+        TEST(foreign_port_survives_attach_none),
+        TEST(vswitchd_refuses_the_port),
+        TEST(hw_offload),
+        TEST(stale_row_goes),
+        TEST(stale_row_of_a_vf_that_nobody_wants),
+        TEST(stale_row_stays_while_in_doubt),
+        TEST(rows_outlive_vfs_that_return),
+        TEST(steps_of_the_database_wait_too),
+        TEST(stale_links_give_no_port),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

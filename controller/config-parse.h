@@ -16,13 +16,14 @@
  * again what someone has torn down. */
 #define VDPAD_CONFIG_VALUE_MAX 4096
 #define VDPAD_CONFIG_SUSPENDED_MAX 65536 /* What is read of it. */
-#define VDPAD_CONFIG_NAME_MAX 63        /* Of a policy. */
-#define VDPAD_CONFIG_ID_MAX 255         /* iface-id and its kin. */
-#define VDPAD_CONFIG_PFS_MAX 16         /* pf= words in a policy. */
+#define VDPAD_CONFIG_NAME_MAX 63         /* Of a policy. */
+#define VDPAD_CONFIG_ID_MAX 255          /* iface-id and its kin. */
+#define VDPAD_CONFIG_PFS_MAX 16          /* pf= words in a policy. */
+#define VDPAD_VF_INDEX_MAX 65534         /* TotalVFs has 16 bits. */
 #define VDPAD_CONFIG_POLICIES_MAX 512
 #define VDPAD_CONFIG_PORTS_MAX 4096
-#define VDPAD_CONFIG_ERRORS_MAX 1024    /* In all, … */
-#define VDPAD_CONFIG_KEY_ERRORS_MAX 16  /* … and of one key. */
+#define VDPAD_CONFIG_ERRORS_MAX 1024   /* In all, … */
+#define VDPAD_CONFIG_KEY_ERRORS_MAX 16 /* … and of one key. */
 
 /* Bytes that vdpad_printable() needs for 64 characters, the mark of the cut
  * and the NUL. */
@@ -32,20 +33,20 @@
 /* The parsing of one key. */
 struct vdpad_parse {
     struct vdpad_config *config;
-    const char *only_key;       /* Collect the errors of this key alone, and
+    const char *only_key; /* Collect the errors of this key alone, and
                                  * let it lose every conflict; NULL: of
                                  * all. */
-    const char *key;            /* Whole; borrowed. */
-    const char *word;           /* The word under way, whole; borrowed. */
-    size_t n_errors;            /* Of this key, also those not collected. */
-    uint32_t seen;              /* Bit per word of the table. */
+    const char *key;      /* Whole; borrowed. */
+    const char *word;     /* The word under way, whole; borrowed. */
+    size_t n_errors;      /* Of this key, also those not collected. */
+    uint32_t seen;        /* Bit per word of the table. */
 };
 
 /* One word of a table.  'parse' stores 'value' (not empty) into 'object' and
  * returns true, or refuses it with vdpad_refuse(). */
 struct vdpad_word {
     const char *name;
-    const char *example;        /* A valid value. */
+    const char *example; /* A valid value. */
     bool is_repeatable;
     bool (*parse)(struct vdpad_parse *, const char *value, void *object);
 };
@@ -63,8 +64,7 @@ bool vdpad_refuse_number(struct vdpad_parse *p, uint32_t min, uint32_t max,
  * (at most 32) that it names.  Goes on after a refusal, so that one look shows
  * all mistakes.  Returns whether there was none. */
 bool vdpad_parse_words(struct vdpad_parse *p, const char *value,
-                       const struct vdpad_word *words, size_t n,
-                       void *object);
+                       const struct vdpad_word *words, size_t n, void *object);
 
 /* Takes the index into 'names' (NULL at the end) of the one that 'value' is to
  * '*ret_index', or refuses. */
@@ -72,8 +72,8 @@ bool vdpad_parse_choice(struct vdpad_parse *p, const char *value,
                         const char *const *names, int *ret_index);
 
 /* A decimal number without sign from 'min' to 'max'. */
-bool vdpad_parse_number(struct vdpad_parse *p, const char *value,
-                        uint32_t min, uint32_t max, const char *example,
+bool vdpad_parse_number(struct vdpad_parse *p, const char *value, uint32_t min,
+                        uint32_t max, const char *example,
                         uint32_t *ret_number);
 
 /* The address of one station: neither multicast nor zero. */
@@ -92,6 +92,10 @@ bool vdpad_parse_ranges(struct vdpad_parse *p, const char *text, uint32_t max,
 /* Reads the digits at '*text' and steps over them.  Returns false if there are
  * none or the number exceeds 'max'. */
 bool vdpad_scan_number(const char **text, uint32_t max, uint32_t *ret_number);
+
+/* Reads 1 to 'max_digits' hexadecimal digits at '*text' and steps over them.
+ * Returns false if there are none or more. */
+bool vdpad_scan_hex(const char **text, int max_digits, uint32_t *ret_number);
 
 /* The one of the 'n' names that 'text' was probably meant to be, or NULL.
  * 'name' of entry i is *(const char **) (names + i * stride). */
@@ -129,6 +133,16 @@ bool vdpad_port_spec_parse(struct vdpad_parse *p, const char *iface_id,
                            const char *value, struct vdpad_port_spec *ret);
 void vdpad_policy_done(struct vdpad_policy *policy);
 void vdpad_port_spec_done(struct vdpad_port_spec *port);
+
+/* Whether two selectors of one PF have VFs in common; '*ret_both' gets the
+ * first of these. */
+bool vdpad_selectors_overlap(const struct vdpad_pf_selector *a,
+                             const struct vdpad_pf_selector *b,
+                             struct vdpad_range *ret_both);
+
+/* Writes "VF 3", "VFs 3-5" or "all VFs". */
+void vdpad_range_format(const struct vdpad_range *range, char *buf,
+                        size_t size);
 
 /* What makes it impossible that 'loser' stands beside 'winner' (of the same
  * priority), as a text for people in 'why' of 'size' bytes; returns whether

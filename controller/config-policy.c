@@ -9,52 +9,23 @@
 
 #define DEFAULT_NAME "vdpa:%a"
 #define DEFAULT_PRIORITY 99
-#define VF_INDEX_MAX 65534          /* SR-IOV's TotalVFs has 16 bits. */
 
 enum policy_word {
-    W_PF, W_VENDOR, W_DEVICE_ID, W_NUM_VFS, W_EXTERNALLY_MANAGED,
-    W_ESWITCH_MODE, W_DEVICE_TYPE, W_VDPA_TYPE, W_MAX_VQP, W_MTU, W_MAC,
-    W_NAME, W_PRIORITY, W_N
+    W_PF,
+    W_VENDOR,
+    W_DEVICE_ID,
+    W_NUM_VFS,
+    W_EXTERNALLY_MANAGED,
+    W_ESWITCH_MODE,
+    W_DEVICE_TYPE,
+    W_VDPA_TYPE,
+    W_MAX_VQP,
+    W_MTU,
+    W_MAC,
+    W_NAME,
+    W_PRIORITY,
+    W_N
 };
-
-static bool
-overlaps(const struct vdpad_pf_selector *a, const struct vdpad_pf_selector *b,
-         struct vdpad_range *ret_both)
-{
-    static const struct vdpad_range all = { 0, VF_INDEX_MAX };
-    const struct vdpad_range *ar = a->n_ranges ? a->ranges : &all;
-    const struct vdpad_range *br = b->n_ranges ? b->ranges : &all;
-    size_t an = a->n_ranges ? a->n_ranges : 1;
-    size_t bn = b->n_ranges ? b->n_ranges : 1;
-
-    for (size_t i = 0, j = 0; i < an && j < bn; ) {
-        if (ar[i].last < br[j].first) {
-            i++;
-        } else if (br[j].last < ar[i].first) {
-            j++;
-        } else {
-            ret_both->first = ar[i].first > br[j].first ? ar[i].first
-                                                        : br[j].first;
-            ret_both->last = ar[i].last < br[j].last ? ar[i].last
-                                                     : br[j].last;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* "VF 3", "VFs 3-5" or "all VFs". */
-static void
-format_range(const struct vdpad_range *r, char *buf, size_t size)
-{
-    if (r->first == r->last) {
-        snprintf(buf, size, "VF %u", r->first);
-    } else if (!r->first && r->last == VF_INDEX_MAX) {
-        snprintf(buf, size, "all VFs");
-    } else {
-        snprintf(buf, size, "VFs %u-%u", r->first, r->last);
-    }
-}
 
 static bool
 parse_pf_name(struct vdpad_parse *p, const char *name,
@@ -70,7 +41,8 @@ parse_pf_name(struct vdpad_parse *p, const char *name,
     }
     char word[VDPAD_WORD_TEXT];
     vdpad_printable(p->word, 64, word, sizeof word);
-    return vdpad_refuse(p, "%s names neither a PCI address nor a network "
+    return vdpad_refuse(p,
+                        "%s names neither a PCI address nor a network "
                         "device; write for example pf=0000:65:00.0#0-3",
                         word);
 }
@@ -85,17 +57,19 @@ parse_pf(struct vdpad_parse *p, const char *value, void *policy_)
     struct vdpad_range both;
 
     if (policy->n_pfs == VDPAD_CONFIG_PFS_MAX) {
-        return vdpad_refuse(p, "there are more than %d pf= words; spread "
+        return vdpad_refuse(p,
+                            "there are more than %d pf= words; spread "
                             "them over several policies",
                             VDPAD_CONFIG_PFS_MAX);
     }
     char *name = vdpad_xstrndup(value, hash ? (size_t) (hash - value)
-                                               : strlen(value));
+                                            : strlen(value));
     bool ok = parse_pf_name(p, name, &pf);
     free(name);
-    if (!ok || (hash && !vdpad_parse_ranges(p, hash + 1, VF_INDEX_MAX,
-                                            "VF indexes", &pf.ranges,
-                                            &pf.n_ranges))) {
+    if (!ok
+        || (hash
+            && !vdpad_parse_ranges(p, hash + 1, VDPAD_VF_INDEX_MAX,
+                                   "VF indexes", &pf.ranges, &pf.n_ranges))) {
         return false;
     }
 
@@ -110,16 +84,18 @@ parse_pf(struct vdpad_parse *p, const char *value, void *policy_)
     }
     for (size_t i = 0; i < policy->n_pfs; i++) {
         if (!strcmp(policy->pfs[i].name, pf.name)
-            && overlaps(&policy->pfs[i], &pf, &both)) {
-            format_range(&both, both_text, sizeof both_text);
-            vdpad_refuse(p, "%s repeats %s of another pf= word of this "
-                         "policy; keep one of them", word, both_text);
+            && vdpad_selectors_overlap(&policy->pfs[i], &pf, &both)) {
+            vdpad_range_format(&both, both_text, sizeof both_text);
+            vdpad_refuse(p,
+                         "%s repeats %s of another pf= word of this "
+                         "policy; keep one of them",
+                         word, both_text);
             free(pf.ranges);
             return false;
         }
     }
     policy->pfs = vdpad_xrealloc(policy->pfs, policy->n_pfs + 1,
-                                    sizeof *policy->pfs);
+                                 sizeof *policy->pfs);
     policy->pfs[policy->n_pfs++] = pf;
     return true;
 }
@@ -129,20 +105,21 @@ parse_pci_id(struct vdpad_parse *p, const char *value, const char *example,
              uint32_t *ret_id)
 {
     const char *digits = !strncmp(value, "0x", 2) ? value + 2 : value;
-    size_t len = strspn(digits, "0123456789abcdefABCDEF");
     char word[VDPAD_WORD_TEXT];
-    unsigned long id = 0;
+    uint32_t id = 0;
 
-    if (len >= 1 && len <= 4 && !digits[len]) {
-        id = strtoul(digits, NULL, 16);
+    if (!vdpad_scan_hex(&digits, 4, &id) || *digits) {
+        id = 0;
     }
     /* 0xffff is what an absent function reads as. */
     if (!id || id == 0xffff) {
         vdpad_printable(p->word, 64, word, sizeof word);
-        return vdpad_refuse(p, "%s is not a PCI id of up to four hexadecimal "
-                            "digits; write for example %s", word, example);
+        return vdpad_refuse(p,
+                            "%s is not a PCI id of up to four hexadecimal "
+                            "digits; write for example %s",
+                            word, example);
     }
-    *ret_id = (uint32_t) id;
+    *ret_id = id;
     return true;
 }
 
@@ -220,9 +197,9 @@ static bool
 parse_vdpa_type(struct vdpad_parse *p, const char *value, void *policy_)
 {
     static const char *const names[] = { "vhost", "virtio", "none", NULL };
-    static const enum vdpad_vdpa_type types[] = {
-        VDPAD_TYPE_VHOST, VDPAD_TYPE_VIRTIO, VDPAD_TYPE_NONE
-    };
+    static const enum vdpad_vdpa_type types[] = { VDPAD_TYPE_VHOST,
+                                                  VDPAD_TYPE_VIRTIO,
+                                                  VDPAD_TYPE_NONE };
     struct vdpad_policy *policy = policy_;
     int i;
 
@@ -249,8 +226,10 @@ parse_max_vqp(struct vdpad_parse *p, const char *value, void *policy_)
     if (!vdpad_scan_number(&rest, 32767, &n) || *rest || !n) {
         char word[VDPAD_WORD_TEXT];
         vdpad_printable(p->word, 64, word, sizeof word);
-        return vdpad_refuse(p, "%s is neither a number from 1 to 32767 nor "
-                            "max; write for example max-vqp=4", word);
+        return vdpad_refuse(p,
+                            "%s is neither a number from 1 to 32767 nor "
+                            "max; write for example max-vqp=4",
+                            word);
     }
     policy->max_vqp = (int32_t) n;
     return true;
@@ -274,16 +253,18 @@ parse_policy_mac(struct vdpad_parse *p, const char *value, void *policy_)
         policy->mac_mode = VDPAD_MAC_BASE;
         return vdpad_parse_unicast(p, value, policy->base_mac);
     }
-    for (i = 0; names[i] && strcmp(value, names[i]); i++) {
-        continue;
+    i = 0;
+    while (names[i] && strcmp(value, names[i])) {
+        i++;
     }
     if (!names[i]) {
         char word[VDPAD_WORD_TEXT];
         const char *meant = vdpad_nearest(value, names, 2, sizeof *names);
         vdpad_printable(p->word, 64, word, sizeof word);
-        return vdpad_refuse(p, "%s is neither keep, stable nor a MAC "
-                            "address; %s mac=%s%s", word,
-                            meant ? "did you mean" : "write for example",
+        return vdpad_refuse(p,
+                            "%s is neither keep, stable nor a MAC "
+                            "address; %s mac=%s%s",
+                            word, meant ? "did you mean" : "write for example",
                             meant ? meant : "02:00:00:00:01:00",
                             meant ? "?" : "");
     }
@@ -307,21 +288,26 @@ parse_name(struct vdpad_parse *p, const char *value, void *policy_)
             } else if (*s == 'v') {
                 len += 5;
             } else {
-                return vdpad_refuse(p, "%s: after %% only a (address of the "
+                return vdpad_refuse(p,
+                                    "%s: after %% only a (address of the "
                                     "VF), p (address of the PF) and v (index "
-                                    "of the VF) have a meaning", word);
+                                    "of the VF) have a meaning",
+                                    word);
             }
         } else if (isalnum((unsigned char) *s) || strchr(":._-+@", *s)) {
             len++;
         } else {
-            return vdpad_refuse(p, "%s: a device's name consists of letters, "
-                                "digits and :._-+@", word);
+            return vdpad_refuse(p,
+                                "%s: a device's name consists of letters, "
+                                "digits and :._-+@",
+                                word);
         }
     }
     if (len >= VDPAD_NAME_SIZE) {
-        return vdpad_refuse(p, "%s: the names could become %zu characters "
-                            "long; at most %d are allowed", word, len,
-                            VDPAD_NAME_SIZE - 1);
+        return vdpad_refuse(p,
+                            "%s: the names could become %zu characters "
+                            "long; at most %d are allowed",
+                            word, len, VDPAD_NAME_SIZE - 1);
     }
     if (value[0] == '-' || value[0] == '.') {
         return vdpad_refuse(p, "%s: a device's name must not begin with %c",
@@ -374,30 +360,37 @@ check_modes(struct vdpad_parse *p, const struct vdpad_policy *policy)
     bool has_vdpa = policy->type != VDPAD_TYPE_NONE;
 
     if (has_vdpa && policy->device_type == VDPAD_DEV_VFIO) {
-        refuse_word(p, "device-type=vfio-pci", "device-type=vfio-pci cannot "
+        refuse_word(p, "device-type=vfio-pci",
+                    "device-type=vfio-pci cannot "
                     "go with %s: a VF has one driver; drop one of the two",
                     type);
     }
     if (has_vdpa && policy->eswitch_mode == VDPAD_ESWITCH_LEGACY) {
-        refuse_word(p, "eswitch-mode=legacy", "eswitch-mode=legacy cannot go "
+        refuse_word(p, "eswitch-mode=legacy",
+                    "eswitch-mode=legacy cannot go "
                     "with %s, which needs representors; write "
-                    "eswitch-mode=switchdev", type);
+                    "eswitch-mode=switchdev",
+                    type);
     }
     if (policy->externally_managed && p->seen & UINT32_C(1) << W_NUM_VFS) {
-        refuse_word(p, "num-vfs", "num-vfs= cannot go with "
+        refuse_word(p, "num-vfs",
+                    "num-vfs= cannot go with "
                     "externally-managed=true, which leaves the VFs to "
                     "others; drop one of the two");
     }
     if (policy->externally_managed
         && p->seen & UINT32_C(1) << W_ESWITCH_MODE) {
-        refuse_word(p, "eswitch-mode", "eswitch-mode= cannot go with "
+        refuse_word(p, "eswitch-mode",
+                    "eswitch-mode= cannot go with "
                     "externally-managed=true, which leaves the e-switch to "
                     "others; drop one of the two");
     }
     if (has_vdpa && !policy->num_vfs) {
-        refuse_word(p, "num-vfs=0", "num-vfs=0 cannot go with %s: without "
+        refuse_word(p, "num-vfs=0",
+                    "num-vfs=0 cannot go with %s: without "
                     "VFs there are no devices; use vdpa-suspended to stop "
-                    "this policy for a time", type);
+                    "this policy for a time",
+                    type);
     }
 }
 
@@ -421,10 +414,11 @@ check_ranges(struct vdpad_parse *p, const struct vdpad_policy *policy)
         if (policy->num_vfs >= 0 && last >= (uint32_t) policy->num_vfs) {
             char word[64];
             snprintf(word, sizeof word, "pf=%s", pf->name);
-            refuse_word(p, word, "%s names VF %u, but num-vfs=%d makes only "
+            refuse_word(p, word,
+                        "%s names VF %u, but num-vfs=%d makes only "
                         "%d, counted from 0; raise num-vfs or shorten the "
-                        "range", word, last, policy->num_vfs,
-                        policy->num_vfs);
+                        "range",
+                        word, last, policy->num_vfs, policy->num_vfs);
         }
     }
     if (all) {
@@ -440,9 +434,9 @@ has_one_vf(const struct vdpad_policy *policy)
     const struct vdpad_pf_selector *pf = policy->pfs;
 
     return policy->n_pfs == 1
-           && (pf->n_ranges ? pf->n_ranges == 1
-                              && pf->ranges->first == pf->ranges->last
-                            : policy->num_vfs == 1);
+           && (pf->n_ranges
+                   ? pf->n_ranges == 1 && pf->ranges->first == pf->ranges->last
+                   : policy->num_vfs == 1);
 }
 
 static void
@@ -461,10 +455,13 @@ check_names(struct vdpad_parse *p, const struct vdpad_policy *policy)
         many_pfs = strcmp(policy->pfs[i].name, policy->pfs[0].name);
     }
     if (!tells_vf) {
-        refuse_word(p, word, "%s gives several VFs the same name; add %%v "
-                    "(index of the VF) or %%a (its address)", word);
+        refuse_word(p, word,
+                    "%s gives several VFs the same name; add %%v "
+                    "(index of the VF) or %%a (its address)",
+                    word);
     } else if (many_pfs && !tells_pf) {
-        refuse_word(p, word, "%s gives VFs of several PFs the same name; add "
+        refuse_word(p, word,
+                    "%s gives VFs of several PFs the same name; add "
                     "%%p (address of the PF) or use %%a (that of the VF)",
                     word);
     }
@@ -479,10 +476,11 @@ check_base_mac(struct vdpad_parse *p, const struct vdpad_policy *policy,
 
     if (policy->mac_mode == VDPAD_MAC_BASE && highest != UINT32_MAX
         && low + highest > 0xffffff) {
-        refuse_word(p, "mac", "mac=%02x:%02x:%02x:%02x:%02x:%02x plus the VF "
+        refuse_word(p, "mac",
+                    "mac=%02x:%02x:%02x:%02x:%02x:%02x plus the VF "
                     "index %u leaves the manufacturer's block of addresses; "
-                    "take a lower base", m[0], m[1], m[2], m[3], m[4], m[5],
-                    highest);
+                    "take a lower base",
+                    m[0], m[1], m[2], m[3], m[4], m[5], highest);
     }
 }
 
@@ -490,7 +488,7 @@ bool
 vdpad_policy_parse(struct vdpad_parse *p, const char *name, const char *value,
                    struct vdpad_policy *policy)
 {
-    *policy = (struct vdpad_policy) {
+    *policy = (struct vdpad_policy){
         .name = vdpad_xstrdup(name),
         .text = vdpad_xstrdup(value),
         .num_vfs = -1,
@@ -509,7 +507,7 @@ vdpad_policy_parse(struct vdpad_parse *p, const char *name, const char *value,
     size_t before = p->n_errors;
     if (!policy->n_pfs && !policy->vendor && !policy->device) {
         vdpad_refuse(p, "the policy selects no device; add for example "
-                     "pf=0000:65:00.0 or vendor=15b3");
+                        "pf=0000:65:00.0 or vendor=15b3");
     }
     check_modes(p, policy);
     uint32_t highest = check_ranges(p, policy);
@@ -532,68 +530,4 @@ vdpad_policy_done(struct vdpad_policy *policy)
     free(policy->name);
     free(policy->text);
     free(policy->name_template);
-}
-
-static bool
-pfs_conflict(const struct vdpad_policy *winner,
-             const struct vdpad_policy *loser,
-             const struct vdpad_pf_selector *w,
-             const struct vdpad_pf_selector *l, char *why, size_t size)
-{
-    struct vdpad_range both;
-    char text[32];
-
-    if (overlaps(w, l, &both)) {
-        format_range(&both, text, sizeof text);
-        snprintf(why, size, "%s of %s %s also in " VDPAD_KEY_POLICY "%s, of "
-                 "the same priority %d; separate the ranges or give one of "
-                 "the two a lower priority=", text, l->name,
-                 both.first == both.last ? "is" : "are", winner->name,
-                 winner->priority);
-        return true;
-    }
-    if (winner->num_vfs >= 0 && loser->num_vfs >= 0
-        && winner->num_vfs != loser->num_vfs) {
-        snprintf(why, size, "num-vfs=%d contradicts num-vfs=%d of "
-                 VDPAD_KEY_POLICY "%s, which has %s too, of the same "
-                 "priority %d; write the same number in both",
-                 loser->num_vfs, winner->num_vfs, winner->name, l->name,
-                 winner->priority);
-        return true;
-    }
-    if (winner->eswitch_mode != VDPAD_ESWITCH_NONE
-        && loser->eswitch_mode != VDPAD_ESWITCH_NONE
-        && winner->eswitch_mode != loser->eswitch_mode) {
-        snprintf(why, size, "the e-switch of %s cannot be both switchdev and "
-                 "legacy: " VDPAD_KEY_POLICY "%s, of the same priority %d, "
-                 "wants it otherwise; write the same eswitch-mode in both",
-                 l->name, winner->name, winner->priority);
-        return true;
-    }
-    return false;
-}
-
-bool
-vdpad_policies_conflict(const struct vdpad_policy *winner,
-                        const struct vdpad_policy *loser, char *why,
-                        size_t size)
-{
-    if (!winner->n_pfs && !loser->n_pfs && winner->vendor == loser->vendor
-        && winner->device == loser->device) {
-        snprintf(why, size, "the same devices are also in "
-                 VDPAD_KEY_POLICY "%s, of the same priority %d; give one of "
-                 "the two a lower priority=", winner->name,
-                 winner->priority);
-        return true;
-    }
-    for (size_t i = 0; i < winner->n_pfs; i++) {
-        for (size_t j = 0; j < loser->n_pfs; j++) {
-            if (!strcmp(winner->pfs[i].name, loser->pfs[j].name)
-                && pfs_conflict(winner, loser, &winner->pfs[i],
-                                &loser->pfs[j], why, size)) {
-                return true;
-            }
-        }
-    }
-    return false;
 }

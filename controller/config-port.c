@@ -7,8 +7,17 @@
 #include <string.h>
 
 enum port_word {
-    W_DEVICE, W_VF, W_POLICY, W_MAC, W_MTU, W_TAG, W_TRUNKS, W_BRIDGE,
-    W_IFACE_ID_VER, W_VM_UUID, W_N
+    W_DEVICE,
+    W_VF,
+    W_POLICY,
+    W_MAC,
+    W_MTU,
+    W_TAG,
+    W_TRUNKS,
+    W_BRIDGE,
+    W_IFACE_ID_VER,
+    W_VM_UUID,
+    W_N
 };
 
 static bool
@@ -18,10 +27,12 @@ parse_device(struct vdpad_parse *p, const char *value, void *port_)
 
     if (!vdpad_is_plain(value, VDPAD_NAME_SIZE - 1) || strchr(value, '/')
         || value[0] == '.') {
-        return vdpad_refuse(p, "device= must be the name of a vDPA device, up "
+        return vdpad_refuse(p,
+                            "device= must be the name of a vDPA device, up "
                             "to %d characters without '/' and without a "
                             "leading '.'; write for example "
-                            "device=vdpa:0000:65:00.2", VDPAD_NAME_SIZE - 1);
+                            "device=vdpa:0000:65:00.2",
+                            VDPAD_NAME_SIZE - 1);
     }
     port->device = vdpad_xstrdup(value);
     return true;
@@ -35,8 +46,10 @@ parse_vf(struct vdpad_parse *p, const char *value, void *port_)
 
     if (vdpad_bdf_parse(value, bdf)) {
         vdpad_printable(p->word, 64, word, sizeof word);
-        return vdpad_refuse(p, "%s is not a PCI address; write for example "
-                            "vf=0000:65:00.2", word);
+        return vdpad_refuse(p,
+                            "%s is not a PCI address; write for example "
+                            "vf=0000:65:00.2",
+                            word);
     }
     port->vf = vdpad_xstrdup(bdf);
     return true;
@@ -50,8 +63,10 @@ parse_policy(struct vdpad_parse *p, const char *value, void *port_)
 
     if (!vdpad_is_policy_name(value)) {
         vdpad_printable(p->word, 64, word, sizeof word);
-        return vdpad_refuse(p, "%s cannot be the name of a policy; write the "
-                            "NAME of a key " VDPAD_KEY_POLICY "NAME", word);
+        return vdpad_refuse(p,
+                            "%s cannot be the name of a policy; write the "
+                            "NAME of a key " VDPAD_KEY_POLICY "NAME",
+                            word);
     }
     port->policy = vdpad_xstrdup(value);
     return true;
@@ -106,7 +121,7 @@ parse_trunks(struct vdpad_parse *p, const char *value, void *port_)
         next = id;
     }
     port->trunks = vdpad_xrealloc(port->trunks, port->n_trunks,
-                                     sizeof *port->trunks);
+                                  sizeof *port->trunks);
     free(ranges);
     return true;
 }
@@ -117,7 +132,8 @@ parse_bridge(struct vdpad_parse *p, const char *value, void *port_)
     struct vdpad_port_spec *port = port_;
 
     if (!vdpad_ifname_is_valid(value)) {
-        return vdpad_refuse(p, "bridge= must be up to %d characters without "
+        return vdpad_refuse(p,
+                            "bridge= must be up to %d characters without "
                             "'/' and ':'; write for example bridge=br-int",
                             VDPAD_IFNAME_SIZE - 1);
     }
@@ -131,8 +147,10 @@ parse_iface_id_ver(struct vdpad_parse *p, const char *value, void *port_)
     struct vdpad_port_spec *port = port_;
 
     if (!vdpad_is_plain(value, VDPAD_CONFIG_ID_MAX)) {
-        return vdpad_refuse(p, "iface-id-ver= must be up to %d printable "
-                            "characters", VDPAD_CONFIG_ID_MAX);
+        return vdpad_refuse(p,
+                            "iface-id-ver= must be up to %d printable "
+                            "characters",
+                            VDPAD_CONFIG_ID_MAX);
     }
     port->iface_id_ver = vdpad_xstrdup(value);
     return true;
@@ -152,8 +170,10 @@ parse_vm_uuid(struct vdpad_parse *p, const char *value, void *port_)
     if (!ok) {
         char word[VDPAD_WORD_TEXT];
         vdpad_printable(p->word, 64, word, sizeof word);
-        return vdpad_refuse(p, "%s is not a UUID; write for example "
-                            "vm-uuid=%s", word, example);
+        return vdpad_refuse(p,
+                            "%s is not a UUID; write for example "
+                            "vm-uuid=%s",
+                            word, example);
     }
     port->vm_uuid = vdpad_xstrdup(value);
     return true;
@@ -177,7 +197,7 @@ bool
 vdpad_port_spec_parse(struct vdpad_parse *p, const char *iface_id,
                       const char *value, struct vdpad_port_spec *port)
 {
-    *port = (struct vdpad_port_spec) {
+    *port = (struct vdpad_port_spec){
         .iface_id = vdpad_xstrdup(iface_id),
         .text = vdpad_xstrdup(value),
         .tag = -1,
@@ -189,13 +209,15 @@ vdpad_port_spec_parse(struct vdpad_parse *p, const char *iface_id,
     size_t before = p->n_errors;
     int n = !!port->device + !!port->vf + !!port->policy;
     if (n != 1) {
-        vdpad_refuse(p, "%s of device=, vf= and policy= is given; write "
-                     "exactly one of them", n ? "more than one" : "none");
+        vdpad_refuse(p,
+                     "%s of device=, vf= and policy= is given; write "
+                     "exactly one of them",
+                     n ? "more than one" : "none");
     }
     if (port->tag >= 0 && port->n_trunks) {
         p->word = "trunks";
         vdpad_refuse(p, "trunks= has no effect beside tag=, which makes an "
-                     "access port; drop one of the two");
+                        "access port; drop one of the two");
         p->word = NULL;
     }
     return p->n_errors == before;

@@ -72,9 +72,9 @@ vdpad_policies_settle(struct vdpad_parse *p)
             if (a->priority != b->priority) {
                 break;
             }
-            if (!lost[j] && vdpad_policies_conflict(swap ? b : a,
-                                                    swap ? a : b, why,
-                                                    sizeof why)) {
+            if (!lost[j]
+                && vdpad_policies_conflict(swap ? b : a, swap ? a : b, why,
+                                           sizeof why)) {
                 lost[swap ? i : j] = true;
                 refuse_late(p, VDPAD_KEY_POLICY, swap ? a->name : b->name,
                             NULL, why);
@@ -84,7 +84,7 @@ vdpad_policies_settle(struct vdpad_parse *p)
     for (size_t i = 0; i < c->n_policies; i++) {
         if (lost[i]) {
             vdpad_names_add(&c->refused_policies, &c->n_refused_policies,
-                     c->policies[i].name);
+                            c->policies[i].name);
             vdpad_policy_done(&c->policies[i]);
         } else {
             c->policies[n++] = c->policies[i];
@@ -96,10 +96,10 @@ vdpad_policies_settle(struct vdpad_parse *p)
 
 /* A port by what it claims. */
 struct claim {
-    size_t port;                /* Index. */
-    const char *device, *vf;    /* Either may be NULL. */
+    size_t port;             /* Index. */
+    const char *device, *vf; /* Either may be NULL. */
     const char *iface_id;
-    bool last;                  /* Yields to all others. */
+    bool last; /* Yields to all others. */
 };
 
 static int
@@ -127,8 +127,10 @@ settle_claims(struct vdpad_parse *p, bool *lost)
     for (size_t i = 0; i < c->n_ports; i++) {
         const struct vdpad_port_spec *port = &c->ports[i];
         if (!lost[i] && !port->policy) {
-            claims[n++] = (struct claim) {
-                .port = i, .device = port->device, .vf = port->vf,
+            claims[n++] = (struct claim){
+                .port = i,
+                .device = port->device,
+                .vf = port->vf,
                 .iface_id = port->iface_id,
                 .last = is_only_key(p, VDPAD_KEY_PORT, port->iface_id),
             };
@@ -145,13 +147,14 @@ settle_claims(struct vdpad_parse *p, bool *lost)
             continue;
         }
         vdpad_printable(a->iface_id, 64, holder, sizeof holder);
-        snprintf(why, sizeof why, "%s%s belongs to " VDPAD_KEY_PORT "%s "
-                 "already; a device has one port", b->device ? "device="
-                                                             : "vf=",
-                 b->device ? b->device : b->vf, holder);
+        snprintf(why, sizeof why,
+                 "%s%s belongs to " VDPAD_KEY_PORT "%s "
+                 "already; a device has one port",
+                 b->device ? "device=" : "vf=", b->device ? b->device : b->vf,
+                 holder);
         lost[b->port] = true;
-        refuse_late(p, VDPAD_KEY_PORT, b->iface_id, b->device ? b->device
-                                                              : b->vf, why);
+        refuse_late(p, VDPAD_KEY_PORT, b->iface_id,
+                    b->device ? b->device : b->vf, why);
     }
     free(claims);
 }
@@ -178,8 +181,10 @@ vdpad_ports_settle(struct vdpad_parse *p, const struct vdpad_map *ids)
         /* A policy that is refused still stands: so do its ports. */
         snprintf(key, sizeof key, "%s%s", VDPAD_KEY_POLICY, port->policy);
         if (!vdpad_map_get(ids, key)) {
-            snprintf(why, sizeof why, "there is no key %s; set it, or name "
-                     "another policy", key);
+            snprintf(why, sizeof why,
+                     "there is no key %s; set it, or name "
+                     "another policy",
+                     key);
             lost[i] = true;
             refuse_late(p, VDPAD_KEY_PORT, port->iface_id, port->policy, why);
         }
@@ -188,7 +193,7 @@ vdpad_ports_settle(struct vdpad_parse *p, const struct vdpad_map *ids)
     for (size_t i = 0; i < c->n_ports; i++) {
         if (lost[i]) {
             vdpad_names_add(&c->refused_ports, &c->n_refused_ports,
-                     c->ports[i].iface_id);
+                            c->ports[i].iface_id);
             vdpad_port_spec_done(&c->ports[i]);
         } else {
             c->ports[n++] = c->ports[i];

@@ -145,7 +145,8 @@ vdpad_is_policy_name(const char *text)
     return len >= 1 && len <= VDPAD_CONFIG_NAME_MAX
            && isalnum((unsigned char) text[0])
            && strspn(text, "abcdefghijklmnopqrstuvwxyz"
-                           "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len;
+                           "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+                  == len;
 }
 
 bool
@@ -194,10 +195,8 @@ vdpad_mac_parse(const char *text, uint8_t mac[6])
     return 0;
 }
 
-/* Reads 1 to 'max_digits' hexadecimal digits at '*text' and steps over
- * them. */
-static bool
-scan_hex(const char **text, int max_digits, uint32_t *ret)
+bool
+vdpad_scan_hex(const char **text, int max_digits, uint32_t *ret)
 {
     uint32_t value = 0;
     int n = 0;
@@ -215,12 +214,12 @@ scan_hex(const char **text, int max_digits, uint32_t *ret)
 int
 vdpad_bdf_parse(const char *text, char bdf[VDPAD_BDF_SIZE])
 {
-    uint32_t part[3] = { 0, 0, 0 };     /* Domain, bus, device. */
+    uint32_t part[3] = { 0, 0, 0 }; /* Domain, bus, device. */
     const char *second = strchr(text, ':');
     size_t first = second && strchr(second + 1, ':') ? 0 : 1;
 
     for (size_t i = first; i < 3; i++) {
-        if (!scan_hex(&text, i ? 2 : 8, &part[i])
+        if (!vdpad_scan_hex(&text, i ? 2 : 8, &part[i])
             || *text++ != (i < 2 ? ':' : '.')) {
             return -EINVAL;
         }
@@ -228,8 +227,8 @@ vdpad_bdf_parse(const char *text, char bdf[VDPAD_BDF_SIZE])
     if (part[2] > 0x1f || text[0] < '0' || text[0] > '7' || text[1]) {
         return -EINVAL;
     }
-    snprintf(bdf, VDPAD_BDF_SIZE, "%04x:%02x:%02x.%c", part[0],
-             part[1] & 0xff, part[2] & 0xff, text[0]);
+    snprintf(bdf, VDPAD_BDF_SIZE, "%04x:%02x:%02x.%c", part[0], part[1] & 0xff,
+             part[2] & 0xff, text[0]);
     return 0;
 }
 
@@ -286,7 +285,7 @@ squeeze(const char *text, char *buf, size_t size)
 const char *
 vdpad_nearest(const char *text, const void *names, size_t n, size_t stride)
 {
-    char a[DISTANCE_MAX + 2], b[DISTANCE_MAX + 2];
+    char a[DISTANCE_MAX + 2] = "", b[DISTANCE_MAX + 2] = "";
     size_t best = SIZE_MAX;
     const char *nearest = NULL;
 

@@ -26,15 +26,17 @@ vdpad_refuse(struct vdpad_parse *p, const char *format, ...)
     vsnprintf(raw, sizeof raw, format, args);
     va_end(args);
     if (config->n_errors == VDPAD_CONFIG_ERRORS_MAX - 1) {
-        snprintf(raw, sizeof raw, "there are more errors than can be shown; "
+        snprintf(raw, sizeof raw,
+                 "there are more errors than can be shown; "
                  "mend these first");
     } else if (p->n_errors == VDPAD_CONFIG_KEY_ERRORS_MAX) {
-        snprintf(raw, sizeof raw, "this key has more errors than can be "
+        snprintf(raw, sizeof raw,
+                 "this key has more errors than can be "
                  "shown; mend these first");
     }
 
     config->errors = vdpad_xrealloc(config->errors, config->n_errors + 1,
-                                       sizeof *config->errors);
+                                    sizeof *config->errors);
     struct vdpad_config_error *e = &config->errors[config->n_errors++];
     char key[VDPAD_KEY_TEXT], word[VDPAD_WORD_TEXT];
     vdpad_printable(p->key, VDPAD_CONFIG_ID_MAX, key, sizeof key);
@@ -53,9 +55,11 @@ vdpad_refuse_number(struct vdpad_parse *p, uint32_t min, uint32_t max,
     char word[VDPAD_WORD_TEXT];
 
     vdpad_printable(p->word, 64, word, sizeof word);
-    return vdpad_refuse(p, "%s is not a number from %u to %u; write for "
-                        "example %.*s=%s", word, min, max,
-                        (int) strcspn(p->word, "="), p->word, example);
+    return vdpad_refuse(p,
+                        "%s is not a number from %u to %u; write for "
+                        "example %.*s=%s",
+                        word, min, max, (int) strcspn(p->word, "="), p->word,
+                        example);
 }
 
 static void
@@ -64,11 +68,12 @@ refuse_unknown(struct vdpad_parse *p, const char *name,
 {
     /* Terms of the SR-IOV network operator that no likeness reveals. */
     static const char *const aliases[][2] = {
-        { "pfNames", "pf" }, { "rootDevices", "pf" }, { "interface", "pf" },
-        { "numvf", "num-vfs" }, { "mode", "eswitch-mode" },
-        { "type", "vdpa-type" }, { "max-vqs", "max-vqp" },
-        { "queues", "max-vqp" }, { "vlan", "tag" }, { "br", "bridge" },
-        { "address", "mac" }, { "dev", "device" },
+        { "pfNames", "pf" },        { "rootDevices", "pf" },
+        { "interface", "pf" },      { "numvf", "num-vfs" },
+        { "mode", "eswitch-mode" }, { "type", "vdpa-type" },
+        { "max-vqs", "max-vqp" },   { "queues", "max-vqp" },
+        { "vlan", "tag" },          { "br", "bridge" },
+        { "address", "mac" },       { "dev", "device" },
     };
     const char *meant = vdpad_nearest(name, &words->name, n, sizeof *words);
     char known[512];
@@ -84,8 +89,7 @@ refuse_unknown(struct vdpad_parse *p, const char *name,
     char shown[VDPAD_WORD_TEXT];
     vdpad_printable(name, 64, shown, sizeof shown);
     if (meant) {
-        vdpad_refuse(p, "there is no word %s; did you mean %s?", shown,
-                     meant);
+        vdpad_refuse(p, "there is no word %s; did you mean %s?", shown, meant);
         return;
     }
     size_t used = 0;
@@ -106,7 +110,7 @@ parse_word(struct vdpad_parse *p, const struct vdpad_word *words, size_t n,
 
     if (!len) {
         vdpad_refuse(p, "a word starts with '='; write name=value without "
-                     "spaces around the '='");
+                        "spaces around the '='");
         return;
     }
     for (i = 0; i < n; i++) {
@@ -224,16 +228,22 @@ vdpad_parse_unicast(struct vdpad_parse *p, const char *value, uint8_t mac[6])
 
     vdpad_printable(p->word, 64, word, sizeof word);
     if (vdpad_mac_parse(value, mac)) {
-        return vdpad_refuse(p, "%s is not a MAC address; write for example "
-                            "mac=02:00:00:00:01:00", word);
+        return vdpad_refuse(p,
+                            "%s is not a MAC address; write for example "
+                            "mac=02:00:00:00:01:00",
+                            word);
     }
     if (mac[0] & 1) {
-        return vdpad_refuse(p, "%s is a multicast address; the first byte "
-                            "must be even", word);
+        return vdpad_refuse(p,
+                            "%s is a multicast address; the first byte "
+                            "must be even",
+                            word);
     }
     if (!memcmp(mac, zero, sizeof zero)) {
-        return vdpad_refuse(p, "%s is no address of a device; leave the word "
-                            "out to keep the one that the device has", word);
+        return vdpad_refuse(p,
+                            "%s is no address of a device; leave the word "
+                            "out to keep the one that the device has",
+                            word);
     }
     return true;
 }
@@ -284,8 +294,10 @@ vdpad_parse_ranges(struct vdpad_parse *p, const char *text, uint32_t max,
         }
         if (last < first) {
             free(ranges);
-            return vdpad_refuse(p, "%s: the range %u-%u is backwards; write "
-                                "%u-%u", word, first, last, last, first);
+            return vdpad_refuse(p,
+                                "%s: the range %u-%u is backwards; write "
+                                "%u-%u",
+                                word, first, last, last, first);
         }
         ranges = vdpad_xrealloc(ranges, n + 1, sizeof *ranges);
         ranges[n].first = (uint16_t) first;
@@ -301,6 +313,8 @@ vdpad_parse_ranges(struct vdpad_parse *p, const char *text, uint32_t max,
         }
     }
     free(ranges);
-    return vdpad_refuse(p, "%s: %s are numbers from 0 to %u and ranges of "
-                        "them; write for example 0-3,6", word, what, max);
+    return vdpad_refuse(p,
+                        "%s: %s are numbers from 0 to %u and ranges of "
+                        "them; write for example 0-3,6",
+                        word, what, max);
 }

@@ -36,9 +36,11 @@ parse_bridge(struct vdpad_parse *p, const char *value)
 {
     if (!vdpad_ifname_is_valid(value)) {
         p->word = value;
-        return vdpad_refuse(p, "a bridge's name is up to %d characters "
-                            "without '/', ':' and spaces; write for example "
-                            DEFAULT_BRIDGE, VDPAD_IFNAME_SIZE - 1);
+        return vdpad_refuse(
+            p,
+            "a bridge's name is up to %d characters "
+            "without '/', ':' and spaces; write for example " DEFAULT_BRIDGE,
+            VDPAD_IFNAME_SIZE - 1);
     }
     free(p->config->bridge);
     p->config->bridge = vdpad_xstrdup(value);
@@ -62,12 +64,10 @@ parse_hw_offload(struct vdpad_parse *p, const char *value)
 static bool
 parse_attach(struct vdpad_parse *p, const char *value)
 {
-    static const char *const names[] = {
-        [VDPAD_ATTACH_AUTO] = "auto",
-        [VDPAD_ATTACH_DECLARED] = "declared",
-        [VDPAD_ATTACH_NONE] = "none",
-        NULL
-    };
+    static const char *const names[] = { [VDPAD_ATTACH_AUTO] = "auto",
+                                         [VDPAD_ATTACH_DECLARED] = "declared",
+                                         [VDPAD_ATTACH_NONE] = "none",
+                                         NULL };
     int i;
 
     p->word = value;
@@ -113,8 +113,8 @@ parse_metrics(struct vdpad_parse *p, const char *value)
     if (!is_endpoint(value)) {
         p->word = value;
         return vdpad_refuse(p, "the endpoint is written ADDRESS:PORT with a "
-                            "numeric address; write for example "
-                            "127.0.0.1:9345 or [::1]:9345");
+                               "numeric address; write for example "
+                               "127.0.0.1:9345 or [::1]:9345");
     }
     p->config->metrics = vdpad_xstrdup(value);
     return true;
@@ -148,8 +148,10 @@ parse_suspended(struct vdpad_parse *p, const struct vdpad_map *ids,
     const char *end = value + strnlen(value, VDPAD_CONFIG_SUSPENDED_MAX);
 
     if (*end) {
-        vdpad_refuse(p, "only the first %d bytes are read; use * to suspend "
-                     "all policies", VDPAD_CONFIG_SUSPENDED_MAX);
+        vdpad_refuse(p,
+                     "only the first %d bytes are read; use * to suspend "
+                     "all policies",
+                     VDPAD_CONFIG_SUSPENDED_MAX);
     }
     while (value < end && *(value += strspn(value, SEPARATORS))) {
         size_t len = strcspn(value, SEPARATORS);
@@ -161,8 +163,9 @@ parse_suspended(struct vdpad_parse *p, const struct vdpad_map *ids,
         if (!strcmp(name, "*")) {
             c->suspend_all = true;
         } else if (!vdpad_is_policy_name(name)) {
-            vdpad_refuse(p, "what is to be suspended is named as in "
-                         VDPAD_KEY_POLICY "NAME, or * for all");
+            vdpad_refuse(
+                p, "what is to be suspended is named as in " VDPAD_KEY_POLICY
+                   "NAME, or * for all");
         } else if (!has_name(c->suspended, c->n_suspended, name)) {
             if (c->n_suspended < VDPAD_CONFIG_POLICIES_MAX) {
                 vdpad_names_add(&c->suspended, &c->n_suspended, name);
@@ -185,13 +188,17 @@ parse_policy(struct vdpad_parse *p, const char *value)
     struct vdpad_policy policy;
 
     if (!vdpad_is_policy_name(name)) {
-        vdpad_refuse(p, "the NAME in " VDPAD_KEY_POLICY "NAME is up to %d "
+        vdpad_refuse(p,
+                     "the NAME in " VDPAD_KEY_POLICY "NAME is up to %d "
                      "letters, digits, '.', '_' and '-', the first a letter "
-                     "or digit", VDPAD_CONFIG_NAME_MAX);
+                     "or digit",
+                     VDPAD_CONFIG_NAME_MAX);
     } else if (c->n_policies + c->n_refused_policies
                >= VDPAD_CONFIG_POLICIES_MAX) {
-        vdpad_refuse(p, "there are more than %d policies; use ranges to join "
-                     "some", VDPAD_CONFIG_POLICIES_MAX);
+        vdpad_refuse(p,
+                     "there are more than %d policies; use ranges to join "
+                     "some",
+                     VDPAD_CONFIG_POLICIES_MAX);
         vdpad_names_add(&c->refused_policies, &c->n_refused_policies, name);
     } else if (!value || !vdpad_policy_parse(p, name, value, &policy)) {
         if (value) {
@@ -200,7 +207,7 @@ parse_policy(struct vdpad_parse *p, const char *value)
         vdpad_names_add(&c->refused_policies, &c->n_refused_policies, name);
     } else {
         c->policies = vdpad_xrealloc(c->policies, c->n_policies + 1,
-                                        sizeof *c->policies);
+                                     sizeof *c->policies);
         c->policies[c->n_policies++] = policy;
     }
 }
@@ -213,7 +220,8 @@ parse_port(struct vdpad_parse *p, const char *value)
     struct vdpad_port_spec port;
 
     if (!vdpad_is_plain(id, VDPAD_CONFIG_ID_MAX)) {
-        vdpad_refuse(p, "the IFACEID in " VDPAD_KEY_PORT "IFACEID is up to "
+        vdpad_refuse(p,
+                     "the IFACEID in " VDPAD_KEY_PORT "IFACEID is up to "
                      "%d printable characters without spaces",
                      VDPAD_CONFIG_ID_MAX);
     } else if (c->n_ports + c->n_refused_ports >= VDPAD_CONFIG_PORTS_MAX) {
@@ -226,8 +234,7 @@ parse_port(struct vdpad_parse *p, const char *value)
         }
         vdpad_names_add(&c->refused_ports, &c->n_refused_ports, id);
     } else {
-        c->ports = vdpad_xrealloc(c->ports, c->n_ports + 1,
-                                     sizeof *c->ports);
+        c->ports = vdpad_xrealloc(c->ports, c->n_ports + 1, sizeof *c->ports);
         c->ports[c->n_ports++] = port;
     }
 }
@@ -236,11 +243,10 @@ static void
 refuse_unknown_key(struct vdpad_parse *p)
 {
     static const char *const keys[] = {
-        VDPAD_KEY_BRIDGE, VDPAD_KEY_HW_OFFLOAD, VDPAD_KEY_ATTACH,
+        VDPAD_KEY_BRIDGE,    VDPAD_KEY_HW_OFFLOAD, VDPAD_KEY_ATTACH,
         VDPAD_KEY_SUSPENDED, VDPAD_KEY_METRICS,
     };
-    static const char *const families[] = { VDPAD_KEY_POLICY,
-                                            VDPAD_KEY_PORT };
+    static const char *const families[] = { VDPAD_KEY_POLICY, VDPAD_KEY_PORT };
     const char *meant = vdpad_nearest(p->key, keys, sizeof keys / sizeof *keys,
                                       sizeof *keys);
     const char *name = "";
@@ -263,9 +269,11 @@ refuse_unknown_key(struct vdpad_parse *p)
         vdpad_refuse(p, "there is no such key; did you mean %s%s?", meant,
                      shown);
     } else {
-        vdpad_refuse(p, "there is no such key; known are %s, %s, %s, %sNAME, "
-                     "%sIFACEID, %s, %s", keys[0], keys[1], keys[2],
-                     families[0], families[1], keys[3], keys[4]);
+        vdpad_refuse(p,
+                     "there is no such key; known are %s, %s, %s, %sNAME, "
+                     "%sIFACEID, %s, %s",
+                     keys[0], keys[1], keys[2], families[0], families[1],
+                     keys[3], keys[4]);
     }
 }
 
@@ -281,12 +289,14 @@ check_value(struct vdpad_parse *p, const char *value)
     }
     if (has_control) {
         return vdpad_refuse(p, "the value contains control characters; set "
-                            "it anew");
+                               "it anew");
     }
     size_t len = strlen(value);
     if (len > VDPAD_CONFIG_VALUE_MAX) {
-        return vdpad_refuse(p, "the value has %zu bytes, more than the %d "
-                            "that are allowed", len, VDPAD_CONFIG_VALUE_MAX);
+        return vdpad_refuse(p,
+                            "the value has %zu bytes, more than the %d "
+                            "that are allowed",
+                            len, VDPAD_CONFIG_VALUE_MAX);
     }
     p->word = NULL;
     return true;
@@ -354,14 +364,15 @@ parse(const struct vdpad_map *ids, const char *only_key)
 {
     struct vdpad_config *c = vdpad_xcalloc(1, sizeof *c);
 
-    *c = (struct vdpad_config) {
+    *c = (struct vdpad_config){
         .bridge = vdpad_xstrdup(DEFAULT_BRIDGE),
         .hw_offload = true,
         .attach = VDPAD_ATTACH_AUTO,
     };
     for (size_t i = 0; i < ids->n; i++) {
         if (vdpad_has_prefix(ids->kv[i].key, OUR_PREFIX)) {
-            struct vdpad_parse p = { .config = c, .only_key = only_key,
+            struct vdpad_parse p = { .config = c,
+                                     .only_key = only_key,
                                      .key = ids->kv[i].key };
             parse_key(&p, ids, ids->kv[i].value);
         }
@@ -383,7 +394,8 @@ parse(const struct vdpad_map *ids, const char *only_key)
     }
     for (size_t i = 0; i < c->n_policies; i++) {
         c->policies[i].suspended = c->suspend_all
-            || has_name(c->suspended, c->n_suspended, c->policies[i].name);
+                                   || has_name(c->suspended, c->n_suspended,
+                                               c->policies[i].name);
     }
     return c;
 }
@@ -421,8 +433,9 @@ vdpad_config_check(const struct vdpad_map *external_ids, const char *key,
     struct vdpad_config *config = parse(&map, key);
     if (!vdpad_has_prefix(key, OUR_PREFIX)) {
         struct vdpad_parse p = { .config = config, .key = key };
-        vdpad_refuse(&p, "this is not a key of ovs-vdpad: those begin with "
-                     OUR_PREFIX);
+        vdpad_refuse(
+            &p,
+            "this is not a key of ovs-vdpad: those begin with " OUR_PREFIX);
     }
     free(kv);
     return config;

@@ -8,8 +8,7 @@
 struct simap;
 
 /* Of OVS's stream.h, which cannot be included without OVS's config.h. */
-void stream_usage(const char *name, bool active, bool passive,
-                  bool bootstrap);
+void stream_usage(const char *name, bool active, bool passive, bool bootstrap);
 int stream_or_pstream_needs_probes(const char *name);
 
 /* Adds what the store holds to 'usage', for memory/show. */

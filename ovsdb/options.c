@@ -50,7 +50,8 @@ usage(void)
            "is writable,\n"
            "so that \"ovs-appctl -t %s\" finds the daemon.\n"
            "Configuration: external_ids:vdpa-* of the Open_vSwitch table, see "
-           "%s(8).\n", PROGRAM, PROGRAM);
+           "%s(8).\n",
+           PROGRAM, PROGRAM);
     exit(EXIT_SUCCESS);
 }
 
@@ -65,13 +66,16 @@ default_pidfile(bool dry_run)
 
     if (mkdir(rundir, 0755) && errno != EEXIST) {
         VLOG_WARN("%s: no pidfile, ovs-appctl needs the path of the control "
-                  "socket: %s", rundir, ovs_strerror(errno));
+                  "socket: %s",
+                  rundir, ovs_strerror(errno));
     } else if (access(rundir, W_OK)) {
         VLOG_WARN("%s: not writable, no pidfile, ovs-appctl needs the path "
-                  "of the control socket", rundir);
+                  "of the control socket",
+                  rundir);
     } else if (dry_run && access(path, F_OK) == 0 && read_pidfile(path) > 0) {
         VLOG_INFO("%s belongs to the instance that is at work; this one, "
-                  "which only looks, has none", path);
+                  "which only looks, has none",
+                  path);
     } else {
         set_pidfile(NULL);
     }
@@ -92,17 +96,18 @@ vdpad_options_parse(int argc, char *argv[], struct vdpad_options *options)
         SSL_OPTION_ENUMS,
     };
     static const struct option long_options[] = {
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {"unixctl", required_argument, NULL, OPT_UNIXCTL},
-        {"import", required_argument, NULL, OPT_IMPORT},
-        {"dry-run", no_argument, NULL, OPT_DRY_RUN},
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' },
+        { "unixctl", required_argument, NULL, OPT_UNIXCTL },
+        { "import", required_argument, NULL, OPT_IMPORT },
+        { "dry-run", no_argument, NULL, OPT_DRY_RUN },
         VLOG_LONG_OPTIONS,
         DAEMON_LONG_OPTIONS,
         STREAM_SSL_LONG_OPTIONS,
-        {"peer-ca-cert", required_argument, NULL, OPT_PEER_CA_CERT},
-        {"bootstrap-ca-cert", required_argument, NULL, OPT_BOOTSTRAP_CA_CERT},
-        {NULL, 0, NULL, 0},
+        { "peer-ca-cert", required_argument, NULL, OPT_PEER_CA_CERT },
+        { "bootstrap-ca-cert", required_argument, NULL,
+          OPT_BOOTSTRAP_CA_CERT },
+        { NULL, 0, NULL, 0 },
     };
     bool has_pidfile = false;
 
@@ -110,7 +115,7 @@ vdpad_options_parse(int argc, char *argv[], struct vdpad_options *options)
      * which ovs-appctl finds us, follow from this. */
     ovs_set_program_name(PROGRAM, VDPAD_VERSION);
     ovs_cmdl_proctitle_init(argc, argv);
-    *options = (struct vdpad_options) { .dry_run = false };
+    *options = (struct vdpad_options){ .dry_run = false };
 
     char *short_options = ovs_cmdl_long_options_to_short_options(long_options);
     for (;;) {
@@ -142,9 +147,9 @@ vdpad_options_parse(int argc, char *argv[], struct vdpad_options *options)
             options->dry_run = true;
             break;
 
-        VLOG_OPTION_HANDLERS
-        DAEMON_OPTION_HANDLERS
-        STREAM_SSL_OPTION_HANDLERS
+            VLOG_OPTION_HANDLERS
+            DAEMON_OPTION_HANDLERS
+            STREAM_SSL_OPTION_HANDLERS
 
         case OPT_PEER_CA_CERT:
             stream_ssl_set_peer_ca_cert_file(optarg);
@@ -165,11 +170,11 @@ vdpad_options_parse(int argc, char *argv[], struct vdpad_options *options)
 
     if (argc - optind > 1) {
         ovs_fatal(0, "at most one non-option argument accepted; use --help "
-                  "for usage");
+                     "for usage");
     }
-    options->remote = optind < argc ? xstrdup(argv[optind])
-                                    : xasprintf("unix:%s/db.sock",
-                                                ovs_rundir());
+    options->remote = optind < argc
+                          ? xstrdup(argv[optind])
+                          : xasprintf("unix:%s/db.sock", ovs_rundir());
     if (!has_pidfile && !options->import_file) {
         default_pidfile(options->dry_run);
     }
@@ -181,7 +186,7 @@ vdpad_options_free(struct vdpad_options *options)
     free(options->remote);
     free(options->unixctl_path);
     free(options->import_file);
-    *options = (struct vdpad_options) { .dry_run = false };
+    *options = (struct vdpad_options){ .dry_run = false };
 }
 
 const char *
@@ -208,8 +213,9 @@ start_2(void (*start)(bool, bool))
 void
 vdpad_daemonize_start(void)
 {
-    _Generic(&daemonize_start, void (*)(bool): start_1,
-             default: start_2)(&daemonize_start);
+    _Generic(&daemonize_start, void (*)(bool)
+             : start_1, default
+             : start_2)(&daemonize_start);
 }
 
 void

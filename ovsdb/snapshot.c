@@ -76,7 +76,7 @@ copy_map(struct snapshot *s, const struct smap *smap)
         const struct smap_node *node;
         size_t n = 0;
 
-        SMAP_FOR_EACH (node, smap) {
+        SMAP_FOR_EACH(node, smap) {
             kv[n].key = copy_string(s, node->key);
             kv[n++].value = copy_string(s, node->value);
         }
@@ -103,7 +103,7 @@ static void
 copy_iface(struct snapshot *s, const struct ovsrec_interface *row,
            struct vdpad_db_iface *iface)
 {
-    *iface = (struct vdpad_db_iface) {
+    *iface = (struct vdpad_db_iface){
         .name = copy_string(s, row->name),
         .type = copy_string(s, row->type),
         .error = copy_string(s, row->error),
@@ -123,7 +123,7 @@ static void
 copy_port(struct snapshot *s, const struct ovsrec_port *row, size_t bridge,
           struct vdpad_db_port *port)
 {
-    *port = (struct vdpad_db_port) {
+    *port = (struct vdpad_db_port){
         .name = copy_string(s, row->name),
         .bridge = bridge,
         .tag = optional(row->tag, row->n_tag, -1),
@@ -184,8 +184,8 @@ sorted_bridges(const struct ovsrec_open_vswitch *ovs, size_t *ret_n)
     struct entry *entries = xcalloc(ovs->n_bridges + 1, sizeof *entries);
 
     for (size_t i = 0; i < ovs->n_bridges; i++) {
-        entries[i] = (struct entry) { ovs->bridges[i]->name,
-                                      ovs->bridges[i], 0 };
+        entries[i] = (struct entry){ ovs->bridges[i]->name, ovs->bridges[i],
+                                     0 };
     }
     *ret_n = sort_entries(entries, ovs->n_bridges);
     for (size_t i = 0; i < *ret_n; i++) {
@@ -209,7 +209,7 @@ copy_ports(struct snapshot *s, const struct ovsrec_bridge *const *bridges,
     for (size_t i = 0; i < n_bridges; i++) {
         for (size_t j = 0; j < bridges[i]->n_ports; j++) {
             const struct ovsrec_port *port = bridges[i]->ports[j];
-            entries[n++] = (struct entry) { port->name, port, i };
+            entries[n++] = (struct entry){ port->name, port, i };
         }
     }
     n = sort_entries(entries, n);
@@ -228,14 +228,12 @@ copy_ports(struct snapshot *s, const struct ovsrec_bridge *const *bridges,
     for (size_t i = 0; i < n; i++) {
         const struct ovsrec_port *port = entries[i].row;
         for (size_t j = 0; j < port->n_interfaces; j++) {
-            ifaces[n_ifaces++] = (struct entry) {
-                port->interfaces[j]->name, port->interfaces[j], i
-            };
+            ifaces[n_ifaces++] = (struct entry){ port->interfaces[j]->name,
+                                                 port->interfaces[j], i };
         }
     }
     n_ifaces = sort_entries(ifaces, n_ifaces);
-    struct vdpad_db_iface *out = CUT_ARRAY(s, struct vdpad_db_iface,
-                                           n_ifaces);
+    struct vdpad_db_iface *out = CUT_ARRAY(s, struct vdpad_db_iface, n_ifaces);
     for (size_t i = 0; i < n_ifaces; i++) {
         copy_iface(s, ifaces[i].row, &out[i]);
         out[i].port = ifaces[i].parent;
@@ -267,7 +265,7 @@ vdpad_snapshot_new(const struct ovsdb_idl *idl, uint64_t serial)
     const struct ovsrec_bridge **rows = sorted_bridges(ovs, &n);
     struct vdpad_db_bridge *bridges = CUT_ARRAY(s, struct vdpad_db_bridge, n);
     for (size_t i = 0; i < n; i++) {
-        bridges[i] = (struct vdpad_db_bridge) {
+        bridges[i] = (struct vdpad_db_bridge){
             .name = copy_string(s, rows[i]->name),
             .datapath_type = copy_string(s, rows[i]->datapath_type),
             .fail_mode = copy_string(s, rows[i]->fail_mode),

@@ -21,8 +21,8 @@ void vdpad_snapshot_free(struct vdpad_snapshot *snapshot);
 /* The bridge, port, interface called 'name', or NULL. */
 const struct vdpad_db_bridge *
 vdpad_snapshot_bridge(const struct vdpad_snapshot *, const char *name);
-const struct vdpad_db_port *
-vdpad_snapshot_port(const struct vdpad_snapshot *, const char *name);
+const struct vdpad_db_port *vdpad_snapshot_port(const struct vdpad_snapshot *,
+                                                const char *name);
 const struct vdpad_db_iface *
 vdpad_snapshot_iface(const struct vdpad_snapshot *, const char *name);
 

@@ -30,9 +30,9 @@ struct build {
     struct ovsdb_idl_txn *txn;
     const struct vdpad_snapshot *snapshot;
     const struct ovsrec_open_vswitch *ovs;
-    struct shash new_bridges;   /* struct new_bridge by name. */
-    struct sset added;          /* Ports that this transaction adds, … */
-    struct sset deleted;        /* … and those it deletes. */
+    struct shash new_bridges; /* struct new_bridge by name. */
+    struct sset added;        /* Ports that this transaction adds, … */
+    struct sset deleted;      /* … and those it deletes. */
     struct vdpad_error *why;
 };
 
@@ -57,7 +57,8 @@ bridge_row(const struct build *b, size_t index)
     struct uuid uuid;
 
     return row_uuid(b->snapshot->bridges[index].uuid, &uuid)
-           ? ovsrec_bridge_get_for_uuid(b->idl, &uuid) : NULL;
+               ? ovsrec_bridge_get_for_uuid(b->idl, &uuid)
+               : NULL;
 }
 
 static const struct ovsrec_port *
@@ -66,7 +67,8 @@ port_row(const struct build *b, const struct vdpad_db_port *port)
     struct uuid uuid;
 
     return row_uuid(port->uuid, &uuid)
-           ? ovsrec_port_get_for_uuid(b->idl, &uuid) : NULL;
+               ? ovsrec_port_get_for_uuid(b->idl, &uuid)
+               : NULL;
 }
 
 static const struct ovsrec_interface *
@@ -75,7 +77,8 @@ iface_row(const struct build *b, const struct vdpad_db_iface *iface)
     struct uuid uuid;
 
     return row_uuid(iface->uuid, &uuid)
-           ? ovsrec_interface_get_for_uuid(b->idl, &uuid) : NULL;
+               ? ovsrec_interface_get_for_uuid(b->idl, &uuid)
+               : NULL;
 }
 
 /* Refuses if a port or interface called 'name' will be there after the
@@ -100,7 +103,8 @@ check_name(const struct build *b, const char *name, const char *bridge)
         return REFUSE(b, -EEXIST, "port %s is already in bridge %s%s", name,
                       s->bridges[port->bridge].name,
                       row && is_ours(&row->external_ids)
-                      ? "" : " and was made by others");
+                          ? ""
+                          : " and was made by others");
     }
     if (iface && !sset_contains(&b->deleted, s->ports[iface->port].name)) {
         return REFUSE(b, -EEXIST, "interface %s already belongs to port %s",
@@ -118,11 +122,12 @@ set_ovs_key(struct build *b, const struct vdpad_dbop *op)
         return REFUSE(b, -EINVAL, "an operation lacks its key");
     }
     if (!b->ovs) {
-        return REFUSE(b, -ENOENT, "the table Open_vSwitch is empty: start "
+        return REFUSE(b, -ENOENT,
+                      "the table Open_vSwitch is empty: start "
                       "Open vSwitch, or run \"ovs-vsctl init\"");
     }
-    const char *old = smap_get(other ? &b->ovs->other_config
-                                     : &b->ovs->external_ids, op->key);
+    const char *old = smap_get(
+        other ? &b->ovs->other_config : &b->ovs->external_ids, op->key);
     if (!op->value) {
         if (old && other) {
             ovsrec_open_vswitch_update_other_config_delkey(b->ovs, op->key);
@@ -161,8 +166,8 @@ insert_port(struct build *b, const char *name, const char *type,
 static void
 new_bridge_add(struct new_bridge *bridge, struct ovsrec_port *port)
 {
-    bridge->ports = xrealloc(bridge->ports, (bridge->n_ports + 1)
-                                            * sizeof *bridge->ports);
+    bridge->ports = xrealloc(bridge->ports,
+                             (bridge->n_ports + 1) * sizeof *bridge->ports);
     bridge->ports[bridge->n_ports++] = port;
 }
 
@@ -179,16 +184,19 @@ add_bridge(struct build *b, const struct vdpad_dbop *op)
         return 0;
     }
     if (!b->ovs) {
-        return REFUSE(b, -ENOENT, "cannot make bridge %s, the table "
+        return REFUSE(b, -ENOENT,
+                      "cannot make bridge %s, the table "
                       "Open_vSwitch is empty: start Open vSwitch, or run "
-                      "\"ovs-vsctl init\"", op->bridge);
+                      "\"ovs-vsctl init\"",
+                      op->bridge);
     }
     int error = check_name(b, op->bridge, NULL);
     if (error) {
         return error == -EALREADY
-               ? REFUSE(b, -EEXIST, "%s cannot be both a bridge and a port",
-                        op->bridge)
-               : error;
+                   ? REFUSE(b, -EEXIST,
+                            "%s cannot be both a bridge and a port",
+                            op->bridge)
+                   : error;
     }
 
     /* Neither the bridge nor its own port gets our mark: they are there for
@@ -298,8 +306,10 @@ delete_port(struct build *b, const struct vdpad_dbop *op)
         ours = is_ours(&row->interfaces[i]->external_ids);
     }
     if (!ours) {
-        return REFUSE(b, -EPERM, "port %s is not removed: it or an interface "
-                      "of it does not carry our mark", op->port);
+        return REFUSE(b, -EPERM,
+                      "port %s is not removed: it or an interface "
+                      "of it does not carry our mark",
+                      op->port);
     }
     const struct ovsrec_bridge *bridge = bridge_row(b, port->bridge);
     if (!bridge) {
@@ -329,12 +339,16 @@ set_iface_key(struct build *b, const struct vdpad_dbop *op)
         return 0;
     }
     const char *old = smap_get(&row->external_ids, op->key);
-    if (op->value ? old && !strcmp(old, op->value) : !old) {
+    bool same = old && op->value ? !strcmp(old, op->value)
+                                 : !old && !op->value;
+    if (same) {
         return 0;
     }
     if (!is_ours(&row->external_ids) && strcmp(op->key, VDPAD_OFFLOAD_KEY)) {
-        return REFUSE(b, -EPERM, "interface %s keeps its external_ids:%s: it "
-                      "does not carry our mark", op->port, op->key);
+        return REFUSE(b, -EPERM,
+                      "interface %s keeps its external_ids:%s: it "
+                      "does not carry our mark",
+                      op->port, op->key);
     }
     if (op->value) {
         ovsrec_interface_update_external_ids_setkey(row, op->key, op->value);
@@ -358,14 +372,17 @@ set_vlan(struct build *b, const struct vdpad_dbop *op)
     }
     bool same_tag = port->tag == (op->tag < 0 ? -1 : op->tag);
     bool same_trunks = port->n_trunks == op->n_trunks
-        && (!op->n_trunks || !memcmp(port->trunks, op->trunks,
-                                     op->n_trunks * sizeof *op->trunks));
+                       && (!op->n_trunks
+                           || !memcmp(port->trunks, op->trunks,
+                                      op->n_trunks * sizeof *op->trunks));
     if (same_tag && same_trunks) {
         return 0;
     }
     if (!is_ours(&row->external_ids)) {
-        return REFUSE(b, -EPERM, "port %s keeps its VLANs: it does not carry "
-                      "our mark", op->port);
+        return REFUSE(b, -EPERM,
+                      "port %s keeps its VLANs: it does not carry "
+                      "our mark",
+                      op->port);
     }
     if (!same_tag) {
         ovsrec_port_set_tag(row, &op->tag, op->tag >= 0);
@@ -391,8 +408,10 @@ set_mtu(struct build *b, const struct vdpad_dbop *op)
         return 0;
     }
     if (!is_ours(&row->external_ids)) {
-        return REFUSE(b, -EPERM, "interface %s keeps its MTU: it does not "
-                      "carry our mark", op->port);
+        return REFUSE(b, -EPERM,
+                      "interface %s keeps its MTU: it does not "
+                      "carry our mark",
+                      op->port);
     }
     ovsrec_interface_set_mtu_request(row, &op->mtu_request,
                                      op->mtu_request > 0);
@@ -429,7 +448,7 @@ vdpad_ops_apply(struct ovsdb_idl *idl, struct ovsdb_idl_txn *txn,
                 const struct vdpad_dbop *ops, size_t n,
                 struct vdpad_error *why)
 {
-    struct vdpad_error ignored;
+    struct vdpad_error ignored = { .code = 0 };
     struct build b = {
         .idl = idl,
         .txn = txn,
@@ -447,7 +466,7 @@ vdpad_ops_apply(struct ovsdb_idl *idl, struct ovsdb_idl_txn *txn,
         int error = apply(&b, &ops[i]);
         first = first ? first : error;
     }
-    SHASH_FOR_EACH (node, &b.new_bridges) {
+    SHASH_FOR_EACH(node, &b.new_bridges) {
         struct new_bridge *bridge = node->data;
         ovsrec_bridge_set_ports(bridge->row, bridge->ports, bridge->n_ports);
         free(bridge->ports);

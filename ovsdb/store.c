@@ -37,15 +37,15 @@ struct store {
     char *remote;
     bool dry_run;
     struct ovsdb_idl *idl;
-    unsigned int seqno;             /* Of the IDL, when 'snapshot' was made. */
+    unsigned int seqno; /* Of the IDL, when 'snapshot' was made. */
     uint64_t serial;
-    struct vdpad_snapshot *snapshot;    /* NULL before the first. */
+    struct vdpad_snapshot *snapshot; /* NULL before the first. */
 
-    struct ovsdb_idl_txn *txn;      /* Under way; NULL: none. */
-    long long int deadline;         /* Of 'txn', as time_msec(). */
+    struct ovsdb_idl_txn *txn; /* Under way; NULL: none. */
+    long long int deadline;    /* Of 'txn', as time_msec(). */
     vdpad_committed_cb *cb;
     void *aux;
-    int ops_error;                  /* Of operations that were left out. */
+    int ops_error; /* Of operations that were left out. */
     struct vdpad_error ops_why;
 };
 
@@ -104,12 +104,20 @@ store_commit(struct vdpad_store *up, const struct vdpad_dbop *ops, size_t n,
     s->txn = ovsdb_idl_txn_create(s->idl);
     s->ops_error = vdpad_ops_apply(s->idl, s->txn, s->snapshot, ops, n,
                                    &s->ops_why);
-    ovsdb_idl_txn_add_comment(s->txn, "ovs-vdpad: %"PRIuSIZE" operations", n);
+    ovsdb_idl_txn_add_comment(s->txn, "ovs-vdpad: %" PRIuSIZE " operations",
+                              n);
     s->cb = cb;
     s->aux = aux;
     s->deadline = time_msec() + COMMIT_TIMEOUT_MS;
-    /* The status is looked at in run(): the first call only sends. */
-    ovsdb_idl_txn_commit(s->txn);
+    /* This only sends; what came of it is looked at in run().  Where the
+     * connection is there but the server has not answered with its contents
+     * yet, nothing can be sent: to be told so later would have the caller try
+     * again and again. */
+    if (ovsdb_idl_txn_commit(s->txn) == TXN_TRY_AGAIN) {
+        ovsdb_idl_txn_destroy(s->txn);
+        s->txn = NULL;
+        return -ENOTCONN;
+    }
     return 0;
 }
 
@@ -150,9 +158,11 @@ server_error(const char *json, struct vdpad_error *why)
     } else {
         code = -EIO;
     }
-    return vdpad_error_set(why, code, "the database refused the change: "
-                           "%s%s%s", kind[0] ? kind : json,
-                           details[0] ? ": " : "", details);
+    return vdpad_error_set(why, code,
+                           "the database refused the change: "
+                           "%s%s%s",
+                           kind[0] ? kind : json, details[0] ? ": " : "",
+                           details);
 }
 
 /* Ends the transaction if it is decided. */
@@ -183,7 +193,8 @@ run_txn(struct store *s)
     case TXN_TRY_AGAIN:
     case TXN_NOT_LOCKED:
     case TXN_ABORTED:
-        error = vdpad_error_set(&why, -EAGAIN, "the database changed "
+        error = vdpad_error_set(&why, -EAGAIN,
+                                "the database changed "
                                 "meanwhile, or the connection was lost");
         break;
 
@@ -278,6 +289,7 @@ vdpad_ovsdb_store_new(const char *remote, bool dry_run)
     s->idl = ovsdb_idl_create(remote, &ovsrec_idl_class, false, true);
     vdpad_snapshot_monitor(s->idl);
     ovsdb_idl_set_probe_interval(s->idl, stream_or_pstream_needs_probes(remote)
-                                         ? PROBE_INTERVAL_MS : 0);
+                                             ? PROBE_INTERVAL_MS
+                                             : 0);
     return &s->up;
 }

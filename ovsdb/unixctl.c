@@ -24,8 +24,8 @@ struct vdpad_unixctl {
 };
 
 struct vdpad_request {
-    struct ovs_list node;           /* In 'pending'. */
-    struct unixctl_conn *conn;      /* NULL: the server is gone. */
+    struct ovs_list node;      /* In 'pending'. */
+    struct unixctl_conn *conn; /* NULL: the server is gone. */
 };
 
 struct command {
@@ -150,7 +150,8 @@ vdpad_unixctl_destroy(struct vdpad_unixctl *unixctl)
         return;
     }
     /* What is left belongs to its command, which still ends it some day. */
-    LIST_FOR_EACH_POP (request, node, &pending) {
+    LIST_FOR_EACH_POP(request, node, &pending)
+    {
         unixctl_command_reply_error(request->conn, "ovs-vdpad is exiting");
         request->conn = NULL;
     }

@@ -16,9 +16,13 @@ struct vdpad_options {
 };
 
 /* Parses the command line: the options every OVS daemon has (daemon, vlog,
- * TLS, --unixctl, -h, -V) and ours.  Prints help or version and exits where
- * asked to; on a mistake prints what is wrong and exits with status 1, as all
- * OVS programs do.  Call vdpad_options_free() on 'options' at the end. */
+ * TLS, --unixctl, -h, -V) and ours.  The program's name is "ovs-vdpad"
+ * whatever argv[0] says.  Without --pidfile the default one is asked for, so
+ * that "ovs-appctl -t ovs-vdpad" works and a second instance does not start;
+ * not where RUNDIR is not writable, nor in a dry run beside a daemon that
+ * runs.  Prints help or version and exits where asked to; on a mistake prints
+ * what is wrong and exits with status 1, as all OVS programs do.  Call
+ * vdpad_options_free() on 'options' at the end. */
 void vdpad_options_parse(int argc, char *argv[],
                          struct vdpad_options *options);
 void vdpad_options_free(struct vdpad_options *options);
@@ -26,7 +30,8 @@ void vdpad_options_free(struct vdpad_options *options);
 /* OVS's rundir ($OVS_RUNDIR or the compiled-in one), owned by the library. */
 const char *vdpad_rundir(void);
 
-/* First half of --detach: forks.  Before the loop is made.  Opens the log.
+/* First half of --detach: forks and makes the pidfile; exits with status 1
+ * when another instance has it.  Before the loop is made.
  * vdpad_daemonize_complete() ends it: writes nothing more to the terminal,
  * lets the parent exit. */
 void vdpad_daemonize_start(void);
@@ -41,9 +46,10 @@ struct vdpad_store *vdpad_ovsdb_store_new(const char *remote, bool dry_run);
 struct vdpad_unixctl;
 struct vdpad_request;           /* One command that waits for its reply. */
 
-/* Runs one command.  'argv[0]' is the command, 'argc' counts it.  Must end,
- * now or later, in exactly one of vdpad_request_reply() and
- * vdpad_request_error(). */
+/* Runs one command.  'argv[0]' is the command, 'argc' counts it; both are
+ * borrowed until it returns.  Must end, now or later, in exactly one of
+ * vdpad_request_reply() and vdpad_request_error(), also when the client or
+ * even the socket is gone meanwhile. */
 typedef void vdpad_command_cb(struct vdpad_request *, int argc,
                               const char *argv[], void *aux);
 

@@ -15,12 +15,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define MAX_KEYS 64
 
-#define CHECK(CONDITION)                                             \
-    do {                                                             \
-        if (!(CONDITION)) {                                          \
-            fprintf(stderr, "%d: %s\n", __LINE__, #CONDITION);       \
-            abort();                                                 \
-        }                                                            \
+#define CHECK(CONDITION)                                       \
+    do {                                                       \
+        if (!(CONDITION)) {                                    \
+            fprintf(stderr, "%d: %s\n", __LINE__, #CONDITION); \
+            abort();                                           \
+        }                                                      \
     } while (0)
 
 static int
@@ -37,11 +37,11 @@ split(char *text, struct vdpad_kv *kv)
 {
     size_t n = 0, kept = 0;
 
-    for (char *line; n < MAX_KEYS && (line = strsep(&text, "\n")); ) {
+    for (char *line; n < MAX_KEYS && (line = strsep(&text, "\n"));) {
         char *value = strchr(line, '=');
         if (value) {
             *value++ = '\0';
-            kv[n++] = (struct vdpad_kv) { line, value };
+            kv[n++] = (struct vdpad_kv){ line, value };
         }
     }
     qsort(kv, n, sizeof *kv, compare_kv);
@@ -148,8 +148,8 @@ check_config(const struct vdpad_config *c, const struct vdpad_map *map)
     }
     for (size_t i = 0; i < c->n_ports; i++) {
         check_port(&c->ports[i]);
-        CHECK(!i || strcmp(c->ports[i - 1].iface_id,
-                           c->ports[i].iface_id) < 0);
+        CHECK(!i
+              || strcmp(c->ports[i - 1].iface_id, c->ports[i].iface_id) < 0);
         for (size_t j = 0; j < i; j++) {
             CHECK(!c->ports[i].device || !c->ports[j].device
                   || strcmp(c->ports[i].device, c->ports[j].device));
@@ -200,7 +200,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     /* "\n" within values, now that the lines are cut. */
     for (size_t i = 0; i < map.n; i++) {
         for (char *s = strstr(kv[i].value, "\\n"); s; s = strstr(s, "\\n")) {
-            memcpy(s, " \n", 2);
+            s[0] = ' ';
+            s[1] = '\n';
         }
     }
 

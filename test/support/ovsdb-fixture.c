@@ -47,7 +47,8 @@ ovsdb_fixture_start(struct ovsdb_fixture *f)
 
     /* --detach returns once the server listens. */
     setenv("OPTIONS", f->options, 1);
-    run(f, "ovsdb-server --detach --no-chdir --pidfile=$DIR/server.pid "
+    run(f,
+        "ovsdb-server --detach --no-chdir --pidfile=$DIR/server.pid "
         "--unixctl=$DIR/server.ctl -vconsole:off --log-file=$DIR/server.log "
         "--remote=punix:$DIR/db.sock $OPTIONS $DIR/conf.db");
     snprintf(path, sizeof path, "%s/server.pid", f->dir);
@@ -64,8 +65,10 @@ ovsdb_fixture_listen(struct ovsdb_fixture *f, const char *method)
     char command[256], line[512], path[128];
     int port = 0;
 
-    snprintf(command, sizeof command, "ovs-appctl -t $DIR/server.ctl "
-             "ovsdb-server/add-remote %s:0:127.0.0.1", method);
+    snprintf(command, sizeof command,
+             "ovs-appctl -t $DIR/server.ctl "
+             "ovsdb-server/add-remote %s:0:127.0.0.1",
+             method);
     run(f, command);
     /* The server tells the port in its log only; an add-remote that has
      * returned listens. */
@@ -112,13 +115,13 @@ void
 ovsdb_fixture_renew(struct ovsdb_fixture *f)
 {
     run(f, "rm -f $DIR/conf.db $DIR/.conf.db.~lock~ && "
-        "ovsdb-tool create $DIR/conf.db " SCHEMA);
+           "ovsdb-tool create $DIR/conf.db " SCHEMA);
 }
 
 void
 ovsdb_fixture_init(struct ovsdb_fixture *f)
 {
-    *f = (struct ovsdb_fixture) { .dir = "/tmp/vdpad-ovsdb-XXXXXX" };
+    *f = (struct ovsdb_fixture){ .dir = "/tmp/vdpad-ovsdb-XXXXXX" };
     if (!mkdtemp(f->dir)) {
         die(f->dir);
     }
@@ -141,8 +144,8 @@ ovsdb_fixture_vsctl(const struct ovsdb_fixture *f, const char *arguments, ...)
     char command[8192];
     va_list args;
 
-    int n = snprintf(command, sizeof command,
-                     "ovs-vsctl --no-wait --db=%s ", f->remote);
+    int n = snprintf(command, sizeof command, "ovs-vsctl --no-wait --db=%s ",
+                     f->remote);
     va_start(args, arguments);
     vsnprintf(command + n, sizeof command - (size_t) n, arguments, args);
     va_end(args);

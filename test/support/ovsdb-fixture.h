@@ -10,10 +10,10 @@
 #include <sys/types.h>
 
 struct ovsdb_fixture {
-    char dir[64];               /* Removed by ovsdb_fixture_done(). */
-    char remote[96];            /* "unix:DIR/db.sock". */
-    pid_t pid;                  /* 0: not running. */
-    char options[512];          /* More of them, for the next start. */
+    char dir[64];      /* Removed by ovsdb_fixture_done(). */
+    char remote[96];   /* "unix:DIR/db.sock". */
+    pid_t pid;         /* 0: not running. */
+    char options[512]; /* More of them, for the next start. */
 };
 
 /* Whether the programs that this needs are there. */

@@ -14,7 +14,7 @@
 #include <vdpad/config.h>
 
 struct refusal {
-    const char *value, *word, *reason;  /* The last one: a part of it. */
+    const char *value, *word, *reason; /* The last one: a part of it. */
 };
 
 static void
@@ -148,8 +148,8 @@ test_policy(void **state)
         /* Words that cannot go together. */
         { "pf=p0 device-type=vfio-pci vdpa-type=virtio",
           "device-type=vfio-pci", "cannot go with vdpa-type=virtio" },
-        { "pf=p0 device-type=vfio-pci vdpa-type=vhost",
-          "device-type=vfio-pci", "cannot go with vdpa-type=vhost" },
+        { "pf=p0 device-type=vfio-pci vdpa-type=vhost", "device-type=vfio-pci",
+          "cannot go with vdpa-type=vhost" },
         { "pf=p0 vdpa-type=vhost eswitch-mode=legacy", "eswitch-mode=legacy",
           "which needs representors; write eswitch-mode=switchdev" },
         { "pf=p0 externally-managed=true num-vfs=4", "num-vfs",
@@ -160,7 +160,8 @@ test_policy(void **state)
           "without VFs there are no devices" },
 
         /* Beside the good policy. */
-        { "pf=good#5", "", "VF 5 of good is also in vdpa-policy-0good, of the "
+        { "pf=good#5", "",
+          "VF 5 of good is also in vdpa-policy-0good, of the "
           "same priority 99" },
         { "pf=good", "", "all VFs of good are also in" },
 
@@ -249,12 +250,13 @@ test_options_and_keys(void **state)
         { "vdpa-bridge", { "br/int", "br/int", "a bridge's name is up to" } },
         { "vdpa-bridge", { "", "", "a bridge's name is up to" } },
         { "vdpa-hw-offload", { "on", "on", "neither true nor false" } },
-        { "vdpa-attach", { "declare", "declare",
-                           "neither auto, declared nor none; did you mean "
-                           "declared?" } },
+        { "vdpa-attach",
+          { "declare", "declare",
+            "neither auto, declared nor none; did you mean "
+            "declared?" } },
         { "vdpa-metrics", { "9345", "9345", "ADDRESS:PORT" } },
-        { "vdpa-metrics", { "localhost:9345", "localhost:9345",
-                            "numeric address" } },
+        { "vdpa-metrics",
+          { "localhost:9345", "localhost:9345", "numeric address" } },
         { "vdpa-metrics", { "127.0.0.1:0", "127.0.0.1:0", "ADDRESS" } },
         { "vdpa-metrics", { "127.0.0.1:65536", "127.0.0.1:65536", "ADDR" } },
         { "vdpa-metrics", { "::1:9345", "::1:9345", "[::1]:9345" } },
@@ -286,7 +288,7 @@ static void
 test_conflicting_policies(void **state)
 {
     static const struct {
-        const char *first, *second, *reason;    /* NULL: no conflict. */
+        const char *first, *second, *reason; /* NULL: no conflict. */
     } table[] = {
         { "pf=a#0-1 num-vfs=8", "pf=a#2-3 num-vfs=4",
           "num-vfs=4 contradicts num-vfs=8 of vdpa-policy-a" },
@@ -329,12 +331,12 @@ test_many_errors(void **state)
     enum { KEYS = 2000 };
     struct vdpad_kv *kv = calloc(KEYS, sizeof *kv);
     struct vdpad_map map = { KEYS, kv };
-    char (*keys)[32] = calloc(KEYS, sizeof *keys);
+    char(*keys)[32] = calloc(KEYS, sizeof *keys);
 
     (void) state;
     for (size_t i = 0; i < KEYS; i++) {
         snprintf(keys[i], sizeof keys[i], "vdpa-policy-%06zu", i);
-        kv[i] = (struct vdpad_kv) { keys[i], "a=1 b=2 mtu=3" };
+        kv[i] = (struct vdpad_kv){ keys[i], "a=1 b=2 mtu=3" };
     }
     struct vdpad_config *c = vdpad_config_parse(&map);
     assert_int_equal(c->n_errors, 1024);
@@ -377,8 +379,8 @@ test_long_values(void **state)
 {
     enum { LEN = 10000 };
     static const char *const keys[] = {
-        "vdpa-bridge", "vdpa-attach", "vdpa-hw-offload", "vdpa-metrics",
-        "vdpa-policy-a", "vdpa-port-a", "vdpa-nosuch", "vdpa-suspended",
+        "vdpa-bridge",   "vdpa-attach", "vdpa-hw-offload", "vdpa-metrics",
+        "vdpa-policy-a", "vdpa-port-a", "vdpa-nosuch",     "vdpa-suspended",
     };
     char *value = malloc(LEN + 1);
 
@@ -407,7 +409,7 @@ test_long_values(void **state)
     assert_int_equal(strlen(c->errors->key), 255 + 3);
     vdpad_config_free(c);
 
-    kv = (struct vdpad_kv) { "vdpa-policy-a", value + LEN - 4096 };
+    kv = (struct vdpad_kv){ "vdpa-policy-a", value + LEN - 4096 };
     c = vdpad_config_parse(&map);
     assert_int_equal(c->n_errors, 1);
     assert_int_equal(strlen(c->errors->word), 64 + 3);

@@ -94,8 +94,12 @@ static void
 test_tls(void **state)
 {
     static char key[96], cert[96], ca[96];
-    static char *argv[] = { (char *) "x", (char *) "-vconsole:off",
-                            (char *) "--pidfile=unused.pid", key, cert, ca,
+    static char *argv[] = { (char *) "x",
+                            (char *) "-vconsole:off",
+                            (char *) "--pidfile=unused.pid",
+                            key,
+                            cert,
+                            ca,
                             NULL };
     struct vdpad_options options;
     char remote[64];
@@ -105,7 +109,8 @@ test_tls(void **state)
     snprintf(cert, sizeof cert, "--certificate=%s/cert.pem", server.dir);
     snprintf(ca, sizeof ca, "--ca-cert=%s/cert.pem", server.dir);
     assert_true(ovsdb_fixture_join(ovsdb_fixture_spawn(
-        &server, "cd $DIR && for name in '' other-; do "
+        &server,
+        "cd $DIR && for name in '' other-; do "
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
         "-nodes -days 2 -subj /CN=${name}test -keyout ${name}key.pem "
         "-out ${name}cert.pem 2>openssl.log || exit 1; done")));
@@ -115,7 +120,8 @@ test_tls(void **state)
     ovsdb_fixture_stop(&server);
     snprintf(server.options, sizeof server.options,
              "--private-key=%s/key.pem --certificate=%s/cert.pem "
-             "--ca-cert=%s/cert.pem", server.dir, server.dir, server.dir);
+             "--ca-cert=%s/cert.pem",
+             server.dir, server.dir, server.dir);
     ovsdb_fixture_start(&server);
     snprintf(remote, sizeof remote, "ssl:127.0.0.1:%d",
              ovsdb_fixture_listen(&server, "pssl"));
@@ -131,7 +137,7 @@ test_tls(void **state)
     snprintf(remote, sizeof remote, "ssl:127.0.0.1:%d",
              ovsdb_fixture_listen(&server, "pssl"));
     struct vdpad_store *store = vdpad_ovsdb_store_new(remote, false);
-    for (long long end = now_ms() + 1500; now_ms() < end; ) {
+    for (long long end = now_ms() + 1500; now_ms() < end;) {
         turn(store);
         assert_false(store->ops->is_connected(store));
         assert_null(store->ops->snapshot(store));

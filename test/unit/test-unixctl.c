@@ -30,7 +30,7 @@
 static char dir[] = "/tmp/vdpad-unixctl-XXXXXX";
 static char path[64];
 static struct vdpad_unixctl *unixctl;
-static struct vdpad_request *held;      /* By "test/hold". */
+static struct vdpad_request *held; /* By "test/hold". */
 static bool exiting;
 
 static long long
@@ -48,8 +48,7 @@ on_exit_command(void *aux)
 }
 
 static void
-on_echo(struct vdpad_request *request, int argc, const char *argv[],
-        void *aux)
+on_echo(struct vdpad_request *request, int argc, const char *argv[], void *aux)
 {
     char text[256] = "";
 
@@ -60,8 +59,7 @@ on_echo(struct vdpad_request *request, int argc, const char *argv[],
 }
 
 static void
-on_fail(struct vdpad_request *request, int argc, const char *argv[],
-        void *aux)
+on_fail(struct vdpad_request *request, int argc, const char *argv[], void *aux)
 {
     (void) argc;
     (void) argv;
@@ -70,8 +68,7 @@ on_fail(struct vdpad_request *request, int argc, const char *argv[],
 }
 
 static void
-on_hold(struct vdpad_request *request, int argc, const char *argv[],
-        void *aux)
+on_hold(struct vdpad_request *request, int argc, const char *argv[], void *aux)
 {
     (void) argc;
     (void) argv;
@@ -99,7 +96,7 @@ struct child {
     int fd;
     char output[65536];
     size_t len;
-    int status;                 /* Exit status, once it has ended. */
+    int status; /* Exit status, once it has ended. */
 };
 
 static void
@@ -187,8 +184,8 @@ static void
 test_commands(void **state)
 {
     static const char *const names[] = {
-        "exit", "version", "memory/show", "coverage/show", "vlog/set",
-        "vlog/list", "vlog/reopen", "test/echo",
+        "exit",     "version",   "memory/show", "coverage/show",
+        "vlog/set", "vlog/list", "vlog/reopen", "test/echo",
     };
     const char *out = appctl(0, "list-commands");
 
@@ -208,8 +205,8 @@ test_commands(void **state)
     assert_string_equal(appctl(0, "test/echo a 'b c'"),
                         "test/echo|a|b c|aux\n");
     assert_string_equal(appctl(0, "test/echo"), "test/echo|aux\n");
-    assert_non_null(strstr(appctl(2, "test/echo 1 2 3"),
-                           "takes at most 2 arguments"));
+    assert_non_null(
+        strstr(appctl(2, "test/echo 1 2 3"), "takes at most 2 arguments"));
     assert_non_null(strstr(appctl(2, "test/fail"), "no such device"));
     assert_non_null(strstr(appctl(2, "nosuch"), "not a valid command"));
 }
@@ -232,8 +229,7 @@ test_late_replies(void **state)
     char command[256];
 
     (void) state;
-    snprintf(command, sizeof command, "exec ovs-appctl -t %s test/hold",
-             path);
+    snprintf(command, sizeof command, "exec ovs-appctl -t %s test/hold", path);
     spawn(&c, command);
     wait_for_request(&c);
     /* Others are served meanwhile. */
@@ -268,16 +264,15 @@ test_exit(void **state)
     assert_true(exiting);
 
     /* A command that is pending when the socket closes. */
-    snprintf(command, sizeof command, "exec ovs-appctl -t %s test/hold",
-             path);
+    snprintf(command, sizeof command, "exec ovs-appctl -t %s test/hold", path);
     spawn(&c, command);
     wait_for_request(&c);
     vdpad_unixctl_destroy(unixctl);
     unixctl = NULL;
     vdpad_request_reply(held, "too late");
     held = NULL;
-    assert_int_equal(vdpad_unixctl_new(path, on_exit_command, &exiting,
-                                       &unixctl), 0);
+    assert_int_equal(
+        vdpad_unixctl_new(path, on_exit_command, &exiting, &unixctl), 0);
     finish(&c);
     assert_int_equal(c.status, 2);
     assert_non_null(strstr(c.output, "ovs-vdpad is exiting"));
@@ -289,8 +284,8 @@ test_bad_path(void **state)
     struct vdpad_unixctl *other;
 
     (void) state;
-    assert_int_equal(vdpad_unixctl_new("/nonexistent/x.ctl", NULL, NULL,
-                                       &other), -ENOENT);
+    assert_int_equal(
+        vdpad_unixctl_new("/nonexistent/x.ctl", NULL, NULL, &other), -ENOENT);
 }
 
 /* Runs vdpad_options_parse() in a process of its own and prints what came of
@@ -329,7 +324,7 @@ parse(const char *const *args, char *output, size_t size)
     }
     close(fds[1]);
     size_t len = 0;
-    for (ssize_t n; (n = read(fds[0], output + len, size - 1 - len)) > 0; ) {
+    for (ssize_t n; (n = read(fds[0], output + len, size - 1 - len)) > 0;) {
         len += (size_t) n;
     }
     output[len] = '\0';
@@ -348,22 +343,29 @@ test_options(void **state)
         int status;
         const char *output[3];
     } cases[] = {
-        { { NULL }, 0,
+        { { NULL },
+          0,
           { "db.sock unixctl=- import=- dry_run=0", "pidfile=1" } },
-        { { "--dry-run", "tcp:1.2.3.4:6640", NULL }, 0,
+        { { "--dry-run", "tcp:1.2.3.4:6640", NULL },
+          0,
           { "remote=tcp:1.2.3.4:6640 ", "dry_run=1" } },
-        { { "--unixctl=/x.ctl", "--import", "f.yaml", "unix:/a", NULL }, 0,
+        { { "--unixctl=/x.ctl", "--import", "f.yaml", "unix:/a", NULL },
+          0,
           { "remote=unix:/a unixctl=/x.ctl import=f.yaml", "pidfile=0" } },
         { { "--pidfile=other.pid", NULL }, 0, { "pidfile=0" } },
-        { { "-vconsole:off", "-vfile:dbg", "--no-chdir", NULL }, 0,
+        { { "-vconsole:off", "-vfile:dbg", "--no-chdir", NULL },
+          0,
           { "remote=unix:" } },
-        { { "-h", NULL }, 0,
+        { { "-h", NULL },
+          0,
           { "usage: ovs-vdpad [OPTIONS] [DATABASE]", "--dry-run",
             "--import FILE" } },
-        { { "--help", NULL }, 0, { "--pidfile[=FILE]", "--detach",
-                                   "--private-key=FILE" } },
-        { { "--help", NULL }, 0, { "--log-file", "--verbose",
-                                   "--bootstrap-ca-cert" } },
+        { { "--help", NULL },
+          0,
+          { "--pidfile[=FILE]", "--detach", "--private-key=FILE" } },
+        { { "--help", NULL },
+          0,
+          { "--log-file", "--verbose", "--bootstrap-ca-cert" } },
         { { "-V", NULL }, 0, { "ovs-vdpad " VDPAD_VERSION, "Open vSwitch" } },
         { { "a", "b", NULL }, 1, { "at most one non-option argument" } },
         { { "--nosuch", NULL }, 1, { "unrecognized option" } },

@@ -368,10 +368,39 @@ is_taken(const struct vdpad_dev *dev)
            && !vdpad_map_get(ids, "vdpa-iface-id");
 }
 
+/* The VF of the Interface that 'spec' has already, if that VF is away at
+ * present; NULL: no such thing.  The row goes when nobody will bring the VF
+ * back. */
+static const char *
+find_away(const struct vdpad_world *w, const struct vdpad_port_spec *spec)
+{
+    for (size_t i = 0; w->db && i < w->db->n_ifaces; i++) {
+        const struct vdpad_map *ids = &w->db->ifaces[i].external_ids;
+        const char *vf = vdpad_map_get(ids, "vdpa-vf");
+
+        if (vf && vdpad_streq(vdpad_map_get(ids, "vdpa-iface-id"),
+                              spec->iface_id)
+            && vdpad_streq(vdpad_map_get(ids, VDPAD_OWNER_KEY),
+                           VDPAD_OWNER_VALUE)
+            && !vdpad_find_pci(w->observed, vf)) {
+            return vf;
+        }
+    }
+    return NULL;
+}
+
 static void
 choose(struct vdpad_world *w, const struct vdpad_port_spec *spec)
 {
+    const char *away = spec->policy ? find_away(w, spec) : NULL;
     char key[VDPAD_NAME_SIZE];
+
+    vdpad_text(key, sizeof key, VDPAD_KEY_PORT "%s", spec->iface_id);
+    if (away) {
+        vdpad_world_problem(w, key, spec->policy, "its VF %s is away; it "
+                            "waits for that one", away);
+        return;
+    }
 
     for (size_t d = 0; d < w->n_devs; d++) {
         struct vdpad_dev *dev = &w->devs[d];
@@ -388,7 +417,6 @@ choose(struct vdpad_world *w, const struct vdpad_port_spec *spec)
             return;
         }
     }
-    vdpad_text(key, sizeof key, VDPAD_KEY_PORT "%s", spec->iface_id);
     if (spec->policy) {
         vdpad_world_problem(w, key, spec->policy, "policy %s has no free "
                             "device; raise its num-vfs or ranges",

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Which policy and which port belong to which device. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "world-builder.h"
+
+#define PF "0000:65:00.0"
+#define PF2 "0000:66:00.0"
+#define VF0 "0000:65:00.2"
+#define VF1 "0000:65:00.3"
+#define VF2 "0000:65:00.4"
+#define HOST                           \
+    "pf " PF " mode=switchdev tc=on\n" \
+    "vf " VF0 " up\n"                  \
+    "vf " VF1 " up\n"                  \
+    "vf " VF2 " up\n"                  \
+    "vdpa " VF0 " name=d0\n"           \
+    "vdpa " VF1 " name=d1\n"           \
+    "vdpa " VF2 " name=d2\n"
+#define POLICY "policy a pf=" PF " vdpa-type=vhost\n"
+
+/* The device that has the port 'id', or "". */
+static const char *
+device_of(const struct wb *b, const char *id)
+{
+    for (size_t i = 0; i < b->world->n_devs; i++) {
+        const struct vdpad_dev *dev = &b->world->devs[i];
+
+        if (dev->port_spec && !strcmp(dev->port_spec->iface_id, id)) {
+            return dev->name;
+        }
+    }
+    return "";
+}
+
+static void
+ports_by_each_kind_of_name(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST POLICY "want x device=d2\n"
+                         "want y vf=" VF0 "\n"
+                         "want z policy=a");
+    wb_plan(b);
+    expect_no_problems(b);
+    assert_string_equal(device_of(b, "x"), "d2");
+    assert_string_equal(device_of(b, "y"), "d0");
+    assert_string_equal(device_of(b, "z"), "d1");
+}
+
+static void
+unknown_device(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST POLICY "want x device=nobody\n"
+                         "want y vf=0000:65:01.1\n"
+                         "want z device=d0");
+    wb_plan(b);
+    expect_problem(b, "vdpa-port-x", "there is no such device");
+    expect_problem(b, "vdpa-port-y", "there is no such device");
+    assert_string_equal(device_of(b, "z"), "d0");
+}
+
+static void
+device_of_no_policy(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST "policy a pf=" PF "#1 vdpa-type=vhost\n"
+                  "want x device=d0\n"
+                  "want y vf=" VF2);
+    wb_plan(b);
+    expect_problem(b, "vdpa-port-x", "device d0 is in no policy");
+    expect_problem(b, "vdpa-port-y", "device d2 is in no policy");
+    assert_int_equal(wb_dev(b, "d0")->intent, VDPAD_INTENT_NONE);
+}
+
+/* The parser cannot see that a name and an address are one device. */
+static void
+two_ports_on_one_device(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST POLICY "want x device=d0\n"
+                         "want y vf=" VF0);
+    wb_plan(b);
+    assert_string_equal(device_of(b, "x"), "d0");
+    assert_string_equal(device_of(b, "y"), "");
+    expect_problem(b, "vdpa-port-y", "already belongs to vdpa-port-x");
+}
+
+static void
+more_ports_than_devices(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST "policy a pf=" PF "#0-1 vdpa-type=vhost\n"
+                  "want x policy=a\n"
+                  "want y policy=a\n"
+                  "want z policy=a");
+    wb_plan(b);
+    assert_string_equal(device_of(b, "x"), "d0");
+    assert_string_equal(device_of(b, "y"), "d1");
+    expect_problem(b, "vdpa-port-z", "policy a has no free device");
+}
+
+/* Others may come and go: a choice stands as long as its key. */
+static void
+choice_is_stable(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST POLICY "want m policy=a\n"
+                         "want n policy=a");
+    wb_converge(b, 3);
+    assert_string_equal(device_of(b, "m"), "d0");
+    assert_string_equal(device_of(b, "n"), "d1");
+
+    given(b, "want a policy=a\n"
+             "want m");
+    wb_converge(b, 3);
+    assert_string_equal(device_of(b, "n"), "d1");
+    assert_string_equal(device_of(b, "a"), "d0");
+    expect_plan(b, "");
+}
+
+/* Explicit names go first, so that no choice has to move for them. */
+static void
+explicit_names_first(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST POLICY "want a policy=a\n"
+                         "want z device=d0");
+    wb_plan(b);
+    assert_string_equal(device_of(b, "z"), "d0");
+    assert_string_equal(device_of(b, "a"), "d1");
+}
+
+/* One that a cloud's agent uses already is not free. */
+static void
+devices_of_others_are_not_chosen(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST POLICY "port r65v0 br-int iface-id=theirs\n"
+                         "port r65v1 br-int ours " VF1 " iface-id=neutron "
+                         "vdpa-device=d1\n"
+                         "want a policy=a");
+    wb_plan(b);
+    assert_string_equal(device_of(b, "a"), "d2");
+}
+
+static void
+choice_outlives_a_reset(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "pf " PF2 "\n"
+             "policy a pf=" PF " pf=" PF2 " num-vfs=1 vdpa-type=vhost\n"
+             "want y vf=" VF0 "\n"
+             "want x policy=a");
+    wb_converge(b, 10);
+    given(b, "want y");
+    wb_converge(b, 10);
+    assert_string_equal(device_of(b, "x"), "vdpa:0000:66:00.2");
+
+    /* The other one is free now, but that one will be back. */
+    given(b, "gone vf 0000:66:00.2");
+    wb_converge(b, 2);
+    assert_string_equal(device_of(b, "x"), "");
+    expect_problem(b, "vdpa-port-x", "VF 0000:66:00.2 is away");
+    wb_appear(b, 1);
+    wb_converge(b, 5);
+    expect_no_problems(b);
+    assert_string_equal(device_of(b, "x"), "vdpa:0000:66:00.2");
+}
+
+/* A VF that nobody will bring back frees its port. */
+static void
+choice_ends_with_its_vf(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "pf " PF2 "\n"
+             "policy a pf=" PF " pf=" PF2 " num-vfs=1 vdpa-type=vhost\n"
+             "want x policy=a");
+    wb_converge(b, 10);
+    given(b, "policy a pf=" PF2 " num-vfs=1 vdpa-type=vhost");
+    wb_converge(b, 20);
+    expect_no_problems(b);
+    assert_string_equal(device_of(b, "x"), "vdpa:0000:66:00.2");
+    assert_int_equal(b->n_ports, 1);
+}
+
+/* The policy is refused: its ports stay where they are. */
+static void
+port_of_a_refused_policy(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF " num-vfs=2 vdpa-type=vhost\n"
+             "want x policy=a");
+    wb_converge(b, 10);
+    given(b, "policy a pf=" PF " num-vfs=2 vdpa-type=vhost mtu=1");
+    expect_plan(b, "");
+    assert_int_equal(b->n_ports, 2);
+}
+
+static void
+ranges_in_two_words(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST "policy a pf=" PF "#0 pf=" PF "#2 vdpa-type=vhost");
+    wb_plan(b);
+    assert_int_equal(wb_dev(b, "d0")->intent, VDPAD_INTENT_APPLY);
+    assert_int_equal(wb_dev(b, "d1")->intent, VDPAD_INTENT_NONE);
+    assert_int_equal(wb_dev(b, "d2")->intent, VDPAD_INTENT_APPLY);
+}
+
+/* The highest wish of all policies of a PF holds for its uplink, the first
+ * one's count and mode. */
+static void
+wishes_for_a_pf(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF "#0 num-vfs=2 vdpa-type=vhost mtu=1500 "
+             "priority=9\n"
+             "policy b pf=" PF "#1 num-vfs=4 vdpa-type=vhost mtu=9000 "
+             "priority=10\n"
+             "policy c pf=" PF "#2 num-vfs=6 mtu=9216\n"
+             "key vdpa-suspended c");
+    wb_plan(b);
+    assert_int_equal(wb_pf(b, PF)->want_numvfs, 2);
+    assert_int_equal(wb_pf(b, PF)->want_mtu, 9000);
+    assert_int_equal(wb_pf(b, PF)->want_mode, VDPAD_ESWITCH_SWITCHDEV);
+    assert_string_equal(wb_pf(b, PF)->policy->name, "a");
+    assert_false(wb_pf(b, PF)->external);
+}
+
+int
+main(void)
+{
+#define TEST(FUNCTION) \
+    cmocka_unit_test_setup_teardown(FUNCTION, wb_set_up, wb_tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(ports_by_each_kind_of_name),
+        TEST(unknown_device),
+        TEST(device_of_no_policy),
+        TEST(two_ports_on_one_device),
+        TEST(more_ports_than_devices),
+        TEST(choice_is_stable),
+        TEST(explicit_names_first),
+        TEST(devices_of_others_are_not_chosen),
+        TEST(choice_outlives_a_reset),
+        TEST(choice_ends_with_its_vf),
+        TEST(port_of_a_refused_policy),
+        TEST(ranges_in_two_words),
+        TEST(wishes_for_a_pf),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -9,9 +9,9 @@
 struct vdpad_loop;
 
 struct vdpad_options {
-    char *remote;               /* DATABASE, default unix:RUNDIR/db.sock. */
-    char *unixctl_path;         /* NULL: the default. */
-    char *import_file;          /* --import FILE, else NULL. */
+    char *remote;       /* DATABASE, default unix:RUNDIR/db.sock. */
+    char *unixctl_path; /* NULL: the default. */
+    char *import_file;  /* --import FILE, else NULL. */
     bool dry_run;
 };
 
@@ -44,7 +44,7 @@ struct vdpad_store *vdpad_ovsdb_store_new(const char *remote, bool dry_run);
 
 /* The status socket. */
 struct vdpad_unixctl;
-struct vdpad_request;           /* One command that waits for its reply. */
+struct vdpad_request; /* One command that waits for its reply. */
 
 /* Runs one command.  'argv[0]' is the command, 'argc' counts it; both are
  * borrowed until it returns.  Must end, now or later, in exactly one of
@@ -55,8 +55,8 @@ typedef void vdpad_command_cb(struct vdpad_request *, int argc,
 
 /* Opens the socket at 'path' (NULL: default RUNDIR/ovs-vdpad.PID.ctl).  The
  * command "exit" calls 'on_exit'.  Returns 0 or a negative errno. */
-int vdpad_unixctl_new(const char *path, void (*on_exit)(void *aux),
-                      void *aux, struct vdpad_unixctl **ret_unixctl);
+int vdpad_unixctl_new(const char *path, void (*on_exit)(void *aux), void *aux,
+                      struct vdpad_unixctl **ret_unixctl);
 void vdpad_unixctl_run(struct vdpad_unixctl *);
 void vdpad_unixctl_wait(struct vdpad_unixctl *);
 void vdpad_unixctl_destroy(struct vdpad_unixctl *);

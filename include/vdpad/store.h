@@ -26,28 +26,28 @@ struct vdpad_map {
 /* Value of 'key' in 'map', or NULL. */
 const char *vdpad_map_get(const struct vdpad_map *map, const char *key);
 
-#define VDPAD_OFPORT_NONE (-2)      /* Not assigned yet; -1: failed. */
+#define VDPAD_OFPORT_NONE (-2) /* Not assigned yet; -1: failed. */
 
 struct vdpad_db_iface {
     char uuid[VDPAD_UUID_SIZE];
-    const char *name, *type, *error;    /* "" when unset. */
+    const char *name, *type, *error; /* "" when unset. */
     const char *admin_state, *link_state;
-    int64_t ofport;                     /* VDPAD_OFPORT_NONE, -1, number. */
-    int64_t ifindex;                    /* 0: unset. */
-    int64_t mtu, mtu_request;           /* 0: unset. */
+    int64_t ofport;           /* VDPAD_OFPORT_NONE, -1, number. */
+    int64_t ifindex;          /* 0: unset. */
+    int64_t mtu, mtu_request; /* 0: unset. */
     struct vdpad_map external_ids, other_config;
-    size_t port;                        /* Index into ports[]. */
+    size_t port; /* Index into ports[]. */
 };
 struct vdpad_db_port {
     char uuid[VDPAD_UUID_SIZE];
     const char *name;
-    size_t bridge;                      /* Index into bridges[]. */
-    int64_t tag;                        /* -1: unset. */
+    size_t bridge; /* Index into bridges[]. */
+    int64_t tag;   /* -1: unset. */
     const int64_t *trunks;
     size_t n_trunks;
-    const char *vlan_mode;              /* "" when unset. */
+    const char *vlan_mode; /* "" when unset. */
     struct vdpad_map external_ids, other_config;
-    size_t n_ifaces;                    /* More than 1: a bond. */
+    size_t n_ifaces; /* More than 1: a bond. */
 };
 struct vdpad_db_bridge {
     char uuid[VDPAD_UUID_SIZE];
@@ -58,32 +58,32 @@ struct vdpad_db_bridge {
 /* One consistent state of the database.  Ports and Interfaces that no bridge
  * references are left out (ovsdb-server collects them). */
 struct vdpad_snapshot {
-    uint64_t serial;                    /* Changes with every new snapshot. */
-    char uuid[VDPAD_UUID_SIZE];         /* Of the Open_vSwitch row; "" when
+    uint64_t serial;            /* Changes with every new snapshot. */
+    char uuid[VDPAD_UUID_SIZE]; /* Of the Open_vSwitch row; "" when
                                          * the table is empty. */
-    const char *ovs_version;            /* "" when unset. */
-    struct vdpad_map external_ids, other_config;    /* Of that row. */
-    size_t n_bridges, n_ports, n_ifaces;    /* Each sorted by name. */
+    const char *ovs_version;    /* "" when unset. */
+    struct vdpad_map external_ids, other_config; /* Of that row. */
+    size_t n_bridges, n_ports, n_ifaces;         /* Each sorted by name. */
     const struct vdpad_db_bridge *bridges;
     const struct vdpad_db_port *ports;
     const struct vdpad_db_iface *ifaces;
 };
 
 enum vdpad_dbop_kind {
-    VDPAD_DBOP_OVS_OTHER_CONFIG,    /* Open_vSwitch.other_config:key=value */
-    VDPAD_DBOP_OVS_EXTERNAL_ID,     /* Open_vSwitch.external_ids:key=value */
-    VDPAD_DBOP_BRIDGE_ADD,          /* 'bridge', with its internal port. */
-    VDPAD_DBOP_PORT_ADD,            /* 'port' with one Interface of the same
+    VDPAD_DBOP_OVS_OTHER_CONFIG,  /* Open_vSwitch.other_config:key=value */
+    VDPAD_DBOP_OVS_EXTERNAL_ID,   /* Open_vSwitch.external_ids:key=value */
+    VDPAD_DBOP_BRIDGE_ADD,        /* 'bridge', with its internal port. */
+    VDPAD_DBOP_PORT_ADD,          /* 'port' with one Interface of the same
                                      * name to 'bridge'; the ownership mark
                                      * goes on both, 'ids' on the Interface;
                                      * tag, trunks, mtu_request when set. */
-    VDPAD_DBOP_PORT_DEL,            /* 'port' from 'bridge', only if 'uuid' is
+    VDPAD_DBOP_PORT_DEL,          /* 'port' from 'bridge', only if 'uuid' is
                                      * still its row. */
-    VDPAD_DBOP_IFACE_EXTERNAL_ID,   /* 'port' is the Interface's name, 'uuid'
+    VDPAD_DBOP_IFACE_EXTERNAL_ID, /* 'port' is the Interface's name, 'uuid'
                                      * its row; key=value, a NULL value
                                      * deletes the key. */
-    VDPAD_DBOP_PORT_VLAN,           /* tag and trunks of 'port'. */
-    VDPAD_DBOP_IFACE_MTU,           /* mtu_request; 0 clears it. */
+    VDPAD_DBOP_PORT_VLAN,         /* tag and trunks of 'port'. */
+    VDPAD_DBOP_IFACE_MTU,         /* mtu_request; 0 clears it. */
 };
 
 /* Strings are borrowed until commit() returns. */
@@ -92,10 +92,10 @@ struct vdpad_dbop {
     const char *bridge, *port, *uuid;
     const char *key, *value;
     struct vdpad_map ids;
-    int64_t tag;                    /* -1: none. */
+    int64_t tag; /* -1: none. */
     const int64_t *trunks;
     size_t n_trunks;
-    int64_t mtu_request;            /* 0: none. */
+    int64_t mtu_request; /* 0: none. */
 };
 
 /* The mark on every Port and Interface that we made. */
@@ -132,8 +132,8 @@ struct vdpad_store_ops {
      *
      * On rows without the ownership mark nothing is changed but the Interface
      * key "vdpa-offload".  'uuid' may be NULL but for PORT_DEL. */
-    int (*commit)(struct vdpad_store *, const struct vdpad_dbop *ops,
-                  size_t n, vdpad_committed_cb *cb, void *aux);
+    int (*commit)(struct vdpad_store *, const struct vdpad_dbop *ops, size_t n,
+                  vdpad_committed_cb *cb, void *aux);
 
     bool (*is_connected)(const struct vdpad_store *);
     const char *(*remote)(const struct vdpad_store *);

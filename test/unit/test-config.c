@@ -20,23 +20,25 @@ compare_kv(const void *a_, const void *b_)
     return strcmp(a->key, b->key);
 }
 
-/* Parses "key", "value" pairs up to a NULL. */
+/* Parses "key", "value", … */
 static struct vdpad_config *
-parse(const char *key, ...)
+parse_pairs(const char *const *pairs, size_t n)
 {
-    struct vdpad_kv kv[16];
-    struct vdpad_map map = { .kv = kv };
-    va_list args;
+    struct vdpad_kv kv[16] = { { .key = NULL } };
+    struct vdpad_map map = { .n = n / 2, .kv = kv };
 
-    va_start(args, key);
-    for (; key; key = va_arg(args, const char *)) {
-        assert_true(map.n < 16);
-        kv[map.n++] = (struct vdpad_kv){ key, va_arg(args, const char *) };
+    assert_true(map.n <= 16);
+    for (size_t i = 0; i < map.n; i++) {
+        kv[i].key = pairs[2 * i];
+        kv[i].value = pairs[2 * i + 1];
     }
-    va_end(args);
     qsort(kv, map.n, sizeof *kv, compare_kv);
     return vdpad_config_parse(&map);
 }
+
+#define PARSE(...)                                    \
+    parse_pairs((const char *const[]){ __VA_ARGS__ }, \
+                sizeof(const char *const[]){ __VA_ARGS__ } / sizeof(char *))
 
 static void
 show_errors(const struct vdpad_config *c)
@@ -47,11 +49,11 @@ show_errors(const struct vdpad_config *c)
     }
 }
 
-/* As parse(), of one policy, in which nothing is wrong. */
+/* As PARSE(), of one policy, in which nothing is wrong. */
 static struct vdpad_config *
 parse_policy(const char *value)
 {
-    struct vdpad_config *c = parse("vdpa-policy-p", value, NULL);
+    struct vdpad_config *c = PARSE("vdpa-policy-p", value);
 
     show_errors(c);
     assert_int_equal(c->n_errors, 0);
@@ -62,7 +64,7 @@ parse_policy(const char *value)
 static void
 test_defaults(void **state)
 {
-    struct vdpad_config *c = parse("system-id", "x", "ovn-bridge", "y", NULL);
+    struct vdpad_config *c = PARSE("system-id", "x", "ovn-bridge", "y");
 
     (void) state;
     assert_string_equal(c->bridge, "br-int");
@@ -180,9 +182,9 @@ test_policy_implies(void **state)
 static void
 test_general_options(void **state)
 {
-    struct vdpad_config *c = parse("vdpa-bridge", "br-vdpa", "vdpa-hw-offload",
+    struct vdpad_config *c = PARSE("vdpa-bridge", "br-vdpa", "vdpa-hw-offload",
                                    "false", "vdpa-attach", "declared",
-                                   "vdpa-metrics", "[::1]:9345", NULL);
+                                   "vdpa-metrics", "[::1]:9345");
 
     (void) state;
     assert_int_equal(c->n_errors, 0);
@@ -192,7 +194,7 @@ test_general_options(void **state)
     assert_string_equal(c->metrics, "[::1]:9345");
     vdpad_config_free(c);
 
-    c = parse("vdpa-metrics", "off", "vdpa-attach", "none", NULL);
+    c = PARSE("vdpa-metrics", "off", "vdpa-attach", "none");
     assert_int_equal(c->n_errors, 0);
     assert_null(c->metrics);
     assert_int_equal(c->attach, VDPAD_ATTACH_NONE);
@@ -202,11 +204,11 @@ test_general_options(void **state)
 static void
 test_order_and_suspension(void **state)
 {
-    struct vdpad_config *c = parse("vdpa-policy-c", "pf=a priority=5",
+    struct vdpad_config *c = PARSE("vdpa-policy-c", "pf=a priority=5",
                                    "vdpa-policy-a", "pf=b", "vdpa-policy-b",
                                    "pf=c priority=5", "vdpa-policy-bad",
                                    "pf=d x=1", "vdpa-suspended",
-                                   " a,bad  nobody\n", NULL);
+                                   " a,bad  nobody\n");
 
     (void) state;
     assert_int_equal(c->n_policies, 3);
@@ -224,7 +226,7 @@ test_order_and_suspension(void **state)
     assert_string_equal(c->errors[1].word, "nobody");
     vdpad_config_free(c);
 
-    c = parse("vdpa-policy-a", "pf=b", "vdpa-suspended", "*", NULL);
+    c = PARSE("vdpa-policy-a", "pf=b", "vdpa-suspended", "*");
     assert_true(c->suspend_all);
     assert_true(c->policies[0].suspended);
     assert_int_equal(c->n_errors, 0);
@@ -241,8 +243,8 @@ test_suspension_survives_length(void **state)
     memset(value, 'x', LEN);
     memcpy(value, "a,", 2);
     value[LEN] = '\0';
-    struct vdpad_config *c = parse("vdpa-policy-a", "pf=b", "vdpa-suspended",
-                                   value, NULL);
+    struct vdpad_config *c = PARSE("vdpa-policy-a", "pf=b", "vdpa-suspended",
+                                   value);
     assert_true(c->policies[0].suspended);
     assert_int_equal(c->n_errors, 2);
     vdpad_config_free(c);
@@ -253,13 +255,13 @@ static void
 test_port(void **state)
 {
     static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 9 };
-    struct vdpad_config *c = parse(
+    struct vdpad_config *c = PARSE(
         "vdpa-port-9d2c5e1c-7a1c-4f52-a2e7-0b6a1f3d8c11",
         "device=vdpa:0000:65:00.2 mac=02:00:00:00:00:09 mtu=1442 tag=100 "
         "bridge=br-ex iface-id-ver=abc/1 "
         "vm-uuid=9D2C5E1C-7a1c-4f52-a2e7-0b6a1f3d8c11",
         "vdpa-port-default_pod-1", "vf=65:00.3 trunks=20,10,12-14,13",
-        "vdpa-port-z", "policy=p", "vdpa-policy-p", "pf=p0 oops", NULL);
+        "vdpa-port-z", "policy=p", "vdpa-policy-p", "pf=p0 oops");
 
     (void) state;
     assert_int_equal(c->n_errors, 1);
@@ -293,8 +295,7 @@ test_port(void **state)
 static void
 test_all_trunks(void **state)
 {
-    struct vdpad_config *c = parse("vdpa-port-a", "vf=65:00.3 trunks=0-4095",
-                                   NULL);
+    struct vdpad_config *c = PARSE("vdpa-port-a", "vf=65:00.3 trunks=0-4095");
 
     (void) state;
     assert_int_equal(c->n_ports, 1);
@@ -306,13 +307,13 @@ test_all_trunks(void **state)
 static void
 test_conflicts(void **state)
 {
-    struct vdpad_config *c = parse(
+    struct vdpad_config *c = PARSE(
         "vdpa-policy-a", "pf=65:00.0#0-3 priority=1", "vdpa-policy-b",
         "pf=0000:65:00.0#3-5 priority=1", "vdpa-policy-c",
         "pf=65:00.0#4-6 priority=1", "vdpa-policy-d", "pf=65:00.0 priority=2",
         "vdpa-port-m", "device=x", "vdpa-port-n", "device=x", "vdpa-port-o",
         "vf=65:00.2", "vdpa-port-q", "vf=0:65:0.2", "vdpa-port-r",
-        "policy=nosuch", NULL);
+        "policy=nosuch");
 
     (void) state;
     /* b yields to a, and then is no obstacle for c. */

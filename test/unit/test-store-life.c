@@ -103,7 +103,7 @@ test_lost_connection(void **state)
 static void
 test_lost_database(void **state)
 {
-    struct store_result result;
+    struct store_result result = { .done = false };
     char uuid[VDPAD_UUID_SIZE];
 
     (void) state;
@@ -129,7 +129,7 @@ test_contention(void **state)
 {
     enum { WRITERS = 3, ROUNDS = 15 };
     pid_t pids[WRITERS];
-    struct store_result result;
+    struct store_result result = { .done = false };
     char command[512];
 
     (void) state;
@@ -173,7 +173,7 @@ test_thousand_ports(void **state)
     enum { N = 1000 };
     static char names[N][16];
     static struct vdpad_dbop ops[N + 1];
-    struct store_result result;
+    struct store_result result = { .done = false };
 
     (void) state;
     store_sync();

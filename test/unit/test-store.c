@@ -113,7 +113,7 @@ test_snapshot(void **state)
 static void
 test_no_row(void **state)
 {
-    struct store_result result;
+    struct store_result result = { .done = false };
 
     (void) state;
     ovsdb_fixture_stop(&store_server);
@@ -137,7 +137,7 @@ test_operations(void **state)
         { "iface-id", "lsp 1" },
     };
     static const int64_t trunks[] = { 10, 20 };
-    struct store_result result;
+    struct store_result result = { .done = false };
 
     (void) state;
     store_sync();
@@ -254,7 +254,7 @@ test_operations(void **state)
 static void
 test_foreign(void **state)
 {
-    struct store_result result;
+    struct store_result result = { .done = false };
     char foreign[VDPAD_UUID_SIZE], iface[VDPAD_UUID_SIZE];
     char bond[VDPAD_UUID_SIZE];
 
@@ -343,7 +343,7 @@ test_foreign(void **state)
 static void
 test_races(void **state)
 {
-    struct store_result result;
+    struct store_result result = { .done = false };
     char uuid[VDPAD_UUID_SIZE];
 
     (void) state;

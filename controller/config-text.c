@@ -82,9 +82,6 @@ vdpad_printable(const char *text, size_t max_chars, char *buf, size_t size)
         size_t out = replace ? 1 : len;
 
         if (n >= max_chars || used + out + 4 > size) {
-            while (used && used + 4 > size) {
-                used--;
-            }
             memcpy(buf + used, "...", 3);
             used += 3;
             break;

@@ -163,6 +163,7 @@ test_policy(void **state)
         { "pf=good#5", "",
           "VF 5 of good is also in vdpa-policy-0good, of the "
           "same priority 99" },
+        { "pf=good#5-7,9", "", "VFs 5-7 of good are also in" },
         { "pf=good", "", "all VFs of good are also in" },
 
         /* Bytes. */
@@ -170,6 +171,11 @@ test_policy(void **state)
         { "pf=p0 name=\xc0\xaf", "pf=p0 name=??", "not valid UTF-8" },
         { "pf=p0\x1b[31m", "pf=p0?[31m", "contains control characters" },
         { "pf=p0 \xe2\x80\xae=1", "pf=p0 ?=1", "contains control" },
+        { "pf=p0 \xf0\x9f\x98\x80=1", "\xf0\x9f\x98\x80=1",
+          "there is no word \xf0\x9f\x98\x80" },
+        { "pf=p0 \xf0\x9f\x98", "pf=p0 ???", "not valid UTF-8" },
+        { "pf=p0 \xed\xa0\x80", "pf=p0 ???", "not valid UTF-8" },
+        { "pf=p0 \xf8", "pf=p0 ?", "not valid UTF-8" },
         { "pf=p0 na\xc3\xafve=1", "na\xc3\xafve=1", "there is no word na" },
     };
 
@@ -205,6 +211,8 @@ test_port(void **state)
         { "vf=65:00.2 bridge=br/int", "bridge=br/int", "without '/' and" },
         { "vf=65:00.2 bridge=br-abcdefghijklm", "bridge=br-abcdefghijklm",
           "up to 15 characters" },
+        { "vf=65:00.2 iface-id-ver=a\xe2\x80\x8b",
+          "vf=65:00.2 iface-id-ver=a?", "contains control characters" },
         { "vf=65:00.2 vm-uuid=1234", "vm-uuid=1234", "is not a UUID" },
         { "vf=65:00.2 vm-uuid=9d2c5e1c-7a1c-4f52-a2e7_0b6a1f3d8c11",
           "vm-uuid=9d2c5e1c-7a1c-4f52-a2e7_0b6a1f3d8c11", "is not a UUID" },
@@ -362,6 +370,17 @@ test_many_errors(void **state)
     vdpad_config_free(c);
 
     char many[400] = "";
+    for (size_t i = 0; i < 17; i++) {
+        strcat(many, " pf=a");
+        snprintf(many + strlen(many), 8, "%zu", i);
+    }
+    kv[0].value = many;
+    c = vdpad_config_check(&map, keys[0], many);
+    assert_int_equal(c->n_errors, 1);
+    assert_non_null(strstr(c->errors->reason, "more than 16 pf= words"));
+    vdpad_config_free(c);
+
+    many[0] = '\0';
     for (size_t i = 0; i < 40; i++) {
         strcat(many, " x=1");
     }
@@ -370,6 +389,32 @@ test_many_errors(void **state)
     c = vdpad_config_parse(&map);
     assert_int_equal(c->n_errors, 16);
     vdpad_config_free(c);
+    free(keys);
+    free(kv);
+}
+
+static void
+test_many_ports(void **state)
+{
+    enum { PORTS = 4100 };
+    struct vdpad_kv *kv = calloc(PORTS, sizeof *kv);
+    char(*keys)[24] = calloc(PORTS, sizeof *keys);
+    char(*values)[24] = calloc(PORTS, sizeof *values);
+    struct vdpad_map map = { PORTS, kv };
+
+    (void) state;
+    for (size_t i = 0; i < PORTS; i++) {
+        snprintf(keys[i], sizeof keys[i], "vdpa-port-%06zu", i);
+        snprintf(values[i], sizeof values[i], "device=d%zu", i);
+        kv[i] = (struct vdpad_kv){ keys[i], values[i] };
+    }
+    struct vdpad_config *c = vdpad_config_parse(&map);
+    assert_int_equal(c->n_ports, 4096);
+    assert_int_equal(c->n_refused_ports, 4);
+    assert_int_equal(c->n_errors, 4);
+    assert_non_null(strstr(c->errors->reason, "more than 4096 ports"));
+    vdpad_config_free(c);
+    free(values);
     free(keys);
     free(kv);
 }
@@ -427,6 +472,7 @@ main(void)
         cmocka_unit_test(test_options_and_keys),
         cmocka_unit_test(test_conflicting_policies),
         cmocka_unit_test(test_many_errors),
+        cmocka_unit_test(test_many_ports),
         cmocka_unit_test(test_long_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,10 +14,10 @@
 #include <vdpad/error.h>
 #include <vdpad/model.h>
 
-#define SIM_PFS 4
+#define SIM_PFS 8
 #define SIM_VFS 128             /* Of one PF. */
-#define SIM_NETDEVS 2048
-#define SIM_VDPAS 640
+#define SIM_NETDEVS 4096
+#define SIM_VDPAS 1040
 #define SIM_HOLDERS 64
 #define SIM_BLOCKS 8
 #define SIM_MGMTDEVS 2

@@ -291,20 +291,23 @@ run_timers(struct vdpad_ctl *ctl)
 }
 
 static bool
-is_planned(const char *key, void *plan_)
+is_planned(const struct vdpad_memory_entry *entry, void *plan_)
 {
     const struct vdpad_plan *plan = plan_;
-    char other[VDPAD_NAME_SIZE + 32];
 
     /* Both orders of numvfs and e-switch mode are tried in turn, and the plan
      * between two tries does not name the mode. */
-    if (!strncmp(key, "eswitch-mode ", strlen("eswitch-mode "))) {
+    if (entry->failures
+        && !strncmp(entry->key, "eswitch-mode ", strlen("eswitch-mode "))) {
         return true;
     }
     for (size_t i = 0; i < plan->n; i++) {
-        vdpad_memory_key(other, vdpad_step_action(&plan->steps[i]),
-                         vdpad_step_object(&plan->steps[i]));
-        if (!strcmp(key, other)) {
+        const char *action = vdpad_step_action(&plan->steps[i]);
+        size_t len = strlen(action);
+
+        if (!strncmp(entry->key, action, len) && entry->key[len] == ' '
+            && !strcmp(entry->key + len + 1,
+                       vdpad_step_object(&plan->steps[i]))) {
             return true;
         }
     }

@@ -334,11 +334,23 @@ on_committed(void *aux, int error, const struct vdpad_error *why)
     }
 }
 
+/* Adds 'key' to 'keys', of which there are 'n', unless it has just been added:
+ * several steps on one row have one key, and fail as one. */
+static size_t
+add_key(char (*keys)[VDPAD_NAME_SIZE + 32], size_t n, const char *key)
+{
+    if (!n || strcmp(keys[n - 1], key) != 0) {
+        vdpad_copy(keys[n++], sizeof *keys, key);
+    }
+    return n;
+}
+
 /* Everything that is due goes in one transaction. */
 static void
 submit_db(struct vdpad_exec *x, const struct vdpad_plan *plan)
 {
     struct vdpad_dbop *ops = vdpad_xcalloc(plan->n, sizeof *ops);
+    size_t n_keys = 0;
     size_t n = 0;
 
     free(x->db_keys);
@@ -346,12 +358,13 @@ submit_db(struct vdpad_exec *x, const struct vdpad_plan *plan)
     x->db_touches_ports = false;
     for (size_t i = 0; i < plan->n; i++) {
         const struct vdpad_step *s = &plan->steps[i];
+        char key[sizeof *x->db_keys];
 
         if (!is_due(s, VDPAD_STEP_DB)) {
             continue;
         }
-        vdpad_memory_key(x->db_keys[n], vdpad_step_action(s),
-                         vdpad_step_object(s));
+        vdpad_memory_key(key, vdpad_step_action(s), vdpad_step_object(s));
+        n_keys = add_key(x->db_keys, n_keys, key);
         x->db_touches_ports |= s->op.kind == VDPAD_DBOP_PORT_ADD
                                || s->op.kind == VDPAD_DBOP_PORT_DEL;
         ops[n++] = s->op;
@@ -362,8 +375,8 @@ submit_db(struct vdpad_exec *x, const struct vdpad_plan *plan)
         /* Another transaction is under way, whose end is a turn of the loop:
          * to be planned again then. */
         x->busy = error == -EBUSY;
-        x->n_db_keys = error ? 0 : n;
-        for (size_t i = 0; i < n; i++) {
+        x->n_db_keys = error ? 0 : n_keys;
+        for (size_t i = 0; i < n_keys; i++) {
             if (!error) {
                 vdpad_memory_started(x->memory, x->db_keys[i]);
                 vdpad_log(VDPAD_LOG_DBG, "database: %s", x->db_keys[i]);

@@ -13,6 +13,10 @@
  * cause has `reconcile`, and most mends are seen as a change anyway. */
 #define BACKOFF_MAX_S 300
 
+/* So often in a row without a pause. */
+#define SUCCESSES 3
+#define POSTPONEMENTS 8
+
 struct vdpad_memory *
 vdpad_memory_new(void)
 {
@@ -106,43 +110,61 @@ vdpad_memory_started(struct vdpad_memory *m, const char *key)
     e->stuck = false;
 }
 
+/* When the next attempt is due after 'n' in a row, the first of which counts
+ * as 0. */
+static int64_t
+backoff_ns(unsigned int n, int64_t now_ns)
+{
+    int64_t wait_s = INT64_C(1) << (n < 9 ? n : 9);
+
+    return now_ns + SEC_NS * (wait_s < BACKOFF_MAX_S ? wait_s
+                                                     : BACKOFF_MAX_S);
+}
+
+/* The step ended and needs no pause, but for more than 'free' times in a
+ * row. */
+static void
+repeat(struct vdpad_memory_entry *e, unsigned int free_, int64_t now_ns)
+{
+    e->next_ns = ++e->repeats <= free_
+                 ? 0 : backoff_ns(e->repeats - free_ - 1, now_ns);
+}
+
 void
 vdpad_memory_ended(struct vdpad_memory *m, const char *key, int error,
                    const struct vdpad_error *why, int64_t now_ns)
 {
-    if (!error) {
-        bool found;
-        size_t i = position(m, key, &found);
-
-        if (found) {
-            delete_at(m, i);
-        }
-        return;
-    }
-
     struct vdpad_memory_entry *e = get(m, key);
 
     e->in_flight = false;
-    if (error == -ECANCELED || error == -ESTALE || error == -EAGAIN) {
-        e->next_ns = 0;
+    e->stuck = false;
+    if (!error) {
+        e->failures = 0;
+        repeat(e, SUCCESSES, now_ns);
+        vdpad_error_set(&e->error, 0, "done %u times to no effect",
+                        e->repeats);
         return;
     }
-    if (why) {
+    if (error == -ECANCELED || error == -ESTALE || error == -EAGAIN) {
+        repeat(e, POSTPONEMENTS, now_ns);
+        if (e->next_ns) {
+            vdpad_error_set(&e->error, error, "%s", strerror(-error));
+        }
+        return;
+    }
+    if (why && why->text[0]) {
         e->error = *why;
+    } else {
+        vdpad_error_set(&e->error, error, "%s", strerror(-error));
     }
     e->error.code = error;
+    e->repeats = 0;
     if (error == -ETIMEDOUT) {
         e->in_flight = true;
         e->stuck = true;
         return;
     }
-
-    unsigned int shift = e->failures < 9 ? e->failures : 9;
-    int64_t wait_s = INT64_C(1) << shift;
-
-    e->failures++;
-    e->next_ns = now_ns + SEC_NS * (wait_s < BACKOFF_MAX_S ? wait_s
-                                                           : BACKOFF_MAX_S);
+    e->next_ns = backoff_ns(e->failures++, now_ns);
 }
 
 void
@@ -164,11 +186,11 @@ vdpad_memory_retry_all(struct vdpad_memory *m)
 }
 
 void
-vdpad_memory_prune(struct vdpad_memory *m,
-                   bool (*wanted)(const char *key, void *aux), void *aux)
+vdpad_memory_prune(struct vdpad_memory *m, vdpad_memory_wanted *wanted,
+                   void *aux)
 {
     for (size_t i = m->n; i-- > 0; ) {
-        if (!m->entries[i].in_flight && !wanted(m->entries[i].key, aux)) {
+        if (!m->entries[i].in_flight && !wanted(&m->entries[i], aux)) {
             delete_at(m, i);
         }
     }
@@ -218,16 +240,15 @@ vdpad_memory_note(struct vdpad_memory *m, const struct vdpad_act *act)
 void
 vdpad_memory_force(struct vdpad_memory *m, const char *policy, bool on)
 {
+    size_t n = 0;
+
     for (size_t i = 0; i < m->n_forced; i++) {
-        if (!strcmp(m->forced[i], policy)) {
-            if (!on) {
-                memmove(&m->forced[i], &m->forced[i + 1],
-                        (m->n_forced - i - 1) * sizeof *m->forced);
-                m->n_forced--;
-            }
-            return;
+        if (strcmp(m->forced[i], policy) != 0
+            && (on || (strcmp(m->forced[i], "*") && strcmp(policy, "*")))) {
+            memmove(m->forced[n++], m->forced[i], sizeof *m->forced);
         }
     }
+    m->n_forced = n;
     if (on) {
         m->forced = vdpad_xrealloc(m->forced, m->n_forced + 1,
                                    sizeof *m->forced);

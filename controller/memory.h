@@ -13,6 +13,7 @@ struct vdpad_memory_entry {
     bool in_flight;
     bool stuck;                 /* Past its deadline, still in the kernel. */
     unsigned int failures;      /* In a row. */
+    unsigned int repeats;       /* Ends in a row that were no failures. */
     int64_t next_ns;            /* Due again; 0: at once. */
     struct vdpad_error error;   /* Of the last failure. */
 };
@@ -49,9 +50,11 @@ vdpad_memory_find(const struct vdpad_memory *, const char *key);
 
 void vdpad_memory_started(struct vdpad_memory *, const char *key);
 
-/* 'error' 0: the entry goes.  Otherwise the next attempt is due after 1, 2, 4
- * … 300 s; -ECANCELED and -ESTALE are no failures: due at once.
- * -ETIMEDOUT leaves it in flight and stuck. */
+/* With an 'error' the next attempt is due after 1, 2, 4 … 300 s; -ETIMEDOUT
+ * leaves it in flight and stuck.  -ECANCELED, -ESTALE and -EAGAIN are no
+ * failures: due at once, unless that goes on.  Likewise after a success (0),
+ * the entry of which goes with the plan that no longer has the step: one that
+ * is planned again and again has no effect. */
 void vdpad_memory_ended(struct vdpad_memory *, const char *key, int error,
                         const struct vdpad_error *why, int64_t now_ns);
 
@@ -61,9 +64,11 @@ void vdpad_memory_unstick(struct vdpad_memory *);
 /* Makes every failed step due now. */
 void vdpad_memory_retry_all(struct vdpad_memory *);
 
-/* Forgets failed entries whose key 'wanted' does not accept. */
-void vdpad_memory_prune(struct vdpad_memory *,
-                        bool (*wanted)(const char *key, void *aux),
+/* Forgets entries that are not in flight and that 'wanted' does not
+ * accept. */
+typedef bool vdpad_memory_wanted(const struct vdpad_memory_entry *entry,
+                                 void *aux);
+void vdpad_memory_prune(struct vdpad_memory *, vdpad_memory_wanted *wanted,
                         void *aux);
 
 /* What the device 'name' was made with; NULL: not made by us since our
@@ -74,6 +79,7 @@ vdpad_memory_find_made(const struct vdpad_memory *, const char *name);
 /* 'act' has made, changed or deleted a vDPA device. */
 void vdpad_memory_note(struct vdpad_memory *, const struct vdpad_act *act);
 
+/* Switching off ends what was forced for all policies, too. */
 void vdpad_memory_force(struct vdpad_memory *, const char *policy, bool on);
 bool vdpad_memory_is_forced(const struct vdpad_memory *, const char *policy);
 

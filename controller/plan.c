@@ -133,7 +133,7 @@ judge(struct vdpad_planner *p, struct vdpad_step *step,
             p->plan->next_ns = e->next_ns;
         }
         vdpad_text(text, VDPAD_REASON_SIZE, "%s (attempt %u, next in %lld s)",
-                   e->error.text, e->failures,
+                   e->error.text, e->failures + e->repeats,
                    (long long) ((e->next_ns - p->now_ns) / 1000000000 + 1));
         return VDPAD_ASK_DEFERRED;
     }

@@ -95,11 +95,19 @@ new_value(const struct request *r, const struct vdpad_config *c)
     if (!strcmp(r->policy, "*")) {
         return r->on ? vdpad_xstrdup("*") : NULL;
     }
+    if (c->suspend_all && r->on) {
+        return vdpad_xstrdup("*");
+    }
     if (c->suspend_all) {
         /* All but one: the others have to be named. */
         for (size_t i = 0; i < c->n_policies; i++) {
-            if (r->on || strcmp(c->policies[i].name, r->policy)) {
+            if (strcmp(c->policies[i].name, r->policy) != 0) {
                 value = append(value, c->policies[i].name);
+            }
+        }
+        for (size_t i = 0; i < c->n_refused_policies; i++) {
+            if (strcmp(c->refused_policies[i], r->policy) != 0) {
+                value = append(value, c->refused_policies[i]);
             }
         }
         return value;
@@ -132,10 +140,46 @@ on_committed(void *aux, int error, const struct vdpad_error *why)
     drop_first(s);
 }
 
+static bool
+is_suspended(const struct vdpad_config *c, const char *policy)
+{
+    if (c->suspend_all) {
+        return true;
+    }
+    for (size_t i = 0; i < c->n_suspended; i++) {
+        if (!strcmp(c->suspended[i], policy)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Force holds for as long as the suspension that it came with. */
+static void
+end_force(struct vdpad_suspender *s, const struct vdpad_config *c)
+{
+    struct vdpad_memory *m = s->memory;
+
+    for (size_t i = 0; i < m->n_forced; ) {
+        char policy[sizeof *m->forced];
+
+        if (is_suspended(c, m->forced[i])) {
+            i++;
+            continue;
+        }
+        vdpad_copy(policy, sizeof policy, m->forced[i]);
+        vdpad_memory_force(m, policy, false);
+        i = 0;
+    }
+}
+
 void
 vdpad_suspender_run(struct vdpad_suspender *s,
                     const struct vdpad_config *config, uint64_t serial)
 {
+    if (serial) {
+        end_force(s, config);
+    }
     if (!s->requests || s->committing) {
         return;
     }

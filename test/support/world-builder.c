@@ -304,6 +304,15 @@ wb_plan(struct wb *b)
     b->plan = vdpad_plan_new(b->world, b->memory, b->now_ns);
 }
 
+static void
+print_problems(const struct wb *b)
+{
+    for (size_t i = 0; i < b->world->n_problems; i++) {
+        print_error("problem %s [%s] %s\n", b->world->problems[i].key,
+                    b->world->problems[i].word, b->world->problems[i].text);
+    }
+}
+
 void
 expect_plan(struct wb *b, const char *lines)
 {
@@ -313,11 +322,7 @@ expect_plan(struct wb *b, const char *lines)
     text = wb_plan_text(b);
     if (strcmp(text, lines)) {
         print_error("--- expected\n%s--- planned\n%s", lines, text);
-        for (size_t i = 0; i < b->world->n_problems; i++) {
-            print_error("problem %s [%s] %s\n", b->world->problems[i].key,
-                        b->world->problems[i].word,
-                        b->world->problems[i].text);
-        }
+        print_problems(b);
         for (size_t i = 0; i < b->config->n_errors; i++) {
             print_error("error %s [%s] %s\n", b->config->errors[i].key,
                         b->config->errors[i].word,
@@ -387,8 +392,8 @@ expect_problem(const struct wb *b, const char *key, const char *part)
         if (!strcmp(p->key, key) && strstr(p->text, part)) {
             return;
         }
-        print_error("problem %s [%s] %s\n", p->key, p->word, p->text);
     }
+    print_problems(b);
     fail_msg("%s has no problem with '%s'", key, part);
 }
 

@@ -430,6 +430,7 @@ wb_apply(struct wb *b, const struct vdpad_step *step)
 size_t
 wb_apply_plan(struct wb *b)
 {
+    char last[VDPAD_NAME_SIZE + 32] = "";
     size_t n = 0;
 
     /* Removed rows of one transaction are gone before others are added. */
@@ -454,7 +455,10 @@ wb_apply_plan(struct wb *b)
                                 strerror(-error));
                 vdpad_memory_key(key, vdpad_step_action(s),
                                  vdpad_step_object(s));
-                vdpad_memory_ended(b->memory, key, error, &why, b->now_ns);
+                if (strcmp(last, key) != 0) {
+                    vdpad_memory_ended(b->memory, key, error, &why, b->now_ns);
+                    vdpad_copy(last, sizeof last, key);
+                }
                 if (!error && s->kind == VDPAD_STEP_KERNEL) {
                     vdpad_memory_note(b->memory, &s->act);
                 }
@@ -465,18 +469,19 @@ wb_apply_plan(struct wb *b)
 }
 
 static bool
-is_planned(const char *key, void *plan_)
+is_planned(const struct vdpad_memory_entry *entry, void *plan_)
 {
     const struct vdpad_plan *plan = plan_;
     char other[VDPAD_NAME_SIZE + 32];
 
-    if (!strncmp(key, "eswitch-mode ", strlen("eswitch-mode "))) {
+    if (entry->failures
+        && !strncmp(entry->key, "eswitch-mode ", strlen("eswitch-mode "))) {
         return true;
     }
     for (size_t i = 0; i < plan->n; i++) {
         vdpad_memory_key(other, vdpad_step_action(&plan->steps[i]),
                          vdpad_step_object(&plan->steps[i]));
-        if (!strcmp(key, other)) {
+        if (!strcmp(entry->key, other)) {
             return true;
         }
     }

@@ -245,7 +245,8 @@ decode_pfs(struct vdpad_record *r, json_t *array)
     json_array_foreach(array, i, o) {
         char bdf[VDPAD_BDF_SIZE];
 
-        if (get_text(o, "pf", bdf, sizeof bdf)) {
+        if (get_text(o, "pf", bdf, sizeof bdf)
+            || vdpad_record_find_pf(r, bdf)) {
             return -EINVAL;
         }
 
@@ -271,7 +272,8 @@ decode_devs(struct vdpad_record *r, json_t *array)
     json_array_foreach(array, i, o) {
         char vf[VDPAD_BDF_SIZE];
 
-        if (get_text(o, "vf", vf, sizeof vf)) {
+        if (get_text(o, "vf", vf, sizeof vf)
+            || vdpad_record_find_dev(r, vf)) {
             return -EINVAL;
         }
 
@@ -294,7 +296,8 @@ decode_policies(struct vdpad_record *r, json_t *array)
     json_array_foreach(array, i, o) {
         char name[VDPAD_NAME_SIZE];
 
-        if (get_text(o, "name", name, sizeof name)) {
+        if (get_text(o, "name", name, sizeof name)
+            || vdpad_record_find_policy(r, name)) {
             return -EINVAL;
         }
         if (get_text(o, "database", vdpad_record_add_policy(r, name)->db,
@@ -320,9 +323,14 @@ decode(struct vdpad_record *r, json_t *root)
     if (strcmp(now, then)) {
         return 1;
     }
-    if (decode_pfs(r, json_object_get(root, "pfs"))
-        || decode_devs(r, json_object_get(root, "devices"))
-        || decode_policies(r, json_object_get(root, "policies"))) {
+
+    json_t *pfs = json_object_get(root, "pfs");
+    json_t *devs = json_object_get(root, "devices");
+    json_t *policies = json_object_get(root, "policies");
+
+    if (!json_is_array(pfs) || !json_is_array(devs)
+        || !json_is_array(policies) || decode_pfs(r, pfs)
+        || decode_devs(r, devs) || decode_policies(r, policies)) {
         return -EINVAL;
     }
     return 0;
@@ -334,7 +342,7 @@ vdpad_record_load(const char *path, struct vdpad_record **ret_record,
 {
     struct vdpad_record *r = vdpad_xcalloc(1, sizeof *r);
     FILE *f = fopen(path, "re");
-    json_error_t e = { .text = "it does not have the form of a record" };
+    json_error_t e = { .text = "" };
     int error;
 
     *ret_record = r;
@@ -348,7 +356,12 @@ vdpad_record_load(const char *path, struct vdpad_record **ret_record,
     size_t n = fread(text, 1, FILE_MAX, f);
     json_t *root = NULL;
 
+    error = ferror(f) ? -errno : 0;
     fclose(f);
+    if (error) {
+        free(text);
+        return vdpad_error_set(why, error, "%s: %s", path, strerror(-error));
+    }
     if (n < FILE_MAX) {
         root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &e);
     }
@@ -371,7 +384,10 @@ vdpad_record_load(const char *path, struct vdpad_record **ret_record,
     (void) rename(path, bad);
     return vdpad_error_set(why, -EINVAL, "%s: %s; kept as %s, nothing on this "
                            "host counts as made by ovs-vdpad now", path,
-                           e.text, bad);
+                           e.text[0] ? e.text
+                                     : "it does not have the form of a "
+                                       "record",
+                           bad);
 }
 
 static json_t *

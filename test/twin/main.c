@@ -95,4 +95,5 @@ module_init(twin_init);
 module_exit(twin_exit);
 
 MODULE_DESCRIPTION("simulated ConnectX-6 Dx with SR-IOV, switchdev and vDPA");
+MODULE_SOFTDEP("pre: twin_iommu");
 MODULE_LICENSE("GPL");

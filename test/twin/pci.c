@@ -36,7 +36,7 @@ static void put32(u8 *cfg, unsigned int at, u32 value)
 /* VFs follow the PFs on the same bus: all of them fit without ARI. */
 static unsigned int vf_offset(unsigned int pf)
 {
-	return twin_pfs + pf * twin_vfs - pf;
+	return TWIN_MAX_PFS + pf * twin_vfs - pf;
 }
 
 static void fill_common(u8 *cfg)
@@ -49,7 +49,7 @@ static void fill_common(u8 *cfg)
 
 	cfg[PM_CAP] = PCI_CAP_ID_PM;
 	cfg[PM_CAP + PCI_CAP_LIST_NEXT] = EXP_CAP;
-	put16(cfg, PM_CAP + PCI_PM_PMC, 3);
+	put16(cfg, PM_CAP + PCI_PM_PMC, 3);	/* version 1.2, D0 and D3 */
 	put16(cfg, PM_CAP + PCI_PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET);
 
 	cfg[EXP_CAP] = PCI_CAP_ID_EXP;
@@ -149,6 +149,8 @@ static u8 writable(unsigned int devfn, int where)
 	case PCI_CACHE_LINE_SIZE:
 	case PCI_INTERRUPT_LINE:
 		return 0xff;
+	case PM_CAP + PCI_PM_CTRL:
+		return PCI_PM_CTRL_STATE_MASK;
 	case EXP_CAP + PCI_EXP_DEVCTL:
 		return 0xff;
 	case EXP_CAP + PCI_EXP_DEVCTL + 1:

@@ -148,6 +148,24 @@ def test_function_address(pf):
     assert 'Non-unicast' in error
 
 
+def test_vfio(pf):
+    run('modprobe vfio-pci')
+    pf.numvfs(1)
+    vf = pf.vf(0)
+    write(PCI / vf / 'driver_override', 'vfio-pci')
+    write(PCI / vf / 'driver/unbind', vf)
+    write('/sys/bus/pci/drivers_probe', vf)
+    assert (PCI / vf / 'driver').resolve().name == 'vfio-pci'
+    group = (PCI / vf / 'iommu_group').resolve().name
+    assert os.path.exists('/dev/vfio/' + group)
+    assert run('vdpa mgmtdev show') == ''
+    # Back again; a missing override reads "(null)".
+    write(PCI / vf / 'driver_override', '\n')
+    write(PCI / vf / 'driver/unbind', vf)
+    write('/sys/bus/pci/drivers_probe', vf)
+    assert 'pci/' + vf in run('vdpa mgmtdev show')
+
+
 def test_vdpa_attributes(pf):
     pf.mode('switchdev')
     pf.numvfs(1)

@@ -24,15 +24,19 @@ struct slot {
     bool staged;
     int64_t dirty_ns;           /* When it became dirty; 0: not seen yet. */
     int64_t retry_ns;           /* Not before. */
+    int64_t wait_ns;            /* After a failure, from the next run() on; 0:
+                                 * none. */
     unsigned int failures;
     struct vdpad_picture next;  /* Valid when 'staged'. */
 };
 
 struct refresh {
     struct refresh *next;
+    unsigned int all;
     unsigned int mask;          /* Still to be answered. */
+    unsigned int asked;         /* Asked for since the request. */
     bool compare;
-    unsigned int tries;
+    unsigned char tries[VDPAD_N_CLASSES];
     struct vdpad_observed *fresh;
     vdpad_observer_cb *cb;
     void *aux;
@@ -99,9 +103,66 @@ vdpad_observer_view(const struct vdpad_observer *o)
     return &o->view;
 }
 
+static struct vdpad_picture
+take(struct vdpad_picture *p)
+{
+    struct vdpad_picture taken = *p;
+
+    p->rows = NULL;
+    p->n = 0;
+    return taken;
+}
+
+/* Ends the comparison of class 'i' for 'r'; the picture is taken over. */
+static void
+end_comparison(struct refresh *r, int i, int error,
+               struct vdpad_picture *picture, const struct vdpad_error *why)
+{
+    struct vdpad_observed_class *c = &r->fresh->class_[i];
+
+    r->mask &= ~(1u << i);
+    c->error = error;
+    c->known = !error;
+    if (!error) {
+        vdpad_picture_clear(&c->picture);
+        c->picture = take(picture);
+    } else if (why) {
+        c->why = *why;
+    } else {
+        vdpad_error_set(&c->why, error, "%s: %s",
+                        vdpad_class_name((enum vdpad_class) i),
+                        strerror(-error));
+    }
+}
+
+/* Class 'i' changed before it could be compared, or since. */
+static void
+compare_again(struct refresh *r, int i)
+{
+    struct vdpad_error why;
+
+    if (++r->tries[i] < COMPARE_TRIES) {
+        r->mask |= 1u << i;
+        r->fresh->class_[i].known = false;
+    } else {
+        vdpad_error_set(&why, -EAGAIN, "%s changes faster than it can be "
+                        "compared", vdpad_class_name((enum vdpad_class) i));
+        end_comparison(r, i, -EAGAIN, NULL, &why);
+    }
+}
+
 void
 vdpad_observer_invalidate(struct vdpad_observer *o, unsigned int mask)
 {
+    for (struct refresh *r = o->refreshes; r; r = r->next) {
+        for (int i = 0; r->compare && i < VDPAD_N_CLASSES; i++) {
+            if (mask & r->all & ~r->mask & 1u << i
+                && r->fresh->class_[i].known) {
+                compare_again(r, i);
+            }
+        }
+    }
+
     for (int i = 0; i < VDPAD_N_CLASSES; i++) {
         struct slot *s = &o->slots[i];
 
@@ -117,16 +178,6 @@ vdpad_observer_invalidate(struct vdpad_observer *o, unsigned int mask)
     }
 }
 
-static struct vdpad_picture
-take(struct vdpad_picture *p)
-{
-    struct vdpad_picture taken = *p;
-
-    p->rows = NULL;
-    p->n = 0;
-    return taken;
-}
-
 static void
 succeeded(struct vdpad_observer *o, int i, struct vdpad_picture *picture)
 {
@@ -136,9 +187,8 @@ succeeded(struct vdpad_observer *o, int i, struct vdpad_picture *picture)
     s->retry_ns = 0;
     if (s->staged) {
         vdpad_picture_clear(&s->next);
-    } else if (!vdpad_observer_has_staged(o, NULL)) {
-        o->staged_ns = o->now_ns;
     }
+    s->wait_ns = 0;
     s->staged = true;
     s->next = take(picture);
 }
@@ -153,8 +203,7 @@ failed(struct vdpad_observer *o, int i, int error,
 
     o->newly_failed |= !s->failures++;
     s->dirty = true;
-    s->retry_ns = o->now_ns + (wait_s < RETRY_MAX_S ? wait_s : RETRY_MAX_S)
-                  * 1000 * MS_NS;
+    s->wait_ns = (wait_s < RETRY_MAX_S ? wait_s : RETRY_MAX_S) * 1000 * MS_NS;
     c->error = error;
     c->fresh = false;
     if (why) {
@@ -164,32 +213,40 @@ failed(struct vdpad_observer *o, int i, int error,
                         vdpad_class_name((enum vdpad_class) i),
                         strerror(-error));
     }
-}
-
-/* Ends the comparison of class 'i' in all requests that wait for one. */
-static void
-compared(struct vdpad_observer *o, int i, int error,
-         struct vdpad_picture *picture)
-{
-    struct refresh *target = NULL;
-
     for (struct refresh *r = o->refreshes; r; r = r->next) {
         if (r->compare && r->mask & 1u << i) {
-            target = r;
-            break;
+            end_comparison(r, i, error, NULL, &c->why);
         }
     }
-    if (!target) {
-        return;
+}
+
+/* A picture for the first request that waits to compare class 'i'. */
+static void
+compared(struct vdpad_observer *o, int i, int error,
+         struct vdpad_picture *picture, const struct vdpad_error *why)
+{
+    for (struct refresh *r = o->refreshes; r; r = r->next) {
+        if (r->compare && r->mask & 1u << i) {
+            if (o->slots[i].stale) {
+                compare_again(r, i);
+            } else {
+                end_comparison(r, i, error, picture, why);
+            }
+            return;
+        }
     }
-    if (o->slots[i].stale && target->tries++ < COMPARE_TRIES) {
-        return;                 /* Asked again after the class is fresh. */
-    }
-    target->mask &= ~(1u << i);
-    target->fresh->class_[i].error = error;
-    if (!error) {
-        target->fresh->class_[i].known = true;
-        target->fresh->class_[i].picture = take(picture);
+}
+
+/* An answer that was out of date before it came: good enough to show, not to
+ * act on, and the class stays dirty. */
+static void
+came_late(struct vdpad_observer *o, int i, struct vdpad_picture *picture)
+{
+    succeeded(o, i, picture);
+    for (struct refresh *r = o->refreshes; r; r = r->next) {
+        if (r->compare && r->mask & 1u << i) {
+            compare_again(r, i);
+        }
     }
 }
 
@@ -200,30 +257,26 @@ on_observed(void *aux, enum vdpad_class class_, int error,
     struct vdpad_observer *o = aux;
     struct slot *s = &o->slots[class_];
     bool comparing = s->comparing;
+    bool stale = s->stale;
 
     s->querying = s->comparing = false;
     if (comparing) {
-        compared(o, (int) class_, error, picture);
+        compared(o, (int) class_, error, picture, why);
         s->stale = false;
         return;
     }
     s->tried = true;
-    if (s->stale) {
-        /* Good enough to show, not to act on: it stays dirty. */
-        s->stale = false;
-        if (!error) {
-            succeeded(o, (int) class_, picture);
-        }
-        return;
-    }
+    s->stale = false;
     if (error) {
         failed(o, (int) class_, error, why);
+    } else if (stale) {
+        came_late(o, (int) class_, picture);
     } else {
         succeeded(o, (int) class_, picture);
     }
     for (struct refresh *r = o->refreshes; r; r = r->next) {
         if (!r->compare) {
-            r->mask &= ~(1u << class_);
+            r->mask &= ~(r->asked & 1u << class_);
         }
     }
 }
@@ -246,6 +299,9 @@ ask(struct vdpad_observer *o, int i, bool compare)
     int error = o->kernel->ops->observe(o->kernel, (enum vdpad_class) i,
                                         on_observed, o);
 
+    for (struct refresh *r = o->refreshes; r; r = r->next) {
+        r->asked |= 1u << i;
+    }
     if (!error) {
         s->querying = true;
         s->comparing = compare;
@@ -254,10 +310,9 @@ ask(struct vdpad_observer *o, int i, bool compare)
             s->dirty = false;
         }
     } else if (!compare) {
-        s->tried = true;
-        failed(o, i, error, NULL);
+        on_observed(o, (enum vdpad_class) i, error, NULL, NULL);
     } else {
-        compared(o, i, error, NULL);
+        compared(o, i, error, NULL, NULL);
     }
 }
 
@@ -270,6 +325,13 @@ vdpad_observer_run(struct vdpad_observer *o, int64_t now_ns, bool hold)
 
         if (s->dirty && !s->dirty_ns) {
             s->dirty_ns = now_ns;
+        }
+        if (s->wait_ns) {
+            s->retry_ns = now_ns + s->wait_ns;
+            s->wait_ns = 0;
+        }
+        if (s->staged && !o->staged_ns) {
+            o->staged_ns = now_ns;
         }
         if (s->querying) {
             continue;
@@ -294,11 +356,12 @@ vdpad_observer_next_ns(const struct vdpad_observer *o)
         const struct slot *s = &o->slots[i];
 
         if (s->dirty && !s->querying) {
-            int64_t at = s->dirty_ns ? s->dirty_ns + HOLD_NS : 0;
+            int64_t at = s->dirty_ns && !s->wait_ns ? s->dirty_ns + HOLD_NS
+                                                    : 0;
 
             at = at > s->retry_ns ? at : s->retry_ns;
             next = at < next ? at : next;
-        } else if (!s->querying && wants_compare(o, i)) {
+        } else if (!s->querying && !s->staged && wants_compare(o, i)) {
             next = 0;
         }
     }
@@ -366,11 +429,14 @@ vdpad_observer_adopt(struct vdpad_observer *o)
         vdpad_picture_clear(&c->picture);
         c->picture = s->next;
         c->known = true;
-        c->error = 0;
+        if (!s->failures) {
+            c->error = 0;
+        }
         c->at_ns = o->now_ns;
         c->fresh = !s->dirty && !s->querying;
         s->staged = false;
     }
+    o->staged_ns = 0;
 }
 
 void
@@ -380,7 +446,7 @@ vdpad_observer_refresh(struct vdpad_observer *o, unsigned int mask,
     struct refresh *r = vdpad_xcalloc(1, sizeof *r);
     struct refresh **at = &o->refreshes;
 
-    r->mask = mask;
+    r->all = r->mask = mask;
     r->compare = compare;
     r->cb = cb;
     r->aux = aux;
@@ -388,16 +454,27 @@ vdpad_observer_refresh(struct vdpad_observer *o, unsigned int mask,
         r->fresh = vdpad_xcalloc(1, sizeof *r->fresh);
     } else {
         vdpad_observer_invalidate(o, mask);
-        for (int i = 0; i < VDPAD_N_CLASSES; i++) {
-            if (mask & 1u << i) {
-                o->slots[i].retry_ns = 0;
-            }
+    }
+    for (int i = 0; i < VDPAD_N_CLASSES; i++) {
+        if (mask & 1u << i) {
+            o->slots[i].retry_ns = o->slots[i].wait_ns = 0;
         }
     }
     while (*at) {
         at = &(*at)->next;
     }
     *at = r;
+}
+
+static bool
+is_any_staged(const struct vdpad_observer *o, unsigned int mask)
+{
+    for (int i = 0; i < VDPAD_N_CLASSES; i++) {
+        if (mask & 1u << i && o->slots[i].staged) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void
@@ -408,7 +485,7 @@ vdpad_observer_answer(struct vdpad_observer *o)
     while (*at) {
         struct refresh *r = *at;
 
-        if (r->mask) {
+        if (r->mask || (!r->compare && is_any_staged(o, r->all))) {
             at = &r->next;
             continue;
         }

@@ -386,6 +386,20 @@ vdpad_ctl_when_ready(struct vdpad_ctl *ctl, vdpad_ready_cb *cb, void *aux)
     ctl->replan = true;
 }
 
+/* Has the users of devices looked at if the plan asks for it.  What is being
+ * looked at already is not asked for once more: a plan at every turn would
+ * keep the answer from ever being current. */
+static void
+look_for_holders(struct vdpad_ctl *ctl)
+{
+    const struct vdpad_observed *o = ctl->world->observed;
+
+    if (ctl->plan->wants_holders && o->class_[VDPAD_HOLDER].fresh
+        && o->class_[VDPAD_VBUS].fresh) {
+        vdpad_observer_invalidate(ctl->observer, HOLDER_CLASSES);
+    }
+}
+
 void
 vdpad_ctl_run(struct vdpad_ctl *ctl, int64_t now_ns)
 {
@@ -425,9 +439,7 @@ vdpad_ctl_run(struct vdpad_ctl *ctl, int64_t now_ns)
             vdpad_memory_prune(ctl->memory, is_planned, ctl->plan);
         }
         execute(ctl);
-        if (ctl->plan->wants_holders) {
-            vdpad_observer_invalidate(ctl->observer, HOLDER_CLASSES);
-        }
+        look_for_holders(ctl);
         if (anybody_blocked(ctl->world)) {
             ctl->holder_ns = ctl->holder_ns ? ctl->holder_ns
                                             : now_ns + HOLDER_POLL_NS;

@@ -1,0 +1,645 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Carrying out plans, and the suspension of policies, on ports that answer as
+ * the test says. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "controller/exec.h"
+#include "controller/suspend.h"
+#include "script-kernel.h"
+#include "world-builder.h"
+
+#define PF "0000:65:00.0"
+#define VF0 "0000:65:00.2"
+#define VF1 "0000:65:00.3"
+#define NAME0 "vdpa:" VF0
+#define HOST                           \
+    "pf " PF " mode=switchdev tc=on\n" \
+    "vf " VF0 " up\n"                  \
+    "vf " VF1 " up\n"
+#define POLICY "policy a pf=" PF " vdpa-type=vhost\n"
+
+struct bench {
+    struct wb *b;
+    struct script_kernel k;
+    struct script_store s;
+    struct vdpad_observer *o;
+    struct vdpad_history *history;
+    struct vdpad_exec *x;
+    struct vdpad_suspender *suspender;
+    char folder[64], path[96];
+    int answer; /* Of the last suspension; 1: none yet. */
+};
+
+static int
+set_up(void **state)
+{
+    struct bench *t = calloc(1, sizeof *t);
+    struct timespec now;
+
+    strcpy(t->folder, "/tmp/test-exec.XXXXXX");
+    assert_non_null(mkdtemp(t->folder));
+    snprintf(t->path, sizeof t->path, "%s/record", t->folder);
+    wb_set_up((void **) &t->b);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    t->b->now_ns = now.tv_sec * WB_SEC + now.tv_nsec;
+    script_kernel_init(&t->k);
+    script_store_init(&t->s);
+    t->o = vdpad_observer_new(&t->k.up);
+    vdpad_observer_run(t->o, 1, false);
+    script_answer_all(&t->k);
+    vdpad_observer_adopt(t->o);
+    t->history = vdpad_history_new();
+    t->x = vdpad_exec_new(&t->k.up, &t->s.up, t->o, t->b->memory, t->b->record,
+                          t->path, t->history);
+    t->suspender = vdpad_suspender_new(&t->s.up, t->b->memory);
+    *state = t;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    struct bench *t = *state;
+    char other[128];
+
+    vdpad_suspender_free(t->suspender);
+    vdpad_exec_free(t->x);
+    vdpad_observer_free(t->o);
+    vdpad_history_free(t->history);
+    wb_tear_down((void **) &t->b);
+    unlink(t->path);
+    snprintf(other, sizeof other, "%s.new", t->path);
+    unlink(other);
+    rmdir(t->path);
+    rmdir(t->folder);
+    free(t);
+    return 0;
+}
+
+/* Plans and starts what is due. */
+static void
+run(struct bench *t)
+{
+    struct vdpad_error why;
+
+    wb_plan(t->b);
+    assert_int_equal(vdpad_exec_run(t->x, t->b->plan, &why), 0);
+}
+
+/* The index of the step under way. */
+static size_t
+step(const struct bench *t, enum vdpad_act_kind kind, const char *object)
+{
+    for (size_t i = 0; i < t->k.n_steps; i++) {
+        if (t->k.steps[i].act.kind == (int32_t) kind
+            && !strcmp(t->k.steps[i].act.object, object)) {
+            return i;
+        }
+    }
+    fail_msg("no step %s %s", vdpad_act_name(kind), object);
+    return 0;
+}
+
+static void
+end(struct bench *t, enum vdpad_act_kind kind, const char *object, int error)
+{
+    script_end(&t->k, step(t, kind, object), error);
+}
+
+static struct vdpad_record *
+saved(const struct bench *t)
+{
+    struct vdpad_record *r;
+    struct vdpad_error why;
+
+    assert_int_equal(vdpad_record_load(t->path, &r, &why), 0);
+    return r;
+}
+
+static bool
+is_fresh(const struct bench *t, enum vdpad_class class_)
+{
+    return vdpad_observer_view(t->o)->class_[class_].fresh;
+}
+
+static void
+record_then_steps(void **state)
+{
+    struct bench *t = *state;
+    struct vdpad_record *r;
+    struct vdpad_exec_figures figures;
+
+    given(t->b, HOST POLICY);
+    run(t);
+    r = saved(t);
+    assert_string_equal(r->policies[0].name, "a");
+    assert_string_equal(vdpad_record_find_dev(r, VF0)->name, NAME0);
+    vdpad_record_free(r);
+    assert_int_equal(t->k.n_steps, 4);
+    vdpad_exec_get_figures(t->x, &figures);
+    assert_int_equal(figures.n_batches, 2);
+    assert_true(vdpad_exec_take_ended(t->x));
+    assert_false(vdpad_exec_take_ended(t->x));
+
+    /* Each device is a lane: creation, then driver. */
+    assert_int_equal(t->k.steps[0].act.kind, VDPAD_ACT_VDPA_ADD);
+    assert_int_equal(t->k.steps[1].act.kind, VDPAD_ACT_VDPA_BIND);
+    assert_int_equal(t->k.steps[0].batch, t->k.steps[1].batch);
+    assert_int_not_equal(t->k.steps[0].batch, t->k.steps[2].batch);
+}
+
+static void
+nothing_twice(void **state)
+{
+    struct bench *t = *state;
+
+    given(t->b, HOST POLICY);
+    run(t);
+    run(t);
+    assert_int_equal(t->k.n_steps, 4);
+    assert_int_equal(t->k.n_batches, 2);
+    end(t, VDPAD_ACT_VDPA_ADD, NAME0, -EINVAL);
+    run(t);
+    assert_int_equal(t->k.n_steps, 3);
+}
+
+/* A record that cannot be written: nothing is changed, and nothing that was
+ * to be recorded is lost. */
+static void
+record_that_cannot_be_written(void **state)
+{
+    struct bench *t = *state;
+    struct vdpad_error why;
+    struct vdpad_record *r;
+
+    assert_int_equal(mkdir(t->path, 0700), 0);
+    given(t->b, HOST POLICY);
+    for (int i = 0; i < 3; i++) {
+        wb_plan(t->b);
+        assert_true(vdpad_exec_run(t->x, t->b->plan, &why) < 0);
+        assert_non_null(strstr(why.text, t->path));
+        assert_int_equal(t->k.n_batches, 0);
+        assert_int_equal(t->s.n_commits, 0);
+    }
+    assert_int_equal(rmdir(t->path), 0);
+    run(t);
+    assert_int_equal(t->k.n_batches, 2);
+    r = saved(t);
+    assert_int_equal(r->n_devs, 2);
+    vdpad_record_free(r);
+}
+
+/* That it had its effect is believed when it has been seen. */
+static void
+success_is_looked_at(void **state)
+{
+    struct bench *t = *state;
+    struct vdpad_exec_figures figures;
+
+    given(t->b, HOST POLICY);
+    run(t);
+    (void) vdpad_exec_take_ended(t->x);
+    assert_true(is_fresh(t, VDPAD_VDPA));
+    end(t, VDPAD_ACT_VDPA_ADD, NAME0, 0);
+    assert_false(is_fresh(t, VDPAD_VDPA));
+    assert_false(is_fresh(t, VDPAD_VBUS));
+    assert_true(is_fresh(t, VDPAD_PCI));
+    assert_false(vdpad_exec_take_ended(t->x));
+    vdpad_exec_get_figures(t->x, &figures);
+    assert_int_equal(figures.steps, 1);
+    assert_int_equal(figures.failures, 0);
+    assert_int_equal(figures.n_batches, 2);
+    end(t, VDPAD_ACT_VDPA_BIND, NAME0, 0);
+    vdpad_exec_get_figures(t->x, &figures);
+    assert_int_equal(figures.n_batches, 1);
+}
+
+static void
+failure_is_planned_on_at_once(void **state)
+{
+    struct bench *t = *state;
+    const struct vdpad_memory_entry *e;
+    struct vdpad_exec_figures figures;
+
+    given(t->b, HOST POLICY);
+    run(t);
+    (void) vdpad_exec_take_ended(t->x);
+    end(t, VDPAD_ACT_VDPA_ADD, NAME0, -EINVAL);
+    assert_true(vdpad_exec_take_ended(t->x));
+    e = vdpad_memory_find(t->b->memory, "vdpa-add " NAME0);
+    assert_int_equal(e->failures, 1);
+    assert_string_equal(e->error.text, "script: Invalid argument");
+
+    /* The driver's step had no chance: that is no failure of its own. */
+    end(t, VDPAD_ACT_VDPA_BIND, NAME0, -ENODEV);
+    assert_false(vdpad_exec_take_ended(t->x));
+    e = vdpad_memory_find(t->b->memory, "vdpa-bind " NAME0);
+    assert_true(!e || !e->failures);
+    vdpad_exec_get_figures(t->x, &figures);
+    assert_int_equal(figures.steps, 2);
+    assert_int_equal(figures.failures, 1);
+    assert_int_equal(vdpad_history_n(t->history), 1);
+}
+
+/* Steps end in any order, those of other batches first. */
+static void
+steps_end_in_any_order(void **state)
+{
+    struct bench *t = *state;
+    struct vdpad_exec_figures figures;
+
+    given(t->b, HOST POLICY);
+    run(t);
+    for (size_t n = t->k.n_steps; n-- > 0;) {
+        script_end(&t->k, n, n % 2 ? 0 : -EIO);
+    }
+    vdpad_exec_get_figures(t->x, &figures);
+    assert_int_equal(figures.n_batches, 0);
+    assert_int_equal(figures.steps, 4);
+    assert_int_equal(figures.failures, 2);
+}
+
+/* Whoever has made a device where ours was to be made keeps it. */
+static void
+failed_creation_is_not_claimed(void **state)
+{
+    struct bench *t = *state;
+    struct vdpad_record *r;
+
+    given(t->b, HOST POLICY);
+    run(t);
+    end(t, VDPAD_ACT_VDPA_ADD, NAME0, -EEXIST);
+    end(t, VDPAD_ACT_VDPA_ADD, "vdpa:" VF1, -EIO);
+    given(t->b, "vdpa " VF0 "\n"
+                "vdpa " VF1);
+    run(t);
+    r = saved(t);
+    assert_string_equal(vdpad_record_find_dev(r, VF0)->name, "");
+
+    /* A helper process that died may have made it. */
+    assert_string_equal(vdpad_record_find_dev(r, VF1)->name, "vdpa:" VF1);
+    vdpad_record_free(r);
+    wb_plan(t->b);
+    assert_int_equal(wb_dev(t->b, VF0)->owner, VDPAD_OWNER_FOREIGN);
+    assert_int_equal(wb_dev(t->b, VF1)->owner, VDPAD_OWNER_US);
+}
+
+static void
+failed_count_is_not_claimed(void **state)
+{
+    struct bench *t = *state;
+
+    given(t->b, "pf " PF " mode=switchdev tc=on\n"
+                "policy a pf=" PF " num-vfs=2");
+    run(t);
+    assert_int_equal(t->b->record->pfs[0].numvfs, 0);
+    end(t, VDPAD_ACT_NUMVFS, PF, -EBUSY);
+    assert_int_equal(t->b->record->pfs[0].numvfs, -1);
+    assert_false(is_fresh(t, VDPAD_HOLDER));
+
+    /* Somebody else's two now. */
+    given(t->b, "vf " VF0 "\n"
+                "vf " VF1 "\n"
+                "policy a");
+    run(t);
+    assert_int_equal(t->k.n_steps, 0);
+}
+
+static void
+step_past_its_deadline(void **state)
+{
+    struct bench *t = *state;
+
+    given(t->b, HOST POLICY);
+    run(t);
+    end(t, VDPAD_ACT_VDPA_ADD, NAME0, -ETIMEDOUT);
+    end(t, VDPAD_ACT_VDPA_BIND, NAME0, -ECANCELED);
+    assert_string_equal(vdpad_record_find_dev(t->b->record, VF0)->name, NAME0);
+    run(t);
+    assert_int_equal(t->k.n_steps, 2);
+    expect_state(t->b, VF0, "blocked", "script: Connection timed out");
+}
+
+static void
+kernel_that_takes_no_steps(void **state)
+{
+    struct bench *t = *state;
+    struct vdpad_exec_figures figures;
+
+    given(t->b, HOST POLICY);
+    t->k.refusal = -EMFILE;
+    run(t);
+    vdpad_exec_get_figures(t->x, &figures);
+    assert_int_equal(figures.n_batches, 0);
+    assert_int_equal(figures.failures, 2);
+    wb_plan(t->b);
+    expect_state(t->b, VF0, "failed", "not started: Too many open files");
+}
+
+static void
+one_transaction(void **state)
+{
+    struct bench *t = *state;
+    struct vdpad_exec_figures figures;
+
+    given(t->b, HOST POLICY "vdpa " VF0 "\n"
+                            "vdpa " VF1 "\n"
+                            "no-bridge br-int\n"
+                            "other-config hw-offload");
+    run(t);
+    assert_int_equal(t->s.n_ops, 2);
+    script_commit_ends(&t->s, 0);
+    given(t->b, "bridge br-int\n"
+                "other-config hw-offload true");
+    run(t);
+    assert_int_equal(t->s.n_commits, 2);
+    assert_int_equal(t->s.n_ops, 2);
+    assert_int_equal(t->s.kinds[0], VDPAD_DBOP_PORT_ADD);
+    assert_int_equal(t->s.kinds[1], VDPAD_DBOP_PORT_ADD);
+
+    /* Another one has to wait for it. */
+    given(t->b, "other-config hw-offload");
+    run(t);
+    assert_int_equal(t->s.n_commits, 2);
+    assert_true(is_fresh(t, VDPAD_QDISC));
+    (void) vdpad_exec_take_ended(t->x);
+    script_commit_ends(&t->s, 0);
+    assert_true(vdpad_exec_take_ended(t->x));
+    assert_false(is_fresh(t, VDPAD_QDISC));
+    vdpad_exec_get_figures(t->x, &figures);
+    assert_int_equal(figures.steps, 4);
+}
+
+static void
+transaction_that_fails(void **state)
+{
+    struct bench *t = *state;
+
+    given(t->b, HOST POLICY "vdpa " VF0 "\n"
+                            "vdpa " VF1);
+    run(t);
+    script_commit_ends(&t->s, -EINVAL);
+    run(t);
+    assert_int_equal(t->s.n_commits, 1);
+    expect_state(t->b, VF0, "failed", "script: Invalid argument (attempt 1");
+}
+
+/* Several keys of one row are one step: they fail once. */
+static void
+keys_of_one_row_fail_once(void **state)
+{
+    struct bench *t = *state;
+
+    given(t->b, HOST "policy a pf=" PF "#0 vdpa-type=vhost\n"
+                     "vdpa " VF0 "\n"
+                     "want lsp vf=" VF0 "\n"
+                     "port r65v0 br-int ours " VF0);
+    run(t);
+    assert_int_equal(t->s.n_ops, 3);
+    script_commit_ends(&t->s, -EINVAL);
+    assert_int_equal(vdpad_memory_find(t->b->memory,
+                                       "interface-external-id r65v0")
+                         ->failures,
+                     1);
+}
+
+static void
+transaction_that_met_another(void **state)
+{
+    struct bench *t = *state;
+
+    given(t->b, HOST POLICY "vdpa " VF0 "\n"
+                            "vdpa " VF1);
+    run(t);
+    script_commit_ends(&t->s, -EAGAIN);
+    assert_true(vdpad_exec_take_ended(t->x));
+    run(t);
+    assert_int_equal(t->s.n_commits, 2);
+}
+
+/* Neither is a failure: the steps are simply not under way. */
+static void
+database_that_takes_nothing(void **state)
+{
+    struct bench *t = *state;
+    static const int errors[] = { -EBUSY, -ENOTCONN };
+
+    given(t->b, HOST POLICY "vdpa " VF0 "\n"
+                            "vdpa " VF1);
+    for (unsigned int i = 0; i < 2; i++) {
+        t->s.refusal = errors[i];
+        run(t);
+        assert_int_equal(t->s.n_commits, i + 1);
+        expect_plan(t->b, "port-add r65v0 br-int\n"
+                          "port-add r65v1 br-int\n");
+    }
+    t->s.refusal = -EROFS;
+    run(t);
+    wb_plan(t->b);
+    expect_state(t->b, VF0, "failed", "Read-only file system");
+}
+
+/* The daemon ends while the kernel still works. */
+static void
+freed_in_the_middle(void **state)
+{
+    struct bench *t = *state;
+
+    given(t->b, HOST POLICY "vdpa " VF0 "\n");
+    run(t);
+    assert_true(t->k.n_steps > 0);
+    assert_non_null(t->s.cb);
+}
+
+static void
+on_suspended(void *t_, int error, const struct vdpad_error *why)
+{
+    struct bench *t = t_;
+
+    assert_true(!error || why->text[0]);
+    t->answer = error;
+}
+
+static void
+suspend(struct bench *t, const char *policy, bool on, bool with_force)
+{
+    t->answer = 1;
+    vdpad_suspender_add(t->suspender, policy, on, with_force, on_suspended, t);
+    wb_plan(t->b);
+    vdpad_suspender_run(t->suspender, t->b->config, 1);
+}
+
+static void
+values_of_the_key(void **state)
+{
+    struct bench *t = *state;
+    static const struct {
+        const char *old, *policy;
+        bool on;
+        const char *value;
+    } cases[] = {
+        { "", "a", true, "a" },          { "b", "a", true, "b a" },
+        { "a b", "a", true, "a b" },     { "a b", "a", false, "b" },
+        { "a", "a", false, "(null)" },   { "b", "a", false, "b" },
+        { "", "a", false, "(null)" },    { "a b", "*", true, "*" },
+        { "a b", "*", false, "(null)" }, { "*", "*", false, "(null)" },
+        { "*", "a", true, "*" },         { "*", "a", false, "b bad" },
+        { "*", "bad", false, "a b" },
+    };
+
+    given(t->b, "policy a pf=" PF " num-vfs=1\n"
+                "policy b pf=0000:66:00.0 num-vfs=1\n"
+                "policy bad pf=0000:67:00.0 num-vfs=x");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[64];
+
+        snprintf(text, sizeof text, "key vdpa-suspended %s", cases[i].old);
+        given(t->b, text);
+        suspend(t, cases[i].policy, cases[i].on, false);
+        assert_int_equal(t->s.kinds[0], VDPAD_DBOP_OVS_EXTERNAL_ID);
+        assert_string_equal(t->s.key, "vdpa-suspended");
+        assert_string_equal(t->s.value, cases[i].value);
+        assert_int_equal(t->answer, 1);
+        script_commit_ends(&t->s, 0);
+        assert_int_equal(t->answer, 0);
+    }
+}
+
+static void
+suspensions_one_after_the_other(void **state)
+{
+    struct bench *t = *state;
+
+    suspend(t, "a", true, false);
+    suspend(t, "b", true, false);
+    assert_int_equal(t->s.n_commits, 1);
+
+    /* The database changed meanwhile: the same once more. */
+    script_commit_ends(&t->s, -EAGAIN);
+    assert_int_equal(t->answer, 1);
+    wb_plan(t->b);
+    vdpad_suspender_run(t->suspender, t->b->config, 1);
+    assert_int_equal(t->s.n_commits, 2);
+    assert_string_equal(t->s.value, "a");
+    given(t->b, "key vdpa-suspended a");
+    script_commit_ends(&t->s, 0);
+    t->answer = 1;
+    wb_plan(t->b);
+    vdpad_suspender_run(t->suspender, t->b->config, 1);
+    assert_string_equal(t->s.value, "a b");
+    script_commit_ends(&t->s, -EINVAL);
+    assert_int_equal(t->answer, -EINVAL);
+    vdpad_suspender_run(t->suspender, t->b->config, 1);
+    assert_int_equal(t->s.n_commits, 3);
+}
+
+static void
+suspension_without_database(void **state)
+{
+    struct bench *t = *state;
+
+    t->s.refusal = -EBUSY;
+    suspend(t, "a", true, false);
+    assert_int_equal(t->answer, 1);
+    t->s.refusal = -ENOTCONN;
+    vdpad_suspender_run(t->suspender, t->b->config, 1);
+    assert_int_equal(t->answer, -ENOTCONN);
+    t->s.refusal = 0;
+    t->answer = 1;
+    vdpad_suspender_add(t->suspender, "a", true, false, on_suspended, t);
+    vdpad_suspender_run(t->suspender, t->b->config, 0);
+    assert_int_equal(t->answer, -ENOTCONN);
+
+    /* One that waits is dropped with the suspender. */
+    vdpad_suspender_add(t->suspender, "b", true, false, on_suspended, t);
+}
+
+/* Force ends with the suspension, however that ends. */
+static void
+forced_suspension(void **state)
+{
+    struct bench *t = *state;
+
+    suspend(t, "a", true, true);
+    assert_false(vdpad_memory_is_forced(t->b->memory, "a"));
+    given(t->b, "key vdpa-suspended a");
+    script_commit_ends(&t->s, 0);
+    wb_plan(t->b);
+    vdpad_suspender_run(t->suspender, t->b->config, 1);
+    assert_true(vdpad_memory_is_forced(t->b->memory, "a"));
+    given(t->b, "key vdpa-suspended");
+    wb_plan(t->b);
+    vdpad_suspender_run(t->suspender, t->b->config, 1);
+    assert_false(vdpad_memory_is_forced(t->b->memory, "a"));
+
+    suspend(t, "*", true, true);
+    given(t->b, "key vdpa-suspended *");
+    script_commit_ends(&t->s, 0);
+    wb_plan(t->b);
+    vdpad_suspender_run(t->suspender, t->b->config, 1);
+    assert_true(vdpad_memory_is_forced(t->b->memory, "b"));
+    suspend(t, "a", false, false);
+    given(t->b, "key vdpa-suspended b");
+    script_commit_ends(&t->s, 0);
+    assert_false(vdpad_memory_is_forced(t->b->memory, "a"));
+}
+
+/* A database that does not answer keeps what is forced. */
+static void
+force_without_database(void **state)
+{
+    struct bench *t = *state;
+
+    given(t->b, "force a\n"
+                "db none");
+    wb_plan(t->b);
+    vdpad_suspender_run(t->suspender, t->b->config, 0);
+    assert_true(vdpad_memory_is_forced(t->b->memory, "a"));
+}
+
+int
+main(void)
+{
+#define TEST(FUNCTION) \
+    cmocka_unit_test_setup_teardown(FUNCTION, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(record_then_steps),
+        TEST(nothing_twice),
+        TEST(record_that_cannot_be_written),
+        TEST(success_is_looked_at),
+        TEST(failure_is_planned_on_at_once),
+        TEST(steps_end_in_any_order),
+        TEST(failed_creation_is_not_claimed),
+        TEST(failed_count_is_not_claimed),
+        TEST(step_past_its_deadline),
+        TEST(kernel_that_takes_no_steps),
+        TEST(one_transaction),
+        TEST(transaction_that_fails),
+        TEST(keys_of_one_row_fail_once),
+        TEST(transaction_that_met_another),
+        TEST(database_that_takes_nothing),
+        TEST(freed_in_the_middle),
+        TEST(values_of_the_key),
+        TEST(suspensions_one_after_the_other),
+        TEST(suspension_without_database),
+        TEST(forced_suspension),
+        TEST(force_without_database),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -27,6 +27,33 @@ lane_of(const struct vdpad_planner *p, const struct vdpad_pf *pf)
     return VDPAD_LANE_PF + (uint32_t) (pf - p->world->pfs);
 }
 
+/* Whether a step of 'kind' has to wait for another one that is under way on
+ * 'pf'.  While the kernel removes VFs, say, they are out of sight before they
+ * are gone. */
+static bool
+is_busy(const struct vdpad_planner *p, const struct vdpad_pf *pf,
+        enum vdpad_act_kind kind)
+{
+    static const enum vdpad_act_kind kinds[] = {
+        VDPAD_ACT_AUTOPROBE, VDPAD_ACT_NUMVFS, VDPAD_ACT_ESWITCH_MODE,
+    };
+
+    bool busy = false;
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const struct vdpad_memory_entry *e = vdpad_ask_memory(p, kinds[i],
+                                                              pf->pci->bdf);
+
+        if (e && e->in_flight) {
+            if (kinds[i] == kind) {
+                return false;
+            }
+            busy = true;
+        }
+    }
+    return busy;
+}
+
 /* Asks for a step on 'pf' itself and folds it into its state. */
 static void
 ask(struct vdpad_planner *p, struct vdpad_pf *pf, enum vdpad_act_kind kind,
@@ -35,6 +62,11 @@ ask(struct vdpad_planner *p, struct vdpad_pf *pf, enum vdpad_act_kind kind,
     struct vdpad_act act = { .kind = (int32_t) kind, .number = number };
     char text[VDPAD_REASON_SIZE];
 
+    if (is_busy(p, pf, kind)) {
+        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_APPLYING, "%s",
+                         reason);
+        return;
+    }
     vdpad_copy(act.object, sizeof act.object, pf->pci->bdf);
     vdpad_fold(&pf->state, pf->reason,
                vdpad_ask_act(p, lane_of(p, pf), &act, text, "%s", reason),

@@ -38,8 +38,7 @@ begin(struct kc_env *env)
     fake_kernel_knobs(env->kernel)->step_deadline_ns = env->step_deadline_ns;
     /* Representors a while after their ports, VFs one after the other. */
     sim(env)->rep_delay_ns = 20 * MS;
-    assert_int_equal(sim_add_pf(sim(env), PF, env->totalvfs, env->uplink),
-                     0);
+    assert_int_equal(sim_add_pf(sim(env), PF, env->totalvfs, env->uplink), 0);
     for (int i = 0; vdpad_module_names[i]; i++) {
         if (strstr(vdpad_module_names[i], "vdpa")) {
             sim_set_module(sim(env), vdpad_module_names[i],
@@ -73,8 +72,8 @@ pump(struct kc_env *env, bool (*is_done)(void *aux), void *aux)
 
 /* Somebody else does a step. */
 static void
-others(struct kc_env *env, int32_t kind, const char *object,
-       const char *word, int64_t number)
+others(struct kc_env *env, int32_t kind, const char *object, const char *word,
+       int64_t number)
 {
     struct vdpad_act act = kc_act(kind, object, word, number);
     int block;
@@ -177,9 +176,9 @@ vdpa(struct kc_env *env, const char *name, struct kc_vdpa *ret)
     memset(ret, 0, sizeof *ret);
     (void) snprintf(ret->vf, sizeof ret->vf, "%.19s", v->dev);
     (void) snprintf(ret->driver, sizeof ret->driver, "%s", v->driver);
-    (void) snprintf(ret->mac, sizeof ret->mac,
-                    "%02x:%02x:%02x:%02x:%02x:%02x", v->mac[0], v->mac[1],
-                    v->mac[2], v->mac[3], v->mac[4], v->mac[5]);
+    (void) snprintf(ret->mac, sizeof ret->mac, "%02x:%02x:%02x:%02x:%02x:%02x",
+                    v->mac[0], v->mac[1], v->mac[2], v->mac[3], v->mac[4],
+                    v->mac[5]);
     ret->mtu = v->mtu;
     ret->max_vqp = v->max_vqp;
     return true;
@@ -217,28 +216,43 @@ function_mac(struct kc_env *env, int index, char mac[18])
 {
     const uint8_t *m = sim_find_pf(sim(env), PF)->vfs[index].mac;
 
-    (void) snprintf(mac, 18, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1],
-                    m[2], m[3], m[4], m[5]);
+    (void) snprintf(mac, 18, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2],
+                    m[3], m[4], m[5]);
 }
 
 int
 main(int argc, char *argv[])
 {
     static const struct kc_ops ops = {
-        .begin = begin, .end = end, .pump = pump,
-        .set_numvfs = set_numvfs, .set_switchdev = set_switchdev,
-        .add_vdpa = add_vdpa, .del_vdpa = del_vdpa,
-        .add_qdisc = add_qdisc, .rename = rename_link,
-        .hold = hold, .release = release,
-        .numvfs = numvfs, .is_switchdev = is_switchdev,
-        .vf_bdf = vf_bdf, .vf_driver = vf_driver, .vdpa = vdpa,
-        .link = get_link, .has_qdisc = has_qdisc,
-        .has_tc_offload = has_tc_offload, .function_mac = function_mac,
+        .begin = begin,
+        .end = end,
+        .pump = pump,
+        .set_numvfs = set_numvfs,
+        .set_switchdev = set_switchdev,
+        .add_vdpa = add_vdpa,
+        .del_vdpa = del_vdpa,
+        .add_qdisc = add_qdisc,
+        .rename = rename_link,
+        .hold = hold,
+        .release = release,
+        .numvfs = numvfs,
+        .is_switchdev = is_switchdev,
+        .vf_bdf = vf_bdf,
+        .vf_driver = vf_driver,
+        .vdpa = vdpa,
+        .link = get_link,
+        .has_qdisc = has_qdisc,
+        .has_tc_offload = has_tc_offload,
+        .function_mac = function_mac,
     };
     struct kc_env env = {
-        .pf = PF, .uplink = "p0", .vf_driver = "mlx5_core",
+        .pf = PF,
+        .uplink = "p0",
+        .vf_driver = "mlx5_core",
         .missing_module = "vfio_pci",
-        .totalvfs = 8, .step_deadline_ns = 3000 * MS, .ops = &ops,
+        .totalvfs = 8,
+        .step_deadline_ns = 3000 * MS,
+        .ops = &ops,
     };
 
     return kc_run(&env, argc - 1, argv + 1);

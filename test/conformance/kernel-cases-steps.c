@@ -22,7 +22,7 @@ find_row(const struct vdpad_picture *p, size_t offset, const char *text)
     }
     return NULL;
 }
-#define FIND(PICTURE, TYPE, MEMBER, TEXT) \
+#define FIND(PICTURE, TYPE, MEMBER, TEXT)                                   \
     ((const struct TYPE *) find_row(PICTURE, offsetof(struct TYPE, MEMBER), \
                                     TEXT))
 
@@ -100,10 +100,10 @@ one_observation_per_class(void **state)
     int n = 0;
 
     (void) state;
-    assert_int_equal(ops->observe(kc_env->kernel, VDPAD_PCI, on_observed,
-                                  &n), 0);
-    assert_int_equal(ops->observe(kc_env->kernel, VDPAD_PCI, on_observed,
-                                  &n), -EBUSY);
+    assert_int_equal(ops->observe(kc_env->kernel, VDPAD_PCI, on_observed, &n),
+                     0);
+    assert_int_equal(ops->observe(kc_env->kernel, VDPAD_PCI, on_observed, &n),
+                     -EBUSY);
     assert_true(kc_env->ops->pump(kc_env, is_one, &n));
     assert_int_equal(n, 1);
 }
@@ -140,9 +140,9 @@ numvfs(void **state)
     assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 0), 0);
     assert_int_equal(kc_env->ops->numvfs(kc_env), 0);
     assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "",
-                           kc_env->totalvfs + 1), -ERANGE);
-    assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, "0000:fe:1f.7", "", 1),
-                     -ENODEV);
+                           kc_env->totalvfs + 1),
+                     -ERANGE);
+    assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, "0000:fe:1f.7", "", 1), -ENODEV);
 }
 
 static void
@@ -154,7 +154,8 @@ eswitch_mode(void **state)
     (void) state;
     kc_env->ops->set_numvfs(kc_env, 2);
     assert_int_equal(kc_do(VDPAD_ACT_ESWITCH_MODE, kc_env->pf, "",
-                           VDPAD_ESWITCH_SWITCHDEV), 0);
+                           VDPAD_ESWITCH_SWITCHDEV),
+                     0);
     assert_true(kc_env->ops->is_switchdev(kc_env));
     kc_make_vfs(2);
     kc_picture(VDPAD_DLPORT, &ports);
@@ -185,12 +186,15 @@ eswitch_mode(void **state)
     vdpad_picture_clear(&links);
 
     assert_int_equal(kc_do(VDPAD_ACT_ESWITCH_MODE, kc_env->pf, "",
-                           VDPAD_ESWITCH_SWITCHDEV), 0);
+                           VDPAD_ESWITCH_SWITCHDEV),
+                     0);
     assert_int_equal(kc_do(VDPAD_ACT_ESWITCH_MODE, kc_env->pf, "",
-                           VDPAD_ESWITCH_LEGACY), 0);
+                           VDPAD_ESWITCH_LEGACY),
+                     0);
     assert_false(kc_env->ops->is_switchdev(kc_env));
     assert_int_equal(kc_do(VDPAD_ACT_ESWITCH_MODE, "0000:fe:1f.7", "",
-                           VDPAD_ESWITCH_LEGACY), -ENODEV);
+                           VDPAD_ESWITCH_LEGACY),
+                     -ENODEV);
 }
 
 static void
@@ -208,8 +212,8 @@ module_load(void **state)
     assert_int_equal(FIND(&p, vdpad_module, name, "virtio_vdpa")->state,
                      VDPAD_MODULE_LOADED);
     vdpad_picture_clear(&p);
-    assert_int_equal(kc_do(VDPAD_ACT_MODULE_LOAD, kc_env->missing_module, "",
-                           0), -ENOENT);
+    assert_int_equal(
+        kc_do(VDPAD_ACT_MODULE_LOAD, kc_env->missing_module, "", 0), -ENOENT);
     /* What the daemon has no use for is not loaded. */
     assert_int_equal(kc_do(VDPAD_ACT_MODULE_LOAD, "usb_storage", "", 0),
                      -EINVAL);
@@ -235,7 +239,8 @@ autoprobe(void **state)
      * that a step asks for. */
     for (int by_name = 0; by_name < 2; by_name++) {
         assert_int_equal(kc_do(VDPAD_ACT_VF_PROBE, bdf,
-                               by_name ? kc_env->vf_driver : "", 0), 0);
+                               by_name ? kc_env->vf_driver : "", 0),
+                         0);
         kc_env->ops->vf_driver(kc_env, bdf, driver);
         assert_string_equal(driver, kc_env->vf_driver);
         kc_picture(VDPAD_PCI, &p);
@@ -294,29 +299,32 @@ link_steps(void **state)
     (void) state;
     kc_make_vfs(1);
     kc_representor(0, &port);
-    assert_int_equal(link_step(VDPAD_ACT_LINK_UP, port.ifindex, port.ifname,
-                               1), 0);
+    assert_int_equal(
+        link_step(VDPAD_ACT_LINK_UP, port.ifindex, port.ifname, 1), 0);
     assert_true(kc_env->ops->link(kc_env, port.ifname, &link));
     assert_true(link.up);
-    assert_int_equal(link_step(VDPAD_ACT_LINK_UP, port.ifindex, port.ifname,
-                               0), 0);
+    assert_int_equal(
+        link_step(VDPAD_ACT_LINK_UP, port.ifindex, port.ifname, 0), 0);
     assert_true(kc_env->ops->link(kc_env, port.ifname, &link));
     assert_false(link.up);
-    assert_int_equal(link_step(VDPAD_ACT_LINK_MTU, port.ifindex, port.ifname,
-                               9000), 0);
+    assert_int_equal(
+        link_step(VDPAD_ACT_LINK_MTU, port.ifindex, port.ifname, 9000), 0);
     assert_true(kc_env->ops->link(kc_env, port.ifname, &link));
     assert_int_equal(link.mtu, 9000);
     assert_int_equal(link_step(VDPAD_ACT_LINK_MTU, port.ifindex, port.ifname,
-                               60000), -EINVAL);
-    assert_int_equal(link_step(VDPAD_ACT_LINK_MTU, port.ifindex, port.ifname,
-                               60), -EINVAL);
+                               60000),
+                     -EINVAL);
+    assert_int_equal(
+        link_step(VDPAD_ACT_LINK_MTU, port.ifindex, port.ifname, 60), -EINVAL);
 }
 
 static void
 stale_netdev_is_refused(void **state)
 {
     static const int32_t kinds[] = {
-        VDPAD_ACT_LINK_UP, VDPAD_ACT_LINK_MTU, VDPAD_ACT_FEATURE,
+        VDPAD_ACT_LINK_UP,
+        VDPAD_ACT_LINK_MTU,
+        VDPAD_ACT_FEATURE,
         VDPAD_ACT_QDISC_DEL,
     };
     struct vdpad_dlport port;
@@ -328,10 +336,10 @@ stale_netdev_is_refused(void **state)
     assert_true(kc_env->ops->link(kc_env, kc_env->uplink, &before));
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         /* Another one's name, another one's index, no one's index. */
-        assert_int_equal(link_step(kinds[i], before.ifindex, port.ifname,
-                                   1400), -ESTALE);
-        assert_int_equal(link_step(kinds[i], port.ifindex, kc_env->uplink,
-                                   1400), -ESTALE);
+        assert_int_equal(
+            link_step(kinds[i], before.ifindex, port.ifname, 1400), -ESTALE);
+        assert_int_equal(
+            link_step(kinds[i], port.ifindex, kc_env->uplink, 1400), -ESTALE);
         assert_int_equal(link_step(kinds[i], 1000000, port.ifname, 1400),
                          -ESTALE);
     }
@@ -339,10 +347,10 @@ stale_netdev_is_refused(void **state)
     assert_memory_equal(&before, &after, sizeof before);
 
     kc_env->ops->rename(kc_env, port.ifname, "renamed0");
-    assert_int_equal(link_step(VDPAD_ACT_LINK_UP, port.ifindex, port.ifname,
-                               1), -ESTALE);
-    assert_int_equal(link_step(VDPAD_ACT_LINK_UP, port.ifindex, "renamed0",
-                               1), 0);
+    assert_int_equal(
+        link_step(VDPAD_ACT_LINK_UP, port.ifindex, port.ifname, 1), -ESTALE);
+    assert_int_equal(link_step(VDPAD_ACT_LINK_UP, port.ifindex, "renamed0", 1),
+                     0);
 }
 
 static void
@@ -357,10 +365,9 @@ feature(void **state)
     for (int on = 0; on < 2; on++) {
         const struct vdpad_feature *row;
 
-        assert_int_equal(link_step(VDPAD_ACT_FEATURE, port.ifindex,
-                                   port.ifname, on), 0);
-        assert_int_equal(kc_env->ops->has_tc_offload(kc_env, port.ifname),
-                         on);
+        assert_int_equal(
+            link_step(VDPAD_ACT_FEATURE, port.ifindex, port.ifname, on), 0);
+        assert_int_equal(kc_env->ops->has_tc_offload(kc_env, port.ifname), on);
         kc_picture(VDPAD_FEATURE, &p);
         row = FIND(&p, vdpad_feature, name, port.ifname);
         assert_non_null(row);
@@ -392,11 +399,11 @@ qdisc(void **state)
     assert_int_equal(VDPAD_ROWS(&p, vdpad_flow)[0].hw_flows, 0);
     vdpad_picture_clear(&p);
 
-    assert_int_equal(link_step(VDPAD_ACT_QDISC_DEL, port.ifindex,
-                               port.ifname, 0), 0);
+    assert_int_equal(
+        link_step(VDPAD_ACT_QDISC_DEL, port.ifindex, port.ifname, 0), 0);
     assert_false(kc_env->ops->has_qdisc(kc_env, port.ifname));
-    assert_int_equal(link_step(VDPAD_ACT_QDISC_DEL, port.ifindex,
-                               port.ifname, 0), 0);
+    assert_int_equal(
+        link_step(VDPAD_ACT_QDISC_DEL, port.ifindex, port.ifname, 0), 0);
 }
 
 static void
@@ -412,7 +419,7 @@ port_hw_addr(void **state)
     kc_representor(1, &port);
     act = kc_act(VDPAD_ACT_PORT_HW_ADDR, kc_env->pf, "", port.index);
     act.has_mac = true;
-    memcpy(act.mac, (uint8_t[6]) { 2, 0x10, 0x20, 0x30, 0x40, 0x50 }, 6);
+    memcpy(act.mac, (uint8_t[6]){ 2, 0x10, 0x20, 0x30, 0x40, 0x50 }, 6);
     assert_int_equal(kc_step(act, NULL), 0);
     kc_env->ops->function_mac(kc_env, 1, mac);
     assert_string_equal(mac, "02:10:20:30:40:50");
@@ -442,8 +449,7 @@ events_arrive(void **state)
     (void) state;
     kc_forget();
     kc_env->ops->set_numvfs(kc_env, 2);
-    kc_wait_invalidated(BIT(VDPAD_PCI) | BIT(VDPAD_LINK)
-                        | BIT(VDPAD_MGMTDEV));
+    kc_wait_invalidated(BIT(VDPAD_PCI) | BIT(VDPAD_LINK) | BIT(VDPAD_MGMTDEV));
     kc_forget();
     kc_env->ops->set_switchdev(kc_env, true);
     kc_wait_invalidated(BIT(VDPAD_ESWITCH) | BIT(VDPAD_DLPORT)

@@ -55,8 +55,8 @@ in_use_is_refused(void **state)
 
         if (error != -EBUSY || !strstr(text, expected)) {
             fail_msg("%s of a device in use: %d %s",
-                     vdpad_act_name((enum vdpad_act_kind) acts[i].kind),
-                     error, text);
+                     vdpad_act_name((enum vdpad_act_kind) acts[i].kind), error,
+                     text);
         }
     }
     assert_true(kc_env->ops->vdpa(kc_env, "conf0", &seen));
@@ -65,11 +65,11 @@ in_use_is_refused(void **state)
     assert_true(kc_env->ops->is_switchdev(kc_env));
 
     /* What changes nothing disturbs nobody. */
-    assert_int_equal(kc_do(VDPAD_ACT_VDPA_BIND, "conf0", "vhost_vdpa", 0),
-                     0);
+    assert_int_equal(kc_do(VDPAD_ACT_VDPA_BIND, "conf0", "vhost_vdpa", 0), 0);
     assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 2), 0);
     assert_int_equal(kc_do(VDPAD_ACT_ESWITCH_MODE, kc_env->pf, "",
-                           VDPAD_ESWITCH_SWITCHDEV), 0);
+                           VDPAD_ESWITCH_SWITCHDEV),
+                     0);
     assert_int_equal(kc_do(VDPAD_ACT_VF_PROBE, bdf, "", 0), 0);
 
     kc_env->ops->release(kc_env, "conf0");
@@ -90,8 +90,8 @@ static void
 blocked_del(void **state)
 {
     static const enum vdpad_class alive[] = {
-        VDPAD_MODULE, VDPAD_PCI, VDPAD_LINK, VDPAD_VBUS, VDPAD_HOLDER,
-        VDPAD_QDISC, VDPAD_FLOW,
+        VDPAD_MODULE, VDPAD_PCI,   VDPAD_LINK, VDPAD_VBUS,
+        VDPAD_HOLDER, VDPAD_QDISC, VDPAD_FLOW,
     };
     const struct vdpad_kernel_ops *ops = kc_env->kernel->ops;
     struct vdpad_act acts[3];
@@ -180,8 +180,7 @@ blocked_unbind(void **state)
     kc_wait_invalidated((1u << VDPAD_N_CLASSES) - 1);
     assert_true(kc_env->ops->vdpa(kc_env, "conf0", &seen));
     assert_string_equal(seen.driver, "");
-    assert_int_equal(kc_do(VDPAD_ACT_VDPA_BIND, "conf0", "vhost_vdpa", 0),
-                     0);
+    assert_int_equal(kc_do(VDPAD_ACT_VDPA_BIND, "conf0", "vhost_vdpa", 0), 0);
 }
 
 /* A step that ends in time although it had to wait is a success. */

@@ -66,7 +66,7 @@ vdpa_add_and_del(void **state)
     kc_env->ops->vf_bdf(kc_env, 0, bdf);
     act = add_act("conf0", 0);
     act.has_mac = true;
-    memcpy(act.mac, (uint8_t[6]) { 2, 1, 2, 3, 4, 5 }, 6);
+    memcpy(act.mac, (uint8_t[6]){ 2, 1, 2, 3, 4, 5 }, 6);
     act.mtu = 1400;
     act.max_vqp = 2;
     kc_forget();
@@ -142,8 +142,7 @@ vdpa_bind(void **state)
     assert_string_equal(vbus.driver_override, "");
 
     kc_forget();
-    assert_int_equal(kc_do(VDPAD_ACT_VDPA_BIND, "conf0", "virtio_vdpa", 0),
-                     0);
+    assert_int_equal(kc_do(VDPAD_ACT_VDPA_BIND, "conf0", "virtio_vdpa", 0), 0);
     kc_wait_invalidated(BIT(VDPAD_VBUS) | BIT(VDPAD_LINK));
     assert_true(find_vbus("conf0", &vbus));
     assert_string_equal(vbus.driver, "virtio_vdpa");
@@ -153,18 +152,15 @@ vdpa_bind(void **state)
     assert_false(vbus.netdev_away);
     assert_true(kc_env->ops->link(kc_env, vbus.netdev, &link));
 
-    assert_int_equal(kc_do(VDPAD_ACT_VDPA_BIND, "conf0", "virtio_vdpa", 0),
-                     0);
+    assert_int_equal(kc_do(VDPAD_ACT_VDPA_BIND, "conf0", "virtio_vdpa", 0), 0);
     assert_int_equal(kc_do(VDPAD_ACT_VDPA_UNBIND, "conf0", "", 0), 0);
     assert_true(kc_env->ops->vdpa(kc_env, "conf0", &seen));
     assert_string_equal(seen.driver, "");
     assert_true(find_vbus("conf0", &vbus));
     assert_string_equal(vbus.driver, "");
     assert_int_equal(kc_do(VDPAD_ACT_VDPA_UNBIND, "conf0", "", 0), 0);
-    assert_int_equal(kc_do(VDPAD_ACT_VDPA_BIND, "conf0", "vhost_vdpa", 0),
-                     0);
-    assert_true(kc_do(VDPAD_ACT_VDPA_BIND, "conf0", "no_such_driver", 0)
-                < 0);
+    assert_int_equal(kc_do(VDPAD_ACT_VDPA_BIND, "conf0", "vhost_vdpa", 0), 0);
+    assert_true(kc_do(VDPAD_ACT_VDPA_BIND, "conf0", "no_such_driver", 0) < 0);
     assert_int_equal(kc_do(VDPAD_ACT_VDPA_BIND, "conf9", "vhost_vdpa", 0),
                      -ENODEV);
 }
@@ -180,12 +176,12 @@ vdpa_set_mac(void **state)
     kc_make_vfs(1);
     act = add_act("conf0", 0);
     act.has_mac = true;
-    memcpy(act.mac, (uint8_t[6]) { 2, 1, 2, 3, 4, 5 }, 6);
+    memcpy(act.mac, (uint8_t[6]){ 2, 1, 2, 3, 4, 5 }, 6);
     assert_int_equal(kc_step(act, NULL), 0);
     assert_int_equal(kc_do(VDPAD_ACT_VDPA_UNBIND, "conf0", "", 0), 0);
     act = kc_act(VDPAD_ACT_VDPA_SET_MAC, "conf0", "", 0);
     act.has_mac = true;
-    memcpy(act.mac, (uint8_t[6]) { 2, 9, 8, 7, 6, 5 }, 6);
+    memcpy(act.mac, (uint8_t[6]){ 2, 9, 8, 7, 6, 5 }, 6);
     assert_int_equal(kc_step(act, NULL), 0);
     assert_true(kc_env->ops->vdpa(kc_env, "conf0", &seen));
     assert_string_equal(seen.mac, "02:09:08:07:06:05");
@@ -229,7 +225,8 @@ vdpa_of_others(void **state)
     kc_make_vfs(2);
     kc_env->ops->add_vdpa(kc_env, "other0", bdf);
     assert_int_equal(kc_do(VDPAD_ACT_ESWITCH_MODE, kc_env->pf, "",
-                           VDPAD_ESWITCH_LEGACY), 0);
+                           VDPAD_ESWITCH_LEGACY),
+                     0);
     assert_false(find_vbus("other0", &vbus));
 }
 
@@ -256,11 +253,8 @@ numvfs_0_removes_all(void **state)
 }
 
 const struct CMUnitTest kc_vdpa_cases[] = {
-    KC_CASE(vdpa_add_and_del),
-    KC_CASE(vdpa_add_is_refused),
-    KC_CASE(vdpa_bind),
-    KC_CASE(vdpa_set_mac),
-    KC_CASE(vdpa_of_others),
-    KC_CASE(numvfs_0_removes_all),
+    KC_CASE(vdpa_add_and_del), KC_CASE(vdpa_add_is_refused),
+    KC_CASE(vdpa_bind),        KC_CASE(vdpa_set_mac),
+    KC_CASE(vdpa_of_others),   KC_CASE(numvfs_0_removes_all),
 };
 const size_t kc_n_vdpa_cases = sizeof kc_vdpa_cases / sizeof kc_vdpa_cases[0];

@@ -47,8 +47,7 @@ kc_forget(void)
 static bool
 are_invalidated(void *mask)
 {
-    return (kc_invalidated & *(unsigned int *) mask)
-           == *(unsigned int *) mask;
+    return (kc_invalidated & *(unsigned int *) mask) == *(unsigned int *) mask;
 }
 
 void
@@ -102,7 +101,8 @@ kc_observe(enum vdpad_class class_, struct vdpad_picture *picture)
     struct observing o = { .done = false };
 
     assert_int_equal(kc_env->kernel->ops->observe(kc_env->kernel, class_,
-                                                  on_observed, &o), 0);
+                                                  on_observed, &o),
+                     0);
     assert_false(o.done);
     if (!kc_env->ops->pump(kc_env, is_observed, &o)) {
         fail_msg("observation of %s does not end", vdpad_class_name(class_));
@@ -203,7 +203,8 @@ kc_submit(const struct vdpad_act *acts, size_t n, struct kc_done *done)
 {
     memset(done, 0, sizeof *done);
     assert_int_equal(kc_env->kernel->ops->submit(kc_env->kernel, acts, n,
-                                                 on_done, done), 0);
+                                                 on_done, done),
+                     0);
     assert_int_equal(done->n, 0);
 }
 
@@ -260,8 +261,7 @@ has_representors(const struct vdpad_picture *p, void *aux)
     for (size_t i = 0; i < p->n; i++) {
         const struct vdpad_dlport *port = &VDPAD_ROWS(p, vdpad_dlport)[i];
 
-        n += !strcmp(port->dev, kc_env->pf) && port->vf >= 0
-             && port->ifindex;
+        n += !strcmp(port->dev, kc_env->pf) && port->vf >= 0 && port->ifindex;
     }
     return n == ((struct counting *) aux)->wanted;
 }
@@ -351,8 +351,8 @@ kc_run(struct kc_env *env, int n, char *filters[])
             }
         }
         if (n_chosen) {
-            failed += _cmocka_run_group_tests(groups[g].name, chosen,
-                                              n_chosen, NULL, NULL);
+            failed += _cmocka_run_group_tests(groups[g].name, chosen, n_chosen,
+                                              NULL, NULL);
         }
         free(chosen);
     }

@@ -18,9 +18,9 @@
 /* A vDPA device as others see it. */
 struct kc_vdpa {
     char vf[VDPAD_BDF_SIZE];
-    char driver[VDPAD_WORD_SIZE];   /* "" when unbound. */
-    char mac[18];                   /* "" when not told. */
-    int mtu, max_vqp;               /* 0 when not told. */
+    char driver[VDPAD_WORD_SIZE]; /* "" when unbound. */
+    char mac[18];                 /* "" when not told. */
+    int mtu, max_vqp;             /* 0 when not told. */
 };
 
 struct kc_link {
@@ -29,14 +29,14 @@ struct kc_link {
 };
 
 struct kc_env {
-    struct vdpad_kernel *kernel;    /* Fresh for each case. */
-    const char *pf;                 /* BDF: no VFs, legacy mode, autoprobe
+    struct vdpad_kernel *kernel; /* Fresh for each case. */
+    const char *pf;              /* BDF: no VFs, legacy mode, autoprobe
                                      * on; vDPA's modules are loaded. */
-    const char *uplink;             /* Netdev of 'pf'. */
-    const char *vf_driver;          /* That claims VFs by itself. */
-    const char *missing_module;     /* One of ours that this kernel lacks. */
+    const char *uplink;          /* Netdev of 'pf'. */
+    const char *vf_driver;       /* That claims VFs by itself. */
+    const char *missing_module;  /* One of ours that this kernel lacks. */
     int totalvfs;
-    int64_t step_deadline_ns;       /* Of quick steps; small. */
+    int64_t step_deadline_ns; /* Of quick steps; small. */
     const struct kc_ops *ops;
 };
 
@@ -82,7 +82,10 @@ int kc_run(struct kc_env *env, int n, char *filters[]);
 
 /* For the files kernel-cases*.c. */
 
-#define KC_CASE(NAME) { #NAME, NAME, kc_setup, kc_teardown, NULL }
+#define KC_CASE(NAME)                            \
+    {                                            \
+#NAME, NAME, kc_setup, kc_teardown, NULL \
+    }
 int kc_setup(void **state);
 int kc_teardown(void **state);
 extern struct kc_env *kc_env;

@@ -109,7 +109,8 @@ real_clean(struct kc_env *env)
     }
     (void) real_output("echo 1 > /sys/bus/pci/devices/%s/"
                        "sriov_drivers_autoprobe; "
-                       "ip link set %s mtu 1500", env->pf, env->uplink);
+                       "ip link set %s mtu 1500",
+                       env->pf, env->uplink);
 }
 
 static void
@@ -138,7 +139,8 @@ rename_link(struct kc_env *env, const char *ifname, const char *to)
 {
     (void) env;
     (void) real_output("ip link set dev %s down && "
-                       "ip link set dev %s name %s", ifname, ifname, to);
+                       "ip link set dev %s name %s",
+                       ifname, ifname, to);
 }
 
 /* Opens the char device and waits to be killed.  Never returns. */
@@ -168,7 +170,8 @@ hold(struct kc_env *env, const char *vdpa)
     (void) env;
     (void) snprintf(path, sizeof path, "/dev/%.200s",
                     real_output("basename /sys/bus/vdpa/devices/%s/"
-                                "vhost-vdpa-*", vdpa));
+                                "vhost-vdpa-*",
+                                vdpa));
     while (holders[i].pid) {
         i++;
     }
@@ -217,8 +220,8 @@ real_release_all(void)
 static int
 numvfs(struct kc_env *env)
 {
-    return atoi(real_output("cat /sys/bus/pci/devices/%s/sriov_numvfs",
-                            env->pf));
+    return atoi(
+        real_output("cat /sys/bus/pci/devices/%s/sriov_numvfs", env->pf));
 }
 
 static bool
@@ -253,7 +256,8 @@ vf_driver(struct kc_env *env, const char *bdf, char driver[VDPAD_WORD_SIZE])
     (void) env;
     (void) snprintf(driver, VDPAD_WORD_SIZE, "%.31s",
                     real_output("basename \"$(readlink "
-                                "/sys/bus/pci/devices/%s/driver)\"", bdf));
+                                "/sys/bus/pci/devices/%s/driver)\"",
+                                bdf));
 }
 
 /* Copies the string member 'name' of 'o', if there is one. */
@@ -281,18 +285,18 @@ vdpa(struct kc_env *env, const char *name, struct kc_vdpa *ret)
     mgmtdev = json_string_value(json_object_get(dev, "mgmtdev"));
     assert_non_null(mgmtdev);
     (void) snprintf(ret->vf, sizeof ret->vf, "%.19s",
-                    strchr(mgmtdev, '/') ? strchr(mgmtdev, '/') + 1
-                                         : mgmtdev);
+                    strchr(mgmtdev, '/') ? strchr(mgmtdev, '/') + 1 : mgmtdev);
     json_decref(all);
     (void) snprintf(ret->driver, sizeof ret->driver, "%.31s",
                     real_output("basename \"$(readlink "
-                                "/sys/bus/vdpa/devices/%s/driver)\"", name));
+                                "/sys/bus/vdpa/devices/%s/driver)\"",
+                                name));
     all = json_output("vdpa -j dev config show %s", name);
     dev = json_object_get(json_object_get(all, "config"), name);
     copy_member(ret->mac, sizeof ret->mac, dev, "mac");
     ret->mtu = (int) json_integer_value(json_object_get(dev, "mtu"));
-    ret->max_vqp = (int) json_integer_value(json_object_get(dev,
-                                                            "max_vq_pairs"));
+    ret->max_vqp = (int) json_integer_value(
+        json_object_get(dev, "max_vq_pairs"));
     json_decref(all);
     return true;
 }
@@ -313,8 +317,8 @@ get_link(struct kc_env *env, const char *ifname, struct kc_link *ret)
             continue;
         }
         found = true;
-        ret->ifindex = (int) json_integer_value(json_object_get(link,
-                                                                "ifindex"));
+        ret->ifindex = (int) json_integer_value(
+            json_object_get(link, "ifindex"));
         ret->mtu = (int) json_integer_value(json_object_get(link, "mtu"));
         json_array_foreach(json_object_get(link, "flags"), j, flag) {
             ret->up |= !strcmp(json_string_value(flag), "UP");
@@ -335,8 +339,7 @@ static bool
 has_tc_offload(struct kc_env *env, const char *ifname)
 {
     (void) env;
-    return strstr(real_output("ethtool -k %s", ifname),
-                  "hw-tc-offload: on");
+    return strstr(real_output("ethtool -k %s", ifname), "hw-tc-offload: on");
 }
 
 static void
@@ -350,10 +353,8 @@ function_mac(struct kc_env *env, int index, char mac[18])
     json_object_foreach(json_object_get(all, "port"), handle, port) {
         const json_t *vf = json_object_get(port, "vfnum");
 
-        if (strstr(handle, env->pf) && vf
-            && json_integer_value(vf) == index) {
-            copy_member(mac, 18, json_object_get(port, "function"),
-                        "hw_addr");
+        if (strstr(handle, env->pf) && vf && json_integer_value(vf) == index) {
+            copy_member(mac, 18, json_object_get(port, "function"), "hw_addr");
             found = true;
         }
     }

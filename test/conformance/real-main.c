@@ -69,8 +69,7 @@ turn(struct vdpad_loop *loop_, void *pumping_)
 static bool
 pump(struct kc_env *env, bool (*is_done)(void *aux), void *aux)
 {
-    struct pumping p = { env, is_done, aux,
-                         vdpad_loop_clock_ns() + LIMIT_NS };
+    struct pumping p = { env, is_done, aux, vdpad_loop_clock_ns() + LIMIT_NS };
 
     vdpad_loop_set_turn(loop, turn, &p);
     vdpad_loop_run(loop);
@@ -109,7 +108,8 @@ find_card(struct kc_env *env)
     env->missing_module = "mlx5_vdpa";
     env->vf_driver = driver;
     env->totalvfs = atoi(real_output("cat /sys/bus/pci/devices/%s/"
-                                     "sriov_totalvfs", pf));
+                                     "sriov_totalvfs",
+                                     pf));
     return true;
 }
 
@@ -117,7 +117,9 @@ int
 main(int argc, char *argv[])
 {
     struct kc_ops ops = {
-        .begin = begin, .end = end, .pump = pump,
+        .begin = begin,
+        .end = end,
+        .pump = pump,
     };
     struct kc_env env = { .step_deadline_ns = 8 * SECOND, .ops = &ops };
 

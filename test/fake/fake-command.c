@@ -24,12 +24,22 @@ parse_errno(const char *text)
         const char *name;
         int value;
     } names[] = {
-        { "EPERM", EPERM }, { "ENOENT", ENOENT }, { "EIO", EIO },
-        { "EAGAIN", EAGAIN }, { "ENOMEM", ENOMEM }, { "EACCES", EACCES },
-        { "EBUSY", EBUSY }, { "EEXIST", EEXIST }, { "ENODEV", ENODEV },
-        { "EINVAL", EINVAL }, { "ENOSPC", ENOSPC }, { "ERANGE", ERANGE },
-        { "ENOBUFS", ENOBUFS }, { "EOPNOTSUPP", EOPNOTSUPP },
-        { "ETIMEDOUT", ETIMEDOUT }, { "ESTALE", ESTALE },
+        { "EPERM", EPERM },
+        { "ENOENT", ENOENT },
+        { "EIO", EIO },
+        { "EAGAIN", EAGAIN },
+        { "ENOMEM", ENOMEM },
+        { "EACCES", EACCES },
+        { "EBUSY", EBUSY },
+        { "EEXIST", EEXIST },
+        { "ENODEV", ENODEV },
+        { "EINVAL", EINVAL },
+        { "ENOSPC", ENOSPC },
+        { "ERANGE", ERANGE },
+        { "ENOBUFS", ENOBUFS },
+        { "EOPNOTSUPP", EOPNOTSUPP },
+        { "ETIMEDOUT", ETIMEDOUT },
+        { "ESTALE", ESTALE },
     };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -71,7 +81,7 @@ parse_number(const char *text)
 static int
 parse_words(int argc, const char *argv[], struct words *w)
 {
-    *w = (struct words) { .nth = 1, .times = 1 };
+    *w = (struct words){ .nth = 1, .times = 1 };
     for (int i = 0; i < argc; i++) {
         const char *value = strchr(argv[i], '=');
         size_t len = value ? (size_t) (value++ - argv[i]) : 0;
@@ -135,16 +145,17 @@ cmd_module(struct fake_kernel *k, const char *argv[], const struct words *w)
     return sim_set_module(k->sim, argv[1],
                           !strcmp(argv[2], "loaded") ? VDPAD_MODULE_LOADED
                           : !strcmp(argv[2], "loadable")
-                          ? VDPAD_MODULE_LOADABLE : VDPAD_MODULE_MISSING);
+                              ? VDPAD_MODULE_LOADABLE
+                              : VDPAD_MODULE_MISSING);
 }
 
 static int
 cmd_order(struct fake_kernel *k, const char *argv[], const struct words *w)
 {
     (void) w;
-    k->sim->order = !strcmp(argv[1], "vfs-first") ? SIM_ORDER_VFS_FIRST
+    k->sim->order = !strcmp(argv[1], "vfs-first")    ? SIM_ORDER_VFS_FIRST
                     : !strcmp(argv[1], "mode-first") ? SIM_ORDER_MODE_FIRST
-                    : SIM_ORDER_ANY;
+                                                     : SIM_ORDER_ANY;
     return 0;
 }
 
@@ -196,8 +207,10 @@ static int
 cmd_do(struct fake_kernel *k, const char *argv[], const struct words *w)
 {
     struct vdpad_act act = {
-        .kind = parse_kind(argv[1]), .number = w->number,
-        .mtu = w->mtu, .max_vqp = w->max_vqp,
+        .kind = parse_kind(argv[1]),
+        .number = w->number,
+        .mtu = w->mtu,
+        .max_vqp = w->max_vqp,
     };
     const struct sim_netdev *dev = sim_find_netdev(k->sim, argv[2]);
     int block = -1, error;
@@ -212,7 +225,8 @@ cmd_do(struct fake_kernel *k, const char *argv[], const struct words *w)
         unsigned int m[6];
 
         if (sscanf(w->mac, "%x:%x:%x:%x:%x:%x", &m[0], &m[1], &m[2], &m[3],
-                   &m[4], &m[5]) != 6) {
+                   &m[4], &m[5])
+            != 6) {
             return -EINVAL;
         }
         act.has_mac = true;
@@ -232,8 +246,7 @@ static int
 cmd_hold(struct fake_kernel *k, const char *argv[], const struct words *w)
 {
     (void) w;
-    return sim_hold(k->sim, argv[1], (int32_t) parse_number(argv[2]),
-                    argv[3]);
+    return sim_hold(k->sim, argv[1], (int32_t) parse_number(argv[2]), argv[3]);
 }
 
 static int
@@ -266,8 +279,7 @@ cmd_fail(struct fake_kernel *k, const char *argv[], const struct words *w)
 static int
 cmd_delay(struct fake_kernel *k, const char *argv[], const struct words *w)
 {
-    return add_fault(k, FAKE_DELAY, argv[1], 0, parse_number(argv[2]) * MS,
-                     w);
+    return add_fault(k, FAKE_DELAY, argv[1], 0, parse_number(argv[2]) * MS, w);
 }
 
 static int
@@ -286,8 +298,7 @@ cmd_fail_observe(struct fake_kernel *k, const char *argv[],
     if (class_ < 0 || !error) {
         return -EINVAL;
     }
-    fake_kernel_fail_observe(&k->up, class_, error,
-                             (unsigned int) w->times);
+    fake_kernel_fail_observe(&k->up, class_, error, (unsigned int) w->times);
     return 0;
 }
 
@@ -334,8 +345,10 @@ static int
 cmd_flow(struct fake_kernel *k, const char *argv[], const struct words *w)
 {
     struct vdpad_flow flow = {
-        .hw_flows = (uint32_t) w->hw, .sw_flows = (uint32_t) w->sw,
-        .hw_packets = w->packets, .hw_bytes = w->packets * 100,
+        .hw_flows = (uint32_t) w->hw,
+        .sw_flows = (uint32_t) w->sw,
+        .hw_packets = w->packets,
+        .hw_bytes = w->packets * 100,
     };
 
     return sim_set_flow(k->sim, argv[1], &flow);
@@ -350,7 +363,7 @@ cmd_away(struct fake_kernel *k, const char *argv[], const struct words *w)
 
 static const struct command {
     const char *name, *usage;
-    int n_args;                 /* Fixed ones; words may follow. */
+    int n_args; /* Fixed ones; words may follow. */
     command_fn *fn;
 } commands[] = {
     { "add-mgmtdev", "NAME", 1, cmd_add_mgmtdev },
@@ -372,19 +385,22 @@ static const struct command {
     { "release", "VDPA", 1, cmd_release },
     { "rename", "NETDEV NAME", 2, cmd_rename },
     { "reset", "PF MS", 2, cmd_reset },
-    { "set", "vf-delay|rep-delay|rename-delay|event-delay|repeat-delay|"
+    { "set",
+      "vf-delay|rep-delay|rename-delay|event-delay|repeat-delay|"
       "read-deadline|step-deadline|slow-deadline|drop-events|reversed|"
-      "no-config|max-vqs|STEP|CLASS NUMBER", 2, cmd_set },
+      "no-config|max-vqs|STEP|CLASS NUMBER",
+      2, cmd_set },
     { "vanish", "OBJECT", 1, cmd_vanish },
 };
 
 const char *const fake_kernel_commands[] = {
-    "add-mgmtdev", "add-pf", "away", "delay", "do", "dump", "fail",
-    "fail-observe", "flow", "help", "hold", "lose", "lose-events", "module",
-    "order", "qdisc", "release", "rename", "reset", "set", "vanish",
+    "add-mgmtdev", "add-pf",       "away",   "delay", "do",      "dump",
+    "fail",        "fail-observe", "flow",   "help",  "hold",    "lose",
+    "lose-events", "module",       "order",  "qdisc", "release", "rename",
+    "reset",       "set",          "vanish",
 };
-const size_t fake_kernel_n_commands =
-    sizeof fake_kernel_commands / sizeof fake_kernel_commands[0];
+const size_t fake_kernel_n_commands = sizeof fake_kernel_commands
+                                      / sizeof fake_kernel_commands[0];
 
 static char *
 help(void)
@@ -452,8 +468,8 @@ fake_kernel_script(struct vdpad_kernel *kernel, const char *script,
         char *save_word = NULL;
         int argc = 0;
 
-        for (char *word = strtok_r(line, " \t", &save_word);
-             word && argc < 16; word = strtok_r(NULL, " \t", &save_word)) {
+        for (char *word = strtok_r(line, " \t", &save_word); word && argc < 16;
+             word = strtok_r(NULL, " \t", &save_word)) {
             argv[argc++] = word;
         }
         if (argc) {

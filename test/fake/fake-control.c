@@ -38,8 +38,7 @@ map_sim(const char *path)
         }
         flags = MAP_SHARED;
     }
-    map = mmap(NULL, sizeof(struct sim), PROT_READ | PROT_WRITE, flags, fd,
-               0);
+    map = mmap(NULL, sizeof(struct sim), PROT_READ | PROT_WRITE, flags, fd, 0);
     if (fd >= 0) {
         (void) close(fd);
     }
@@ -121,8 +120,7 @@ fake_kernel_fault(struct vdpad_kernel *kernel, enum fake_fault fault,
             f->times = times;
             f->error = error;
             f->delay_ns = delay_ns;
-            sim_text(f->object, sizeof f->object, "%s",
-                     object ? object : "");
+            sim_text(f->object, sizeof f->object, "%s", object ? object : "");
             sim_text(f->text, sizeof f->text, "%s", text ? text : "");
             return 0;
         }

@@ -27,12 +27,10 @@ netdev_json(const struct sim_netdev *dev)
 {
     return json_pack("{s:s, s:i, s:o, s:o, s:i, s:b, s:b, s:b, s:b, s:b}",
                      "name", dev->link.name, "ifindex", dev->link.ifindex,
-                     "port_name", text_json(dev->link.port_name),
-                     "mac", mac_json(dev->link.mac),
-                     "mtu", (int) dev->link.mtu,
-                     "up", (dev->link.flags & IFF_UP) != 0,
-                     "qdisc", dev->has_qdisc, "away", dev->away,
-                     "tc_offload", dev->feature,
+                     "port_name", text_json(dev->link.port_name), "mac",
+                     mac_json(dev->link.mac), "mtu", (int) dev->link.mtu, "up",
+                     (dev->link.flags & IFF_UP) != 0, "qdisc", dev->has_qdisc,
+                     "away", dev->away, "tc_offload", dev->feature,
                      "switch_id", dev->link.switch_id_len != 0);
 }
 
@@ -52,23 +50,22 @@ pf_json(const struct sim *sim, const struct sim_pf *pf)
 
         if (vf->present) {
             json_array_append_new(
-                vfs, json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:b}",
-                               "bdf", vf->bdf, "index", i,
-                               "driver", text_json(vf->driver),
-                               "driver_override",
-                               text_json(vf->driver_override),
-                               "mac", mac_json(vf->mac),
-                               "netdev", slot_json(sim, vf->netdev),
-                               "representor", slot_json(sim, vf->rep),
-                               "mgmtdev", sim_has_mgmtdev(sim, vf)));
+                vfs,
+                json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:b}", "bdf",
+                          vf->bdf, "index", i, "driver", text_json(vf->driver),
+                          "driver_override", text_json(vf->driver_override),
+                          "mac", mac_json(vf->mac), "netdev",
+                          slot_json(sim, vf->netdev), "representor",
+                          slot_json(sim, vf->rep), "mgmtdev",
+                          sim_has_mgmtdev(sim, vf)));
         }
     }
-    return json_pack("{s:s, s:o, s:i, s:i, s:i, s:s, s:o, s:o}",
-                     "bdf", pf->bdf, "driver", text_json(pf->driver),
-                     "numvfs", pf->numvfs, "totalvfs", pf->totalvfs,
-                     "autoprobe", pf->autoprobe,
-                     "mode", pf->mode == VDPAD_ESWITCH_SWITCHDEV
-                             ? "switchdev" : "legacy",
+    return json_pack("{s:s, s:o, s:i, s:i, s:i, s:s, s:o, s:o}", "bdf",
+                     pf->bdf, "driver", text_json(pf->driver), "numvfs",
+                     pf->numvfs, "totalvfs", pf->totalvfs, "autoprobe",
+                     pf->autoprobe, "mode",
+                     pf->mode == VDPAD_ESWITCH_SWITCHDEV ? "switchdev"
+                                                         : "legacy",
                      "uplink", slot_json(sim, pf->uplink), "vfs", vfs);
 }
 
@@ -79,15 +76,16 @@ vdpa_json(const struct sim *sim, const struct sim_vdpa *v)
 
     return json_pack("{s:s, s:s, s:s, s:o, s:o, s:i, s:i, s:o, s:o, s:o,"
                      " s:b}",
-                     "name", v->name, "bus", v->bus, "dev", v->dev,
-                     "driver", text_json(v->driver),
-                     "mac", v->has_mac ? mac_json(v->mac) : json_null(),
-                     "mtu", v->mtu, "max_vqp", v->max_vqp,
-                     "chardev", v->chardev < 0 ? json_null()
-                                : json_sprintf("vhost-vdpa-%d", v->chardev),
-                     "netdev", slot_json(sim, v->netdev),
-                     "holder", h ? json_integer(h->pid) : json_null(),
-                     "dying", v->dying);
+                     "name", v->name, "bus", v->bus, "dev", v->dev, "driver",
+                     text_json(v->driver), "mac",
+                     v->has_mac ? mac_json(v->mac) : json_null(), "mtu",
+                     v->mtu, "max_vqp", v->max_vqp, "chardev",
+                     v->chardev < 0
+                         ? json_null()
+                         : json_sprintf("vhost-vdpa-%d", v->chardev),
+                     "netdev", slot_json(sim, v->netdev), "holder",
+                     h ? json_integer(h->pid) : json_null(), "dying",
+                     v->dying);
 }
 
 char *
@@ -120,8 +118,8 @@ fake_kernel_dump(struct vdpad_kernel *kernel)
                             json_integer(k->n_steps[i]));
     }
     all = json_pack("{s:o, s:o, s:o, s:o, s:b}", "pfs", pfs, "vdpa", vdpas,
-                    "modules", modules, "steps", steps,
-                    "frozen", sim_is_frozen(sim));
+                    "modules", modules, "steps", steps, "frozen",
+                    sim_is_frozen(sim));
     text = json_dumps(all, JSON_INDENT(1));
     json_decref(all);
     return text;

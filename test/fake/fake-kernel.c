@@ -15,11 +15,11 @@
 
 void
 fake_schedule_event(struct fake_kernel *k, unsigned int mask, bool is_lost,
-               int64_t when_ns)
+                    int64_t when_ns)
 {
     for (struct fake_event *e = k->events; e < k->events + FAKE_EVENTS; e++) {
         if (!e->mask) {
-            *e = (struct fake_event) { mask, is_lost, when_ns };
+            *e = (struct fake_event){ mask, is_lost, when_ns };
             return;
         }
         /* What lies close together is told together. */
@@ -44,10 +44,12 @@ fake_collect_changes(struct fake_kernel *k)
         k->knobs.drop_events--;
         return;
     }
-    fake_schedule_event(k, mask, false, fake_now_ns(k) + k->knobs.event_delay_ns);
+    fake_schedule_event(k, mask, false,
+                        fake_now_ns(k) + k->knobs.event_delay_ns);
     if (k->knobs.repeat_delay_ns) {
-        fake_schedule_event(k, mask, false, fake_now_ns(k) + k->knobs.event_delay_ns
-                                       + k->knobs.repeat_delay_ns);
+        fake_schedule_event(k, mask, false,
+                            fake_now_ns(k) + k->knobs.event_delay_ns
+                                + k->knobs.repeat_delay_ns);
     }
 }
 
@@ -60,8 +62,7 @@ deliver_events(struct fake_kernel *k, int64_t now)
 
             e->mask = 0;
             if (k->invalidated) {
-                k->invalidated(k->invalidated_aux, event.mask,
-                               event.is_lost);
+                k->invalidated(k->invalidated_aux, event.mask, event.is_lost);
             }
         }
     }
@@ -83,8 +84,10 @@ fake_observe(struct vdpad_kernel *kernel, enum vdpad_class class_,
     if (o->cb) {
         return -EBUSY;
     }
-    *o = (struct fake_observe) {
-        .cb = cb, .aux = aux, .begun_ns = fake_now_ns(k),
+    *o = (struct fake_observe){
+        .cb = cb,
+        .aux = aux,
+        .begun_ns = fake_now_ns(k),
         .due_ns = fake_now_ns(k) + k->knobs.observe_delay_ns[class_],
     };
     k->stats.requests++;
@@ -107,8 +110,8 @@ end_observe(struct fake_kernel *k, enum vdpad_class class_, int error,
         k->stats.timeouts++;
     }
     if (error) {
-        (void) vdpad_error_set(&why, error, "%s: %s",
-                               vdpad_class_name(class_), strerror(-error));
+        (void) vdpad_error_set(&why, error, "%s: %s", vdpad_class_name(class_),
+                               strerror(-error));
     }
     o.cb(o.aux, class_, error, error ? NULL : picture, error ? &why : NULL);
 }
@@ -117,8 +120,7 @@ static void
 run_observe(struct fake_kernel *k, enum vdpad_class class_, int64_t now)
 {
     struct fake_observe *o = &k->observes[class_];
-    bool is_frozen = SIM_GENL_CLASSES & 1u << class_
-                     && sim_is_frozen(k->sim);
+    bool is_frozen = SIM_GENL_CLASSES & 1u << class_ && sim_is_frozen(k->sim);
 
     /* The picture is taken at once and delivered late: what happens in
      * between must be known from events. */
@@ -148,7 +150,8 @@ static int64_t
 deadline_of(const struct fake_kernel *k, int32_t kind)
 {
     return kind == VDPAD_ACT_NUMVFS || kind == VDPAD_ACT_ESWITCH_MODE
-           ? k->knobs.slow_deadline_ns : k->knobs.step_deadline_ns;
+               ? k->knobs.slow_deadline_ns
+               : k->knobs.step_deadline_ns;
 }
 
 static int
@@ -251,8 +254,7 @@ begin_step(struct fake_kernel *k, struct fake_batch *b, int64_t now)
             b->is_failing = true;
             b->error = f->error;
             (void) vdpad_error_set(&b->why, f->error, "%s: %s", act->object,
-                                   f->text[0] ? f->text
-                                              : strerror(-f->error));
+                                   f->text[0] ? f->text : strerror(-f->error));
         }
     }
 }
@@ -308,11 +310,13 @@ run_batch(struct fake_kernel *k, struct fake_batch *b, int64_t now)
 
             b->is_stuck = true;
             k->stats.timeouts++;
-            (void) vdpad_error_set(&why, -ETIMEDOUT, "%s %s: still in the "
-                                   "kernel", vdpad_act_name(act->kind),
-                                   act->object);
+            (void) vdpad_error_set(&why, -ETIMEDOUT,
+                                   "%s %s: still in the "
+                                   "kernel",
+                                   vdpad_act_name(act->kind), act->object);
             report(k, b, b->i, -ETIMEDOUT, &why);
-            (void) vdpad_error_set(&why, -ECANCELED, "the step before it "
+            (void) vdpad_error_set(&why, -ECANCELED,
+                                   "the step before it "
                                    "is still in the kernel");
             for (size_t i = b->i + 1; i < b->n; i++) {
                 report(k, b, i, -ECANCELED, &why);
@@ -377,8 +381,7 @@ fake_kernel_next_ns(struct vdpad_kernel *kernel)
             return INT64_MIN;
         }
         if (!b->is_stuck) {
-            sooner(&next, b->begun_ns
-                          + deadline_of(k, b->acts[b->i].kind));
+            sooner(&next, b->begun_ns + deadline_of(k, b->acts[b->i].kind));
         } else if (b->is_applied && b->block < 0) {
             return INT64_MIN;
         }
@@ -386,8 +389,9 @@ fake_kernel_next_ns(struct vdpad_kernel *kernel)
     for (int i = 0; i < VDPAD_N_CLASSES; i++) {
         const struct fake_observe *o = &k->observes[i];
 
-        if (o->cb && (o->has_picture
-                      || !(is_frozen && SIM_GENL_CLASSES & 1u << i))) {
+        if (o->cb
+            && (o->has_picture
+                || !(is_frozen && SIM_GENL_CLASSES & 1u << i))) {
             sooner(&next, o->has_picture ? o->due_ns : INT64_MIN);
         }
         if (o->cb) {
@@ -423,7 +427,7 @@ fake_stuck(const struct vdpad_kernel *kernel, struct vdpad_stuck *stuck,
     for (const struct fake_batch *b = k->batches; b; b = b->next) {
         if (b->is_stuck) {
             if (n < max) {
-                stuck[n] = (struct vdpad_stuck) { .since_ns = b->begun_ns };
+                stuck[n] = (struct vdpad_stuck){ .since_ns = b->begun_ns };
                 sim_text(stuck[n].what, sizeof stuck[n].what, "%s %s",
                          vdpad_act_name(b->acts[b->i].kind),
                          b->acts[b->i].object);
@@ -435,8 +439,7 @@ fake_stuck(const struct vdpad_kernel *kernel, struct vdpad_stuck *stuck,
 }
 
 static void
-fake_stats(const struct vdpad_kernel *kernel,
-           struct vdpad_kernel_stats *stats)
+fake_stats(const struct vdpad_kernel *kernel, struct vdpad_kernel_stats *stats)
 {
     *stats = fake_kernel_cast(kernel)->stats;
     stats->workers = 1 + fake_stuck(kernel, NULL, 0);

@@ -20,10 +20,10 @@ struct fake_knobs {
     int64_t read_deadline_ns, step_deadline_ns, slow_deadline_ns;
     int64_t observe_delay_ns[VDPAD_N_CLASSES];
     int64_t step_delay_ns[VDPAD_ACT_N];
-    int64_t event_delay_ns;         /* Between a change and its event. */
-    int64_t repeat_delay_ns;        /* And again after that; 0: not. */
-    unsigned int drop_events;       /* So many of the next ones are lost. */
-    bool is_reversed;               /* Completions come when all steps under
+    int64_t event_delay_ns;   /* Between a change and its event. */
+    int64_t repeat_delay_ns;  /* And again after that; 0: not. */
+    unsigned int drop_events; /* So many of the next ones are lost. */
+    bool is_reversed;         /* Completions come when all steps under
                                      * way have ended, last one first. */
 };
 
@@ -47,9 +47,9 @@ void fake_kernel_set_clock(struct vdpad_kernel *kernel,
 int64_t fake_kernel_next_ns(struct vdpad_kernel *kernel);
 
 enum fake_fault {
-    FAKE_FAIL,          /* The step fails with errno and text. */
-    FAKE_DELAY,         /* It takes as long, once. */
-    FAKE_LOSE,          /* It is done, but nobody ever hears of it: its
+    FAKE_FAIL,  /* The step fails with errno and text. */
+    FAKE_DELAY, /* It takes as long, once. */
+    FAKE_LOSE,  /* It is done, but nobody ever hears of it: its
                          * deadline passes. */
 };
 

@@ -43,9 +43,13 @@ static void
 put_pci(const struct sim_pf *pf, struct vdpad_picture *p)
 {
     struct vdpad_pci row = {
-        .vf_index = -1, .vendor = 0x15b3, .device = 0x101d,
-        .numvfs = pf->numvfs, .totalvfs = pf->totalvfs,
-        .autoprobe = pf->autoprobe, .iommu_group = -1,
+        .vf_index = -1,
+        .vendor = 0x15b3,
+        .device = 0x101d,
+        .numvfs = pf->numvfs,
+        .totalvfs = pf->totalvfs,
+        .autoprobe = pf->autoprobe,
+        .iommu_group = -1,
     };
 
     memcpy(row.bdf, pf->bdf, sizeof row.bdf);
@@ -54,8 +58,12 @@ put_pci(const struct sim_pf *pf, struct vdpad_picture *p)
     for (int i = 0; i < pf->totalvfs; i++) {
         const struct sim_vf *vf = &pf->vfs[i];
         struct vdpad_pci vrow = {
-            .vf_index = i, .vendor = 0x15b3, .device = 0x101e,
-            .numvfs = -1, .totalvfs = -1, .autoprobe = -1,
+            .vf_index = i,
+            .vendor = 0x15b3,
+            .device = 0x101e,
+            .numvfs = -1,
+            .totalvfs = -1,
+            .autoprobe = -1,
             .iommu_group = -1,
         };
 
@@ -76,8 +84,12 @@ put_dlports(const struct sim *sim, const struct sim_pf *pf, int pf_index,
 {
     const struct vdpad_link *uplink = &sim->netdevs[pf->uplink].link;
     struct vdpad_dlport row = {
-        .index = UPLINK_PORT, .flavour = FLAVOUR_PHYSICAL,
-        .controller = -1, .pf = -1, .vf = -1, .sf = -1,
+        .index = UPLINK_PORT,
+        .flavour = FLAVOUR_PHYSICAL,
+        .controller = -1,
+        .pf = -1,
+        .vf = -1,
+        .sf = -1,
         .ifindex = uplink->ifindex,
     };
 
@@ -88,8 +100,12 @@ put_dlports(const struct sim *sim, const struct sim_pf *pf, int pf_index,
     for (int i = 0; i < pf->totalvfs; i++) {
         const struct sim_vf *vf = &pf->vfs[i];
         struct vdpad_dlport vrow = {
-            .index = (uint32_t) i + 1, .flavour = FLAVOUR_PCI_VF,
-            .controller = 0, .pf = pf_index, .vf = i, .sf = -1,
+            .index = (uint32_t) i + 1,
+            .flavour = FLAVOUR_PCI_VF,
+            .controller = 0,
+            .pf = pf_index,
+            .vf = i,
+            .sf = -1,
             .has_hw_addr = true,
         };
 
@@ -113,7 +129,9 @@ static void
 put_eswitches(const struct sim_pf *pf, struct vdpad_picture *p)
 {
     struct vdpad_eswitch row = {
-        .mode = pf->mode, .inline_mode = 0, .encap_mode = 1,
+        .mode = pf->mode,
+        .inline_mode = 0,
+        .encap_mode = 1,
     };
 
     sim_text(row.bus, sizeof row.bus, "pci");
@@ -124,7 +142,9 @@ put_eswitches(const struct sim_pf *pf, struct vdpad_picture *p)
     for (int i = 0; i < pf->totalvfs; i++) {
         const struct sim_vf *vf = &pf->vfs[i];
         struct vdpad_eswitch vrow = {
-            .mode = VDPAD_ESWITCH_NONE, .inline_mode = -1, .encap_mode = -1,
+            .mode = VDPAD_ESWITCH_NONE,
+            .inline_mode = -1,
+            .encap_mode = -1,
         };
 
         if (vf->present && !strcmp(vf->driver, "mlx5_core")) {
@@ -137,8 +157,7 @@ put_eswitches(const struct sim_pf *pf, struct vdpad_picture *p)
 }
 
 static void
-put_pf_rows(struct sim *sim, enum vdpad_class class_,
-            struct vdpad_picture *p)
+put_pf_rows(struct sim *sim, enum vdpad_class class_, struct vdpad_picture *p)
 {
     for (int i = 0; i < SIM_PFS; i++) {
         const struct sim_pf *pf = &sim->pfs[i];
@@ -204,7 +223,8 @@ put_mgmtdevs(const struct sim *sim, struct vdpad_picture *p)
     for (int i = 0; i < SIM_PFS * SIM_VFS; i++) {
         const struct sim_vf *vf = &sim->pfs[i / SIM_VFS].vfs[i % SIM_VFS];
         struct vdpad_mgmtdev row = {
-            .classes = 1u << 1, .features = FEATURES,
+            .classes = 1u << 1,
+            .features = FEATURES,
             .max_vqs = sim->max_vqs,
         };
 
@@ -216,7 +236,8 @@ put_mgmtdevs(const struct sim *sim, struct vdpad_picture *p)
     }
     for (int i = 0; i < SIM_MGMTDEVS; i++) {
         struct vdpad_mgmtdev row = {
-            .classes = 1u << 1, .features = FEATURES,
+            .classes = 1u << 1,
+            .features = FEATURES,
             .max_vqs = 3,
         };
 
@@ -233,7 +254,9 @@ put_vdpas(const struct sim *sim, struct vdpad_picture *p)
     for (int i = 0; i < SIM_VDPAS; i++) {
         const struct sim_vdpa *v = &sim->vdpas[i];
         struct vdpad_vdpa row = {
-            .id = 1, .vendor = 0x15b3, .max_vqs = 2u * v->max_vqp + 1,
+            .id = 1,
+            .vendor = 0x15b3,
+            .max_vqs = 2u * v->max_vqp + 1,
             .max_vq_size = 256,
         };
 
@@ -310,8 +333,9 @@ void
 sim_picture(struct sim *sim, enum vdpad_class class_,
             struct vdpad_picture *picture)
 {
-    *picture = (struct vdpad_picture) {
-        .class_ = class_, .row_size = vdpad_row_size(class_),
+    *picture = (struct vdpad_picture){
+        .class_ = class_,
+        .row_size = vdpad_row_size(class_),
     };
     switch (class_) {
     case VDPAD_MODULE:
@@ -361,8 +385,7 @@ sim_set_module(struct sim *sim, const char *name, int32_t state)
     sim->load_order[i] = ++sim->load_count;
     sim_touch(sim, BIT(VDPAD_MODULE));
     if (strstr(name, "vdpa")) {
-        sim_touch(sim, BIT(VDPAD_MGMTDEV) | BIT(VDPAD_VBUS)
-                  | BIT(VDPAD_VDPA));
+        sim_touch(sim, BIT(VDPAD_MGMTDEV) | BIT(VDPAD_VBUS) | BIT(VDPAD_VDPA));
     }
     sim_settle(sim);
     if (state == VDPAD_MODULE_LOADED && strlen(name) > 5
@@ -393,7 +416,7 @@ sim_rename(struct sim *sim, const char *ifname, const char *new_name)
     }
     sim_text(dev->link.name, sizeof dev->link.name, "%s", new_name);
     sim_touch(sim, BIT(VDPAD_LINK) | BIT(VDPAD_DLPORT) | BIT(VDPAD_FEATURE)
-              | BIT(VDPAD_VBUS));
+                       | BIT(VDPAD_VBUS));
     return 0;
 }
 
@@ -423,8 +446,7 @@ sim_vanish(struct sim *sim, const char *object)
             pf->vfs[i].wanted = false;
         }
         sim_settle(sim);
-        memset(&sim->netdevs[pf->uplink], 0,
-               sizeof sim->netdevs[pf->uplink]);
+        memset(&sim->netdevs[pf->uplink], 0, sizeof sim->netdevs[pf->uplink]);
         memset(pf, 0, sizeof *pf);
     } else if (vf) {
         vf->wanted = false;

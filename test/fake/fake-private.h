@@ -10,13 +10,13 @@
 #define FAKE_ALL_CLASSES ((1u << VDPAD_N_CLASSES) - 1)
 
 struct fake_event {
-    unsigned int mask;          /* 0: free. */
+    unsigned int mask; /* 0: free. */
     bool is_lost;
     int64_t when_ns;
 };
 
 struct fake_observe {
-    vdpad_observed_cb *cb;      /* NULL: none under way. */
+    vdpad_observed_cb *cb; /* NULL: none under way. */
     void *aux;
     int64_t begun_ns, due_ns;
     bool has_picture;
@@ -26,7 +26,7 @@ struct fake_observe {
 struct fake_fault_rule {
     enum fake_fault fault;
     int32_t kind;
-    unsigned int nth, times;    /* 0 times: free. */
+    unsigned int nth, times; /* 0 times: free. */
     int error;
     int64_t delay_ns;
     char object[VDPAD_NAME_SIZE];
@@ -42,8 +42,8 @@ struct fake_batch {
     int64_t begun_ns, due_ns;
     bool is_begun, is_applied;
     bool is_lost, is_failing;
-    bool is_stuck;              /* Past its deadline; all is reported. */
-    int block;                  /* Of the sim; -1: none. */
+    bool is_stuck; /* Past its deadline; all is reported. */
+    int block;     /* Of the sim; -1: none. */
     int error;
     struct vdpad_error why;
     struct vdpad_act acts[];

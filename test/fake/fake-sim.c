@@ -184,8 +184,8 @@ del_netdev(struct sim *sim, int32_t *slot)
     if (*slot >= 0) {
         memset(&sim->netdevs[*slot], 0, sizeof sim->netdevs[*slot]);
         *slot = -1;
-        sim_touch(sim, BIT(VDPAD_LINK) | BIT(VDPAD_FEATURE)
-                  | BIT(VDPAD_QDISC) | BIT(VDPAD_FLOW));
+        sim_touch(sim, BIT(VDPAD_LINK) | BIT(VDPAD_FEATURE) | BIT(VDPAD_QDISC)
+                           | BIT(VDPAD_FLOW));
     }
 }
 
@@ -257,8 +257,8 @@ sim_add_pf(struct sim *sim, const char *bdf, int32_t totalvfs,
     sim_text(dev->link.port_name, sizeof dev->link.port_name, "p%d", index);
     sim_text(dev->link.parent_bus, sizeof dev->link.parent_bus, "pci");
     sim_text(dev->link.parent_dev, sizeof dev->link.parent_dev, "%s", bdf);
-    memcpy(dev->link.mac, (uint8_t[6]) { 0x0c, 0x42, 0xa1, 0, 0,
-                                         (uint8_t) index }, 6);
+    memcpy(dev->link.mac,
+           (uint8_t[6]){ 0x0c, 0x42, 0xa1, 0, 0, (uint8_t) index }, 6);
     sim_touch(sim, BIT(VDPAD_PCI) | BIT(VDPAD_ESWITCH) | BIT(VDPAD_DLPORT));
     return 0;
 }
@@ -400,11 +400,11 @@ settle_rep(struct sim *sim, struct sim_pf *pf, int index)
     dev->has_feature = dev->feature = true;
     memcpy(dev->link.port_name, name, sizeof name);
     sim_text(dev->link.parent_bus, sizeof dev->link.parent_bus, "pci");
-    sim_text(dev->link.parent_dev, sizeof dev->link.parent_dev, "%s",
-             pf->bdf);
-    memcpy(dev->link.mac, (uint8_t[6]) { 0x0e, 0x42, 0xa1, 1,
-                                         (uint8_t) pf_index,
-                                         (uint8_t) index }, 6);
+    sim_text(dev->link.parent_dev, sizeof dev->link.parent_dev, "%s", pf->bdf);
+    memcpy(dev->link.mac,
+           (uint8_t[6]){ 0x0e, 0x42, 0xa1, 1, (uint8_t) pf_index,
+                         (uint8_t) index },
+           6);
     if (sim->rename_delay_ns) {
         dev->rename_ns = sim->now_ns + sim->rename_delay_ns;
         sim_text(dev->new_name, sizeof dev->new_name, "enp%df%dr%d", 101,
@@ -430,8 +430,7 @@ settle_nic(struct sim *sim, struct sim_pf *pf, int index)
             sim->netdevs[vf->netdev].has_feature = true;
             memcpy(link->mac, vf->mac, 6);
             sim_text(link->parent_bus, sizeof link->parent_bus, "pci");
-            sim_text(link->parent_dev, sizeof link->parent_dev, "%s",
-                     vf->bdf);
+            sim_text(link->parent_dev, sizeof link->parent_dev, "%s", vf->bdf);
         }
         sim_touch(sim, BIT(VDPAD_MGMTDEV) | BIT(VDPAD_ESWITCH));
     } else if (!wanted && vf->netdev >= 0) {
@@ -510,17 +509,15 @@ sim_settle(struct sim *sim)
         memset(link->switch_id, 0, sizeof link->switch_id);
         if (pf->mode == VDPAD_ESWITCH_SWITCHDEV) {
             link->switch_id_len = 4;
-            memcpy(link->switch_id, (uint8_t[4]) { 0xca, 0xfe, 0,
-                                                   (uint8_t) i }, 4);
+            memcpy(link->switch_id, (uint8_t[4]){ 0xca, 0xfe, 0, (uint8_t) i },
+                   4);
         }
         for (int j = 0; j < pf->totalvfs; j++) {
             if (pf->vfs[j].rep >= 0) {
-                struct vdpad_link *rep =
-                    &sim->netdevs[pf->vfs[j].rep].link;
+                struct vdpad_link *rep = &sim->netdevs[pf->vfs[j].rep].link;
 
                 rep->switch_id_len = link->switch_id_len;
-                memcpy(rep->switch_id, link->switch_id,
-                       sizeof rep->switch_id);
+                memcpy(rep->switch_id, link->switch_id, sizeof rep->switch_id);
             }
         }
     }

@@ -15,70 +15,70 @@
 #include <vdpad/model.h>
 
 #define SIM_PFS 8
-#define SIM_VFS 128             /* Of one PF. */
+#define SIM_VFS 128 /* Of one PF. */
 #define SIM_NETDEVS 4096
 #define SIM_VDPAS 1040
 #define SIM_HOLDERS 64
 #define SIM_BLOCKS 8
 #define SIM_MGMTDEVS 2
-#define SIM_MODULES 16          /* At most. */
+#define SIM_MODULES 16 /* At most. */
 
 /* sim_apply(): the caller sleeps in the kernel. */
 #define SIM_BLOCKED 1
 
 /* Pictures that come over generic netlink. */
-#define SIM_GENL_CLASSES                                                  \
-    (1u << VDPAD_ESWITCH | 1u << VDPAD_DLPORT | 1u << VDPAD_MGMTDEV       \
+#define SIM_GENL_CLASSES                                            \
+    (1u << VDPAD_ESWITCH | 1u << VDPAD_DLPORT | 1u << VDPAD_MGMTDEV \
      | 1u << VDPAD_VDPA | 1u << VDPAD_FEATURE)
 
-enum sim_order {                /* Of e-switch mode and numvfs. */
-    SIM_ORDER_ANY,
-    SIM_ORDER_VFS_FIRST,        /* switchdev needs VFs. */
-    SIM_ORDER_MODE_FIRST,       /* The mode is fixed while VFs exist. */
+enum sim_order { /* Of e-switch mode and numvfs. */
+                 SIM_ORDER_ANY,
+                 SIM_ORDER_VFS_FIRST,  /* switchdev needs VFs. */
+                 SIM_ORDER_MODE_FIRST, /* The mode is fixed while VFs exist. */
 };
 
 struct sim_netdev {
     bool used;
-    bool away;                  /* In another network namespace. */
-    bool has_feature;           /* hw-tc-offload can be changed. */
+    bool away;        /* In another network namespace. */
+    bool has_feature; /* hw-tc-offload can be changed. */
     bool feature;
     bool carrier;
-    bool has_qdisc;             /* Ingress. */
+    bool has_qdisc; /* Ingress. */
     struct vdpad_link link;
-    struct vdpad_flow flow;     /* Under that qdisc. */
-    int64_t rename_ns;          /* 0: no rename to come. */
+    struct vdpad_flow flow; /* Under that qdisc. */
+    int64_t rename_ns;      /* 0: no rename to come. */
     char new_name[VDPAD_IFNAME_SIZE];
 };
 
 struct sim_vf {
-    bool wanted;                /* Its index is below numvfs. */
-    bool present;               /* On the bus. */
-    bool has_port;              /* devlink port registered. */
+    bool wanted;   /* Its index is below numvfs. */
+    bool present;  /* On the bus. */
+    bool has_port; /* devlink port registered. */
     char bdf[VDPAD_BDF_SIZE];
     char driver[VDPAD_WORD_SIZE];
     char driver_override[VDPAD_WORD_SIZE];
-    uint8_t mac[6];             /* Of the function behind the port. */
-    int64_t appears_ns;         /* 0: at once. */
-    int64_t rep_ns;             /* Likewise, of the representor. */
-    int32_t netdev, rep;        /* Slots, -1: none. */
+    uint8_t mac[6];      /* Of the function behind the port. */
+    int64_t appears_ns;  /* 0: at once. */
+    int64_t rep_ns;      /* Likewise, of the representor. */
+    int32_t netdev, rep; /* Slots, -1: none. */
 };
 
 struct sim_pf {
     bool used;
     char bdf[VDPAD_BDF_SIZE];
-    char driver[VDPAD_WORD_SIZE];       /* "" when unbound. */
-    char vf_driver[VDPAD_WORD_SIZE];    /* That claims VFs by itself. */
+    char driver[VDPAD_WORD_SIZE];    /* "" when unbound. */
+    char vf_driver[VDPAD_WORD_SIZE]; /* That claims VFs by itself. */
     int32_t numvfs, totalvfs, autoprobe, mode;
-    uint32_t first_rid;                 /* PCI routing id of VF 0. */
-    int32_t uplink;                     /* Slot. */
-    int64_t reset_ns;                   /* VFs return then; 0: no reset. */
+    uint32_t first_rid; /* PCI routing id of VF 0. */
+    int32_t uplink;     /* Slot. */
+    int64_t reset_ns;   /* VFs return then; 0: no reset. */
     struct sim_vf vfs[SIM_VFS];
 };
 
 struct sim_vdpa {
     bool used;
-    bool dying;                 /* Unbinding waits for the holder, … */
-    bool is_unlinked;           /* … as the last part of its removal: it has
+    bool dying;       /* Unbinding waits for the holder, … */
+    bool is_unlinked; /* … as the last part of its removal: it has
                                  * left its bus already. */
     bool has_mac;
     char name[VDPAD_NAME_SIZE];
@@ -86,8 +86,8 @@ struct sim_vdpa {
     char driver[VDPAD_WORD_SIZE];
     uint8_t mac[6];
     uint16_t mtu, max_vqp;
-    int32_t chardev, virtio;    /* Numbers, -1: none. */
-    int32_t netdev;             /* Slot, -1: none. */
+    int32_t chardev, virtio; /* Numbers, -1: none. */
+    int32_t netdev;          /* Slot, -1: none. */
 };
 
 struct sim_holder {
@@ -97,33 +97,33 @@ struct sim_holder {
     char command[64];
 };
 
-struct sim_mgmtdev {            /* One that is no VF's, as vdpa_sim's. */
+struct sim_mgmtdev { /* One that is no VF's, as vdpa_sim's. */
     bool used;
     char dev[VDPAD_BDF_SIZE * 2];
 };
 
 struct sim_block {
     bool used, done;
-    bool is_orphan;             /* Nobody waits for its result. */
-    bool freezes;               /* Holds the locks of generic netlink. */
+    bool is_orphan; /* Nobody waits for its result. */
+    bool freezes;   /* Holds the locks of generic netlink. */
     int error;
     struct vdpad_error why;
     struct vdpad_act act;
 };
 
 struct sim {
-    uint32_t size;              /* sizeof *this; 0: never initialised. */
-    uint32_t dirty;             /* Classes changed, for sim_take_dirty(). */
+    uint32_t size;  /* sizeof *this; 0: never initialised. */
+    uint32_t dirty; /* Classes changed, for sim_take_dirty(). */
     int64_t now_ns;
     int32_t last_ifindex, last_chardev, last_virtio;
     uint32_t load_count;
     /* Knobs. */
-    int32_t order;              /* enum sim_order. */
+    int32_t order; /* enum sim_order. */
     int64_t vf_delay_ns, rep_delay_ns, rename_delay_ns;
-    bool has_no_config;         /* As kernels that do not tell it. */
-    uint32_t max_vqs;           /* Of a VF's management device. */
+    bool has_no_config; /* As kernels that do not tell it. */
+    uint32_t max_vqs;   /* Of a VF's management device. */
 
-    int32_t modules[SIM_MODULES];       /* enum vdpad_module_state. */
+    int32_t modules[SIM_MODULES]; /* enum vdpad_module_state. */
     uint32_t load_order[SIM_MODULES];
     struct sim_pf pfs[SIM_PFS];
     struct sim_netdev netdevs[SIM_NETDEVS];
@@ -201,8 +201,7 @@ const struct sim_holder *sim_find_holder(const struct sim *sim,
 /* For the sim's own files. */
 void sim_touch(struct sim *sim, uint32_t mask);
 void sim_settle(struct sim *sim);
-void sim_bind_vdpa(struct sim *sim, struct sim_vdpa *vdpa,
-                   const char *driver);
+void sim_bind_vdpa(struct sim *sim, struct sim_vdpa *vdpa, const char *driver);
 void sim_delete_vdpa(struct sim *sim, struct sim_vdpa *vdpa);
 bool sim_is_loaded(const struct sim *sim, const char *module);
 int sim_module_index(const char *name);

@@ -19,8 +19,7 @@ sim_is_genl_act(int32_t kind)
 {
     return kind == VDPAD_ACT_ESWITCH_MODE || kind == VDPAD_ACT_FEATURE
            || kind == VDPAD_ACT_VDPA_ADD || kind == VDPAD_ACT_VDPA_DEL
-           || kind == VDPAD_ACT_VDPA_SET_MAC
-           || kind == VDPAD_ACT_PORT_HW_ADDR;
+           || kind == VDPAD_ACT_VDPA_SET_MAC || kind == VDPAD_ACT_PORT_HW_ADDR;
 }
 
 bool
@@ -55,8 +54,7 @@ disturbs(struct sim *sim, const struct vdpad_act *act,
         const struct sim_vf *vf = sim_find_vf(sim, act->object, &pf);
 
         return vf && !strcmp(vdpa->dev, act->object)
-               && strcmp(act->word[0] ? act->word : pf->vf_driver,
-                         vf->driver);
+               && strcmp(act->word[0] ? act->word : pf->vf_driver, vf->driver);
     }
     case VDPAD_ACT_NUMVFS:
     case VDPAD_ACT_ESWITCH_MODE:
@@ -65,7 +63,7 @@ disturbs(struct sim *sim, const struct vdpad_act *act,
             return false;
         }
         return act->kind == VDPAD_ACT_NUMVFS ? !act->number
-               : act->number != pf->mode;
+                                             : act->number != pf->mode;
     case VDPAD_ACT_MODULE_LOAD:
     case VDPAD_ACT_AUTOPROBE:
     case VDPAD_ACT_FEATURE:
@@ -111,8 +109,7 @@ load_module(struct sim *sim, const char *name, struct vdpad_error *why)
     int i = sim_module_index(name);
 
     if (i < 0) {
-        return vdpad_error_set(why, -EINVAL, "%s: not a module of ours",
-                               name);
+        return vdpad_error_set(why, -EINVAL, "%s: not a module of ours", name);
     }
     if (sim->modules[i] == VDPAD_MODULE_MISSING) {
         return vdpad_error_set(why, -ENOENT, "%s: no such module", name);
@@ -136,8 +133,7 @@ set_numvfs(struct sim *sim, struct sim_pf *pf, const struct vdpad_act *act,
 {
     if (act->number < 0 || act->number > pf->totalvfs) {
         return vdpad_error_set(why, -ERANGE, "%s: sriov_numvfs %lld of %d",
-                               pf->bdf, (long long) act->number,
-                               pf->totalvfs);
+                               pf->bdf, (long long) act->number, pf->totalvfs);
     }
     if (act->number == pf->numvfs) {
         return 0;
@@ -178,31 +174,34 @@ set_mode(struct sim *sim, struct sim_pf *pf, const struct vdpad_act *act,
     }
     if (sim->order == SIM_ORDER_VFS_FIRST && !pf->numvfs
         && act->number == VDPAD_ESWITCH_SWITCHDEV) {
-        return vdpad_error_set(why, -EOPNOTSUPP, "%s: switchdev needs "
-                               "SR-IOV to be enabled", pf->bdf);
+        return vdpad_error_set(why, -EOPNOTSUPP,
+                               "%s: switchdev needs "
+                               "SR-IOV to be enabled",
+                               pf->bdf);
     }
     if (sim->order == SIM_ORDER_MODE_FIRST && pf->numvfs) {
-        return vdpad_error_set(why, -EOPNOTSUPP, "%s: the e-switch mode "
-                               "cannot change while VFs exist", pf->bdf);
+        return vdpad_error_set(why, -EOPNOTSUPP,
+                               "%s: the e-switch mode "
+                               "cannot change while VFs exist",
+                               pf->bdf);
     }
     /* mlx5 unregisters the management devices meanwhile. */
     for (int i = 0; i < SIM_VDPAS; i++) {
         struct sim_pf *owner = NULL;
 
-        if (sim->vdpas[i].used
-            && sim_find_vf(sim, sim->vdpas[i].dev, &owner) && owner == pf) {
+        if (sim->vdpas[i].used && sim_find_vf(sim, sim->vdpas[i].dev, &owner)
+            && owner == pf) {
             sim_delete_vdpa(sim, &sim->vdpas[i]);
         }
     }
     pf->mode = (int32_t) act->number;
     sim_touch(sim, BIT(VDPAD_ESWITCH) | BIT(VDPAD_DLPORT) | BIT(VDPAD_LINK)
-              | BIT(VDPAD_MGMTDEV));
+                       | BIT(VDPAD_MGMTDEV));
     return 0;
 }
 
 static int
-probe_vf(struct sim *sim, const struct vdpad_act *act,
-         struct vdpad_error *why)
+probe_vf(struct sim *sim, const struct vdpad_act *act, struct vdpad_error *why)
 {
     struct sim_pf *pf = NULL;
     struct sim_vf *vf = sim_find_vf(sim, act->object, &pf);
@@ -218,8 +217,7 @@ probe_vf(struct sim *sim, const struct vdpad_act *act,
         return vdpad_error_set(why, -ENOENT, "%s: no driver %s", vf->bdf,
                                driver);
     }
-    sim_text(vf->driver_override, sizeof vf->driver_override, "%s",
-             act->word);
+    sim_text(vf->driver_override, sizeof vf->driver_override, "%s", act->word);
     if (strcmp(vf->driver, driver)) {
         vf->driver[0] = '\0';
         sim_settle(sim);
@@ -279,14 +277,14 @@ first_vdpa_driver(const struct sim *sim)
 
     if (has_vhost && has_virtio) {
         return sim->load_order[vhost] < sim->load_order[virtio]
-               ? "vhost_vdpa" : "virtio_vdpa";
+                   ? "vhost_vdpa"
+                   : "virtio_vdpa";
     }
     return has_vhost ? "vhost_vdpa" : has_virtio ? "virtio_vdpa" : "";
 }
 
 static int
-add_vdpa(struct sim *sim, const struct vdpad_act *act,
-         struct vdpad_error *why)
+add_vdpa(struct sim *sim, const struct vdpad_act *act, struct vdpad_error *why)
 {
     static const uint8_t zero[6];
     const struct sim_vf *vf;
@@ -294,7 +292,8 @@ add_vdpa(struct sim *sim, const struct vdpad_act *act,
     const char *slash;
 
     if (!sim_is_loaded(sim, "vdpa")) {
-        return vdpad_error_set(why, -EOPNOTSUPP, "vdpa: no such generic "
+        return vdpad_error_set(why, -EOPNOTSUPP,
+                               "vdpa: no such generic "
                                "netlink family (module not loaded)");
     }
     if (act->mtu && act->mtu < 68) {
@@ -302,8 +301,10 @@ add_vdpa(struct sim *sim, const struct vdpad_act *act,
                                act->object);
     }
     if (!find_mgmtdev(sim, act->word, &vf)) {
-        return vdpad_error_set(why, -ENODEV, "%s: Fail to find the specified "
-                               "management device", act->word);
+        return vdpad_error_set(why, -ENODEV,
+                               "%s: Fail to find the specified "
+                               "management device",
+                               act->word);
     }
     for (int i = 0; i < SIM_VDPAS; i++) {
         struct sim_vdpa *other = &sim->vdpas[i];
@@ -311,8 +312,10 @@ add_vdpa(struct sim *sim, const struct vdpad_act *act,
         if (!other->used) {
             vdpa = vdpa ? vdpa : other;
         } else if (!strcmp(other->name, act->object)) {
-            return vdpad_error_set(why, -EEXIST, "%s: Failed to add vdpa "
-                                   "device", act->object);
+            return vdpad_error_set(why, -EEXIST,
+                                   "%s: Failed to add vdpa "
+                                   "device",
+                                   act->object);
         } else if (vf && !strcmp(other->dev, vf->bdf)) {
             return vdpad_error_set(why, -ENOSPC, "%s: has its one device",
                                    act->word);
@@ -331,8 +334,7 @@ add_vdpa(struct sim *sim, const struct vdpad_act *act,
     memcpy(vdpa->name, act->object, sizeof vdpa->name);
     slash = strchr(act->word, '/');
     sim_text(vdpa->bus, sizeof vdpa->bus, "%s", slash ? "pci" : "");
-    sim_text(vdpa->dev, sizeof vdpa->dev, "%s",
-             slash ? slash + 1 : act->word);
+    sim_text(vdpa->dev, sizeof vdpa->dev, "%s", slash ? slash + 1 : act->word);
     if (act->has_mac) {
         memcpy(vdpa->mac, act->mac, 6);
     } else if (vf) {
@@ -370,8 +372,10 @@ change_vdpa(struct sim *sim, const struct vdpad_act *act,
         if (!sim_is_loaded(sim, act->word)
             || (strcmp(act->word, "vhost_vdpa")
                 && strcmp(act->word, "virtio_vdpa"))) {
-            return vdpad_error_set(why, -ENODEV, "%s: no driver %s on the "
-                                   "vdpa bus", act->object, act->word);
+            return vdpad_error_set(why, -ENODEV,
+                                   "%s: no driver %s on the "
+                                   "vdpa bus",
+                                   act->object, act->word);
         }
         sim_bind_vdpa(sim, vdpa, act->word);
     }
@@ -395,8 +399,10 @@ change_netdev(struct sim *sim, const struct vdpad_act *act,
         sim_touch(sim, BIT(VDPAD_LINK));
     } else if (act->kind == VDPAD_ACT_LINK_MTU) {
         if (act->number < 68 || act->number > MAX_MTU) {
-            return vdpad_error_set(why, -EINVAL, "%s: mtu %s than device "
-                                   "%simum", act->object,
+            return vdpad_error_set(why, -EINVAL,
+                                   "%s: mtu %s than device "
+                                   "%simum",
+                                   act->object,
                                    act->number < 68 ? "less" : "greater",
                                    act->number < 68 ? "min" : "max");
         }
@@ -408,8 +414,10 @@ change_netdev(struct sim *sim, const struct vdpad_act *act,
             memset(&dev->flow, 0, sizeof dev->flow);
         }
     } else if (!dev->has_feature) {
-        return vdpad_error_set(why, -EOPNOTSUPP, "%s: hw-tc-offload cannot "
-                               "be changed", act->object);
+        return vdpad_error_set(why, -EOPNOTSUPP,
+                               "%s: hw-tc-offload cannot "
+                               "be changed",
+                               act->object);
     } else {
         dev->feature = act->number;
         sim_touch(sim, BIT(VDPAD_FEATURE));
@@ -527,7 +535,8 @@ sim_apply(struct sim *sim, const struct vdpad_act *act, bool guard,
         const struct sim_holder *h = sim_find_holder(sim, held);
 
         if (!h) {
-            return vdpad_error_set(why, -EBUSY, "%s: in use: its netdev is "
+            return vdpad_error_set(why, -EBUSY,
+                                   "%s: in use: its netdev is "
                                    "in another network namespace",
                                    held->name);
         }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd-call.h"
+#include "util.h"
 #include "json-rows.h"
 
 #define SET(OBJECT, KEY, VALUE) vdpad_json_set(OBJECT, KEY, VALUE)
@@ -201,9 +202,10 @@ refusals(const struct vdpad_config *config)
     vdpad_text_open(&out);
     for (size_t i = 0; i < config->n_errors; i++) {
         const struct vdpad_config_error *e = &config->errors[i];
+        const char *word = vdpad_unless_first(e->word, e->reason);
 
-        fprintf(out.stream, "%s%s%s%s", i ? "; " : "", e->word,
-                e->word[0] ? ": " : "", e->reason);
+        fprintf(out.stream, "%s%s%s%s", i ? "; " : "", word,
+                word[0] ? ": " : "", e->reason);
     }
     return vdpad_text_close(&out);
 }

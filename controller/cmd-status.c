@@ -26,10 +26,11 @@ add_config_problems(json_t *problems, const struct vdpad_world *world)
 
     for (size_t i = 0; i < config->n_errors; i++) {
         const struct vdpad_config_error *e = &config->errors[i];
+        const char *word = vdpad_unless_first(e->word, e->reason);
 
         vdpad_json_add(problems,
                        vdpad_json_format("configuration: %s: %s%s%s", e->key,
-                                         e->word, e->word[0] ? ": " : "",
+                                         word, word[0] ? ": " : "",
                                          e->reason));
     }
     for (size_t i = 0; i < world->n_problems; i++) {

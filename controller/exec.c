@@ -247,17 +247,19 @@ is_due(const struct vdpad_step *step, enum vdpad_step_kind kind)
 }
 
 static void
-submit_lane(struct vdpad_exec *x, const struct vdpad_plan *plan,
+submit_lane(struct vdpad_exec *x, struct vdpad_plan *plan,
             uint32_t lane, struct vdpad_act *acts)
 {
     struct batch *batch = vdpad_xcalloc(1, sizeof *batch);
     size_t n = 0;
 
     for (size_t i = 0; i < plan->n; i++) {
-        const struct vdpad_step *s = &plan->steps[i];
+        struct vdpad_step *s = &plan->steps[i];
         char key[VDPAD_NAME_SIZE + 32];
 
         if (is_due(s, VDPAD_STEP_KERNEL) && s->lane == lane) {
+            s->in_flight = true;
+            plan->n_due--;
             vdpad_memory_key(key, vdpad_step_action(s), s->act.object);
             vdpad_memory_started(x->memory, key);
             vdpad_log(VDPAD_LOG_DBG, "%s: %s: %s", s->act.object,
@@ -284,7 +286,7 @@ submit_lane(struct vdpad_exec *x, const struct vdpad_plan *plan,
 }
 
 static void
-submit_kernel(struct vdpad_exec *x, const struct vdpad_plan *plan)
+submit_kernel(struct vdpad_exec *x, struct vdpad_plan *plan)
 {
     struct vdpad_act *acts = vdpad_xcalloc(plan->n, sizeof *acts);
     uint32_t *lanes = vdpad_xcalloc(plan->n, sizeof *lanes);
@@ -347,7 +349,7 @@ add_key(char (*keys)[VDPAD_NAME_SIZE + 32], size_t n, const char *key)
 
 /* Everything that is due goes in one transaction. */
 static void
-submit_db(struct vdpad_exec *x, const struct vdpad_plan *plan)
+submit_db(struct vdpad_exec *x, struct vdpad_plan *plan)
 {
     struct vdpad_dbop *ops = vdpad_xcalloc(plan->n, sizeof *ops);
     size_t n_keys = 0;
@@ -442,7 +444,7 @@ vdpad_exec_remember(struct vdpad_record *r, const struct vdpad_rec *rec)
 }
 
 int
-vdpad_exec_run(struct vdpad_exec *x, const struct vdpad_plan *plan,
+vdpad_exec_run(struct vdpad_exec *x, struct vdpad_plan *plan,
                struct vdpad_error *why)
 {
     bool changed = x->unsaved;

@@ -31,7 +31,7 @@ void vdpad_exec_free(struct vdpad_exec *);
 
 /* Starts what is due in 'plan'.  Returns 0, or the error with which the
  * record could not be written: then nothing was started. */
-int vdpad_exec_run(struct vdpad_exec *, const struct vdpad_plan *plan,
+int vdpad_exec_run(struct vdpad_exec *, struct vdpad_plan *plan,
                    struct vdpad_error *why);
 
 /* Makes one of the changes of the record that a plan asks for. */

@@ -193,10 +193,13 @@ vdpad_report_config(struct vdpad_history *history,
         const struct vdpad_config_error *e = &new_->errors[i];
 
         if (!has_error(old, e)) {
-            vdpad_log(VDPAD_LOG_ERR, "external_ids:%s: %s%s%s", e->key,
-                      e->word, e->word[0] ? ": " : "", e->reason);
-            vdpad_history_add(history, e->key, "config", "%s%s%s", e->word,
-                              e->word[0] ? ": " : "", e->reason);
+            const char *word = vdpad_unless_first(e->word, e->reason);
+            const char *colon = word[0] ? ": " : "";
+
+            vdpad_log(VDPAD_LOG_ERR, "external_ids:%s: %s%s%s", e->key, word,
+                      colon, e->reason);
+            vdpad_history_add(history, e->key, "config", "%s%s%s", word,
+                              colon, e->reason);
         }
     }
 }

@@ -72,6 +72,12 @@ vdpad_text(char *dst, size_t size, const char *format, ...)
     }
 }
 
+const char *
+vdpad_unless_first(const char *word, const char *text)
+{
+    return strncmp(word, text, strlen(word)) ? word : "";
+}
+
 bool
 vdpad_streq(const char *a, const char *b)
 {

@@ -29,6 +29,9 @@ void vdpad_copy(char *dst, size_t size, const char *src);
 void vdpad_text(char *dst, size_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* 'word', or "" when 'text' begins with it anyway: for "WORD: TEXT". */
+const char *vdpad_unless_first(const char *word, const char *text);
+
 /* Both NULL, or equal. */
 bool vdpad_streq(const char *a, const char *b);
 

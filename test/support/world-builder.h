@@ -114,6 +114,9 @@ struct wb {
                                  * the other driver. */
     bool ignores_mtu;    /* vDPA devices always have MTU 1500. */
 
+    /* What wb_apply_plan() makes fail, if not NULL: returns 0 or the error. */
+    int (*fault)(const struct vdpad_step *step);
+
     /* The newest of each, made by wb_plan(); owned by the builder. */
     struct vdpad_snapshot *snapshot;
     struct vdpad_config *config;
@@ -167,6 +170,9 @@ size_t wb_apply_plan(struct wb *b);
  * deferred; waits out back-offs.  Fails the test after 'rounds'.  Returns how
  * many it took. */
 unsigned int wb_converge(struct wb *b, unsigned int rounds);
+
+/* The netdev gets another name. */
+void wb_rename(struct wb *b, const char *name, const char *new_name);
 
 /* Lets VFs that are late appear, 'n' of them per PF. */
 void wb_appear(struct wb *b, int32_t n);

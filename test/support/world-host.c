@@ -248,6 +248,25 @@ wb_del_link(struct wb *b, const char *name)
     wb_del_row(b, VDPAD_LINK, link);
 }
 
+void
+wb_rename(struct wb *b, const char *name, const char *new_name)
+{
+    struct vdpad_link *link = wb_find_link(b, name);
+    struct vdpad_feature *feature = wb_find_feature(b, name);
+    const struct vdpad_picture *p = &b->observed.class_[VDPAD_DLPORT].picture;
+    struct vdpad_dlport *ports = p->rows;
+
+    for (size_t i = 0; i < p->n; i++) {
+        if (ports[i].ifindex == link->ifindex) {
+            vdpad_copy(ports[i].ifname, sizeof ports[i].ifname, new_name);
+        }
+    }
+    if (feature) {
+        vdpad_copy(feature->name, sizeof feature->name, new_name);
+    }
+    vdpad_copy(link->name, sizeof link->name, new_name);
+}
+
 /* Removes the vDPA devices of 'vf' and its management device. */
 static void
 del_mgmtdev(struct wb *b, const char *vf)

@@ -147,6 +147,10 @@ set_numvfs(struct wb *b, const char *bdf, int32_t n)
             wb_del_vf(b, vf_bdf);
         }
     }
+    if (!n && b->order == WB_VFS_FIRST && wb_find_eswitch(b, bdf)) {
+        /* As such drivers do (mlx5_core before 5.12). */
+        wb_find_eswitch(b, bdf)->mode = VDPAD_ESWITCH_LEGACY;
+    }
     if (!b->is_late) {
         wb_appear(b, n);
     }
@@ -447,8 +451,11 @@ wb_apply_plan(struct wb *b)
             }
             n += s->kind != VDPAD_STEP_RECORD;
 
-            int error = wb_apply(b, s);
+            int error = b->fault && s->kind != VDPAD_STEP_RECORD ? b->fault(s)
+                                                                 : 0;
             struct vdpad_error why;
+
+            error = error ? error : wb_apply(b, s);
 
             if (s->kind != VDPAD_STEP_RECORD) {
                 vdpad_error_set(&why, error ? error : -EIO, "%s",

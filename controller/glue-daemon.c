@@ -175,6 +175,13 @@ vdpad_daemon_main(int argc, char *argv[], vdpad_kernel_factory *factory,
     int error = -1;
 
     vdpad_options_parse(argc, argv, &options);
+    if (options.import_file) {
+        fprintf(stderr, "ovs-vdpad: --import: this version cannot read "
+                "SriovNetworkNodePolicy files; write the policy's words by "
+                "hand (ovs-vdpad(8), CONFIGURATION)\n");
+        vdpad_options_free(&options);
+        return EXIT_FAILURE;
+    }
     vdpad_text(record, sizeof record, "%s/ovs-vdpad.record", vdpad_rundir());
     vdpad_daemonize_start();
 

@@ -113,7 +113,7 @@ config_check_refuses(void **state)
                            "pf=0000:66:00.0 mtu=50 spin=1");
 
     (void) state;
-    assert_contains(text, "vdpa-policy-x is refused: mtu=50: ");
+    assert_contains(text, "vdpa-policy-x is refused: mtu=50 ");
     assert_contains(text, "; spin=1: ");
     free(text);
     text = RUN_ERROR("config/check", "vdpa-brigde", "br0");

@@ -118,6 +118,7 @@ kc_picture(enum vdpad_class class_, struct vdpad_picture *picture)
 {
     int error;
 
+    memset(picture, 0, sizeof *picture);
     do {
         error = kc_observe(class_, picture);
     } while (error == -EAGAIN);

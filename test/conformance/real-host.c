@@ -20,20 +20,15 @@ static struct {
     char vdpa[VDPAD_NAME_SIZE];
 } holders[8];
 
-/* Runs 'format' by the shell; returns its exit status. */
-static int
-run_va(char output[MAX_OUTPUT], const char *format, va_list args)
+/* Runs 'command' by the shell, which must succeed, and stores what it printed,
+ * without the last line's end. */
+static void
+run(char output[MAX_OUTPUT], const char *command)
 {
-    char command[1024];
     size_t n;
-    FILE *f;
+    FILE *f = popen(command, "re");
     int status;
 
-    if (vsnprintf(command, sizeof command, format, args)
-        >= (int) sizeof command) {
-        fail_msg("command too long: %s", command);
-    }
-    f = popen(command, "re");
     assert_non_null(f);
     n = fread(output, 1, MAX_OUTPUT - 1, f);
     output[n] = '\0';
@@ -41,44 +36,38 @@ run_va(char output[MAX_OUTPUT], const char *format, va_list args)
         output[--n] = '\0';
     }
     status = pclose(f);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    if (status) {
+        fail_msg("'%s' ended with %#x: %s", command, status, output);
+    }
 }
 
 const char *
 real_output(const char *format, ...)
 {
     static char output[MAX_OUTPUT];
+    char command[1024];
     va_list args;
-    int status;
 
     va_start(args, format);
-    status = run_va(output, format, args);
+    assert_in_range(vsnprintf(command, sizeof command, format, args), 1,
+                    sizeof command - 1);
     va_end(args);
-    if (status) {
-        fail_msg("'%s…' ended with %d: %s", format, status, output);
-    }
+    run(output, command);
     return output;
 }
 
-/* Runs a command that must succeed and prints JSON; the caller frees it. */
+/* Runs a command that prints JSON; the caller frees it. */
 static json_t *
-json_output(const char *format, ...)
+json_output(const char *command)
 {
     static char output[MAX_OUTPUT];
     json_error_t error;
     json_t *json;
-    va_list args;
-    int status;
 
-    va_start(args, format);
-    status = run_va(output, format, args);
-    va_end(args);
-    if (status) {
-        fail_msg("'%s…' ended with %d: %s", format, status, output);
-    }
+    run(output, command);
     json = json_loads(output[0] ? output : "{}", 0, &error);
     if (!json) {
-        fail_msg("'%s…': %s: %s", format, error.text, output);
+        fail_msg("'%s': %s: %s", command, error.text, output);
     }
     return json;
 }
@@ -227,12 +216,15 @@ numvfs(struct kc_env *env)
 static bool
 is_switchdev(struct kc_env *env)
 {
-    json_t *all = json_output("devlink -j dev eswitch show pci/%s", env->pf);
-    char key[64];
+    char key[64], command[128];
     const char *mode;
+    json_t *all;
     bool result;
 
     (void) snprintf(key, sizeof key, "pci/%s", env->pf);
+    (void) snprintf(command, sizeof command, "devlink -j dev eswitch show %s",
+                    key);
+    all = json_output(command);
     mode = json_string_value(json_object_get(
         json_object_get(json_object_get(all, "dev"), key), "mode"));
     assert_non_null(mode);
@@ -274,6 +266,7 @@ vdpa(struct kc_env *env, const char *name, struct kc_vdpa *ret)
 {
     json_t *all = json_output("vdpa -j dev show");
     const json_t *dev = json_object_get(json_object_get(all, "dev"), name);
+    char command[256];
     const char *mgmtdev;
 
     (void) env;
@@ -291,7 +284,9 @@ vdpa(struct kc_env *env, const char *name, struct kc_vdpa *ret)
                     real_output("basename \"$(readlink "
                                 "/sys/bus/vdpa/devices/%s/driver)\"",
                                 name));
-    all = json_output("vdpa -j dev config show %s", name);
+    (void) snprintf(command, sizeof command, "vdpa -j dev config show %s",
+                    name);
+    all = json_output(command);
     dev = json_object_get(json_object_get(all, "config"), name);
     copy_member(ret->mac, sizeof ret->mac, dev, "mac");
     ret->mtu = (int) json_integer_value(json_object_get(dev, "mtu"));

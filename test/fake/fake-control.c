@@ -93,12 +93,12 @@ fake_kernel_poke(struct vdpad_kernel *kernel)
 }
 
 void
-fake_kernel_set_clock(struct vdpad_kernel *kernel, int64_t (*clock)(void *),
-                      void *aux)
+fake_kernel_set_clock(struct vdpad_kernel *kernel,
+                      int64_t (*now_ns)(void *aux), void *aux)
 {
     struct fake_kernel *k = fake_kernel_cast(kernel);
 
-    k->clock = clock;
+    k->clock = now_ns;
     k->clock_aux = aux;
 }
 

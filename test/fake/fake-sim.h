@@ -171,14 +171,14 @@ bool sim_is_genl_act(int32_t kind);
 void sim_picture(struct sim *sim, enum vdpad_class class_,
                  struct vdpad_picture *picture);
 
-/* What is done to the host by others than the daemon.  Each returns 0 or a
- * negative errno. */
+/* What is done to the host by others than the daemon; 'name' is a vDPA
+ * device's.  Each returns 0 or a negative errno. */
 int sim_add_pf(struct sim *sim, const char *bdf, int32_t totalvfs,
                const char *uplink);
-int sim_add_mgmtdev(struct sim *sim, const char *dev);
-int sim_hold(struct sim *sim, const char *vdpa, int32_t pid,
+int sim_add_mgmtdev(struct sim *sim, const char *name);
+int sim_hold(struct sim *sim, const char *name, int32_t pid,
              const char *command);
-int sim_release(struct sim *sim, const char *vdpa);
+int sim_release(struct sim *sim, const char *name);
 int sim_rename(struct sim *sim, const char *ifname, const char *new_name);
 int sim_reset_pf(struct sim *sim, const char *bdf, int64_t return_ns);
 int sim_vanish(struct sim *sim, const char *object);
@@ -186,7 +186,7 @@ int sim_set_module(struct sim *sim, const char *name, int32_t state);
 int sim_set_qdisc(struct sim *sim, const char *ifname, bool present);
 int sim_set_flow(struct sim *sim, const char *ifname,
                  const struct vdpad_flow *flow);
-int sim_set_away(struct sim *sim, const char *vdpa, bool away);
+int sim_set_away(struct sim *sim, const char *name, bool away);
 
 /* Finders; NULL: none. */
 struct sim_pf *sim_find_pf(struct sim *sim, const char *bdf);

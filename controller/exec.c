@@ -21,12 +21,12 @@ struct vdpad_exec {
     char *path;
     struct vdpad_history *history;
     struct vdpad_exec_figures figures;
-    struct batch *batches;      /* Under way. */
+    struct batch *batches; /* Under way. */
     bool ended, unsaved;
-    bool busy;                  /* The database was, with what is not ours to
+    bool busy; /* The database was, with what is not ours to
                                  * wait for. */
 
-    size_t n_db_keys;           /* Of the transaction under way. */
+    size_t n_db_keys; /* Of the transaction under way. */
     char (*db_keys)[VDPAD_NAME_SIZE + 32];
     bool db_touches_ports;
 };
@@ -34,7 +34,7 @@ struct vdpad_exec {
 /* Counts down the steps of a batch. */
 struct batch {
     struct vdpad_exec *exec;
-    struct batch *next;         /* In exec->batches. */
+    struct batch *next; /* In exec->batches. */
     size_t left;
 };
 
@@ -210,8 +210,8 @@ on_done(void *aux, const struct vdpad_act *act, int error,
     vdpad_observer_invalidate(
         x->observer, touched_classes((enum vdpad_act_kind) act->kind));
     if (error == -EBUSY) {
-        vdpad_observer_invalidate(x->observer, BIT(VDPAD_HOLDER)
-                                               | BIT(VDPAD_VBUS));
+        vdpad_observer_invalidate(x->observer,
+                                  BIT(VDPAD_HOLDER) | BIT(VDPAD_VBUS));
     }
     x->figures.steps++;
     if (!error) {
@@ -247,8 +247,8 @@ is_due(const struct vdpad_step *step, enum vdpad_step_kind kind)
 }
 
 static void
-submit_lane(struct vdpad_exec *x, struct vdpad_plan *plan,
-            uint32_t lane, struct vdpad_act *acts)
+submit_lane(struct vdpad_exec *x, struct vdpad_plan *plan, uint32_t lane,
+            struct vdpad_act *acts)
 {
     struct batch *batch = vdpad_xcalloc(1, sizeof *batch);
     size_t n = 0;
@@ -324,8 +324,7 @@ on_committed(void *aux, int error, const struct vdpad_error *why)
     if (error && error != -EAGAIN && error != -ENOTCONN) {
         x->figures.failures += x->n_db_keys;
         vdpad_history_add(x->history, "database", "step", "%s",
-                          why && why->text[0] ? why->text
-                                              : strerror(-error));
+                          why && why->text[0] ? why->text : strerror(-error));
         vdpad_log(VDPAD_LOG_WARN, "database: transaction failed: %s",
                   why && why->text[0] ? why->text : strerror(-error));
     }
@@ -412,8 +411,7 @@ vdpad_exec_remember(struct vdpad_record *r, const struct vdpad_rec *rec)
         remember(&vdpad_record_add_pf(r, rec->object)->mode, rec->number);
         break;
     case VDPAD_REC_PF_AUTOPROBE:
-        remember(&vdpad_record_add_pf(r, rec->object)->autoprobe,
-                 rec->number);
+        remember(&vdpad_record_add_pf(r, rec->object)->autoprobe, rec->number);
         break;
     case VDPAD_REC_PF_MTU:
         remember(&vdpad_record_add_pf(r, rec->object)->mtu, rec->number);

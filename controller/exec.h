@@ -16,7 +16,7 @@
 
 struct vdpad_exec_figures {
     uint64_t steps, failures;
-    size_t n_batches;           /* Kernel batches under way. */
+    size_t n_batches; /* Kernel batches under way. */
 };
 
 struct vdpad_exec;
@@ -24,9 +24,8 @@ struct vdpad_exec;
 /* All are borrowed. */
 struct vdpad_exec *vdpad_exec_new(struct vdpad_kernel *, struct vdpad_store *,
                                   struct vdpad_observer *,
-                                  struct vdpad_memory *,
-                                  struct vdpad_record *, const char *path,
-                                  struct vdpad_history *);
+                                  struct vdpad_memory *, struct vdpad_record *,
+                                  const char *path, struct vdpad_history *);
 void vdpad_exec_free(struct vdpad_exec *);
 
 /* Starts what is due in 'plan'.  Returns 0, or the error with which the

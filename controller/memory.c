@@ -117,8 +117,7 @@ backoff_ns(unsigned int n, int64_t now_ns)
 {
     int64_t wait_s = INT64_C(1) << (n < 9 ? n : 9);
 
-    return now_ns + SEC_NS * (wait_s < BACKOFF_MAX_S ? wait_s
-                                                     : BACKOFF_MAX_S);
+    return now_ns + SEC_NS * (wait_s < BACKOFF_MAX_S ? wait_s : BACKOFF_MAX_S);
 }
 
 /* The step ended and needs no pause, but for more than 'free' times in a
@@ -127,7 +126,8 @@ static void
 repeat(struct vdpad_memory_entry *e, unsigned int free_, int64_t now_ns)
 {
     e->next_ns = ++e->repeats <= free_
-                 ? 0 : backoff_ns(e->repeats - free_ - 1, now_ns);
+                     ? 0
+                     : backoff_ns(e->repeats - free_ - 1, now_ns);
 }
 
 void
@@ -170,7 +170,7 @@ vdpad_memory_ended(struct vdpad_memory *m, const char *key, int error,
 void
 vdpad_memory_unstick(struct vdpad_memory *m)
 {
-    for (size_t i = m->n; i-- > 0; ) {
+    for (size_t i = m->n; i-- > 0;) {
         if (m->entries[i].stuck) {
             delete_at(m, i);
         }
@@ -189,7 +189,7 @@ void
 vdpad_memory_prune(struct vdpad_memory *m, vdpad_memory_wanted *wanted,
                    void *aux)
 {
-    for (size_t i = m->n; i-- > 0; ) {
+    for (size_t i = m->n; i-- > 0;) {
         if (!m->entries[i].in_flight && !wanted(&m->entries[i], aux)) {
             delete_at(m, i);
         }

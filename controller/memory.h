@@ -9,13 +9,13 @@
 #include <vdpad/error.h>
 
 struct vdpad_memory_entry {
-    char key[VDPAD_NAME_SIZE + 32];     /* "vdpa-add vdpa:0000:65:00.2" */
+    char key[VDPAD_NAME_SIZE + 32]; /* "vdpa-add vdpa:0000:65:00.2" */
     bool in_flight;
-    bool stuck;                 /* Past its deadline, still in the kernel. */
-    unsigned int failures;      /* In a row. */
-    unsigned int repeats;       /* Ends in a row that were no failures. */
-    int64_t next_ns;            /* Due again; 0: at once. */
-    struct vdpad_error error;   /* Of the last failure. */
+    bool stuck;               /* Past its deadline, still in the kernel. */
+    unsigned int failures;    /* In a row. */
+    unsigned int repeats;     /* Ends in a row that were no failures. */
+    int64_t next_ns;          /* Due again; 0: at once. */
+    struct vdpad_error error; /* Of the last failure. */
 };
 
 /* The values that a vDPA device was last given by us; 0, false: none. */
@@ -29,11 +29,11 @@ struct vdpad_memory_made {
 struct vdpad_memory {
     size_t n, allocated;
     struct vdpad_memory_entry *entries; /* Sorted by key. */
-    int64_t grace_until_ns;     /* Stale ports are kept until then. */
+    int64_t grace_until_ns;             /* Stale ports are kept until then. */
     size_t n_made, allocated_made;
     struct vdpad_memory_made *made;
     size_t n_forced;
-    char (*forced)[VDPAD_NAME_SIZE];    /* Policies torn down by --force; "*":
+    char (*forced)[VDPAD_NAME_SIZE]; /* Policies torn down by --force; "*":
                                          * all. */
 };
 
@@ -45,8 +45,8 @@ void vdpad_memory_key(char key[VDPAD_NAME_SIZE + 32], const char *action,
                       const char *object);
 
 /* The entry of 'key', or NULL. */
-const struct vdpad_memory_entry *
-vdpad_memory_find(const struct vdpad_memory *, const char *key);
+const struct vdpad_memory_entry *vdpad_memory_find(const struct vdpad_memory *,
+                                                   const char *key);
 
 void vdpad_memory_started(struct vdpad_memory *, const char *key);
 

@@ -11,9 +11,9 @@
  * picture; whoever acts needs a fresh one. */
 struct vdpad_observed_class {
     bool known, fresh;
-    int64_t at_ns;                  /* Monotonic, when it was taken. */
-    int error;                      /* Of the last attempt; 0: fine. */
-    struct vdpad_error why;         /* Valid when 'error' is not 0. */
+    int64_t at_ns;          /* Monotonic, when it was taken. */
+    int error;              /* Of the last attempt; 0: fine. */
+    struct vdpad_error why; /* Valid when 'error' is not 0. */
     struct vdpad_picture picture;
 };
 
@@ -23,7 +23,6 @@ struct vdpad_observed {
 
 #define VDPAD_OBSERVED_ROWS(OBSERVED, CLASS, TYPE) \
     ((const struct TYPE *) (OBSERVED)->class_[CLASS].picture.rows)
-#define VDPAD_OBSERVED_N(OBSERVED, CLASS) \
-    ((OBSERVED)->class_[CLASS].picture.n)
+#define VDPAD_OBSERVED_N(OBSERVED, CLASS) ((OBSERVED)->class_[CLASS].picture.n)
 
 #endif

@@ -16,25 +16,25 @@
 #define COMPARE_TRIES 5
 
 struct slot {
-    bool dirty;                 /* To be asked for. */
-    bool querying;              /* An answer is under way, */
-    bool comparing;             /* for a comparison, */
-    bool stale;                 /* and will be out of date. */
+    bool dirty;     /* To be asked for. */
+    bool querying;  /* An answer is under way, */
+    bool comparing; /* for a comparison, */
+    bool stale;     /* and will be out of date. */
     bool tried;
     bool staged;
-    int64_t dirty_ns;           /* When it became dirty; 0: not seen yet. */
-    int64_t retry_ns;           /* Not before. */
-    int64_t wait_ns;            /* After a failure, from the next run() on; 0:
+    int64_t dirty_ns; /* When it became dirty; 0: not seen yet. */
+    int64_t retry_ns; /* Not before. */
+    int64_t wait_ns;  /* After a failure, from the next run() on; 0:
                                  * none. */
     unsigned int failures;
-    struct vdpad_picture next;  /* Valid when 'staged'. */
+    struct vdpad_picture next; /* Valid when 'staged'. */
 };
 
 struct refresh {
     struct refresh *next;
     unsigned int all;
-    unsigned int mask;          /* Still to be answered. */
-    unsigned int asked;         /* Asked for since the request. */
+    unsigned int mask;  /* Still to be answered. */
+    unsigned int asked; /* Asked for since the request. */
     bool compare;
     unsigned char tries[VDPAD_N_CLASSES];
     struct vdpad_observed *fresh;
@@ -59,8 +59,8 @@ vdpad_observer_new(struct vdpad_kernel *kernel)
     o->kernel = kernel;
     for (int i = 0; i < VDPAD_N_CLASSES; i++) {
         o->view.class_[i].picture.class_ = (enum vdpad_class) i;
-        o->view.class_[i].picture.row_size =
-            vdpad_row_size((enum vdpad_class) i);
+        o->view.class_[i].picture.row_size = vdpad_row_size(
+            (enum vdpad_class) i);
     }
     vdpad_observer_invalidate(o, VDPAD_ALL_CLASSES);
     return o;
@@ -145,8 +145,10 @@ compare_again(struct refresh *r, int i)
         r->mask |= 1u << i;
         r->fresh->class_[i].known = false;
     } else {
-        vdpad_error_set(&why, -EAGAIN, "%s changes faster than it can be "
-                        "compared", vdpad_class_name((enum vdpad_class) i));
+        vdpad_error_set(&why, -EAGAIN,
+                        "%s changes faster than it can be "
+                        "compared",
+                        vdpad_class_name((enum vdpad_class) i));
         end_comparison(r, i, -EAGAIN, NULL, &why);
     }
 }

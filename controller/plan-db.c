@@ -56,7 +56,7 @@ static void
 add_id(struct ids *ids, const char *key, const char *value)
 {
     if (value && ids->n < MAX_IDS) {
-        ids->kv[ids->n++] = (struct vdpad_kv) { key, value };
+        ids->kv[ids->n++] = (struct vdpad_kv){ key, value };
     }
 }
 
@@ -109,14 +109,19 @@ set_id(struct vdpad_planner *p, struct vdpad_dev *dev, const char *key,
        const char *value, const char *present)
 {
     struct vdpad_dbop op = {
-        .kind = VDPAD_DBOP_IFACE_EXTERNAL_ID, .port = dev->iface->name,
-        .uuid = dev->iface->uuid, .key = key, .value = value, .tag = -1,
+        .kind = VDPAD_DBOP_IFACE_EXTERNAL_ID,
+        .port = dev->iface->name,
+        .uuid = dev->iface->uuid,
+        .key = key,
+        .value = value,
+        .tag = -1,
     };
     char reason[VDPAD_REASON_SIZE];
 
-    vdpad_text(reason, sizeof reason, "external_ids:%s is %.100s, wanted "
-               "%.100s", key, present ? present : "(none)",
-               value ? value : "(none)");
+    vdpad_text(reason, sizeof reason,
+               "external_ids:%s is %.100s, wanted "
+               "%.100s",
+               key, present ? present : "(none)", value ? value : "(none)");
     ask(p, dev, &op, reason);
 }
 
@@ -142,7 +147,10 @@ static void
 plan_ids(struct vdpad_planner *p, struct vdpad_dev *dev)
 {
     static const char *const declared[] = {
-        "iface-id", "iface-id-ver", "vm-uuid", "vdpa-iface-id",
+        "iface-id",
+        "iface-id-ver",
+        "vm-uuid",
+        "vdpa-iface-id",
     };
     const struct vdpad_map *have = &dev->iface->external_ids;
     const char *was = vdpad_map_get(have, "vdpa-iface-id");
@@ -160,7 +168,7 @@ plan_ids(struct vdpad_planner *p, struct vdpad_dev *dev)
         const char *present = vdpad_map_get(have, declared[i]);
 
         if (!strcmp(declared[i], "iface-id") && !vdpad_streq(present, was)) {
-            continue;           /* Another program's by now. */
+            continue; /* Another program's by now. */
         }
         if (present && !find_id(&ids, declared[i])) {
             set_id(p, dev, declared[i], NULL, present);
@@ -184,8 +192,10 @@ plan_vlan(struct vdpad_planner *p, struct vdpad_dev *dev)
     const struct vdpad_port_spec *spec = dev->port_spec;
     const struct vdpad_db_port *port = port_of(p, dev->iface);
     bool was = vdpad_map_get(&dev->iface->external_ids, "vdpa-iface-id");
-    struct vdpad_dbop op = { .kind = VDPAD_DBOP_PORT_VLAN, .tag = -1,
-                             .port = port->name, .uuid = port->uuid };
+    struct vdpad_dbop op = { .kind = VDPAD_DBOP_PORT_VLAN,
+                             .tag = -1,
+                             .port = port->name,
+                             .uuid = port->uuid };
 
     if (spec) {
         op.tag = spec->tag;
@@ -204,9 +214,11 @@ ask_del(struct vdpad_planner *p, struct vdpad_dev *dev,
         const struct vdpad_db_iface *iface, const char *reason)
 {
     const struct vdpad_db_port *port = port_of(p, iface);
-    struct vdpad_dbop op = { .kind = VDPAD_DBOP_PORT_DEL, .tag = -1,
+    struct vdpad_dbop op = { .kind = VDPAD_DBOP_PORT_DEL,
+                             .tag = -1,
                              .bridge = bridge_of(p, iface),
-                             .port = port->name, .uuid = port->uuid };
+                             .port = port->name,
+                             .uuid = port->uuid };
 
     ask(p, dev, &op, reason);
 }
@@ -220,8 +232,10 @@ ask_add(struct vdpad_planner *p, struct vdpad_dev *dev,
     const struct vdpad_port_spec *spec = dev->port_spec;
     size_t n_old = old ? old->external_ids.n : 0;
     struct vdpad_kv *kv = vdpad_xcalloc(MAX_IDS + n_old, sizeof *kv);
-    struct vdpad_dbop op = { .kind = VDPAD_DBOP_PORT_ADD, .tag = -1,
-                             .bridge = dev->bridge, .port = dev->rep->name };
+    struct vdpad_dbop op = { .kind = VDPAD_DBOP_PORT_ADD,
+                             .tag = -1,
+                             .bridge = dev->bridge,
+                             .port = dev->rep->name };
     struct ids ids;
 
     wanted_ids(dev, &ids);
@@ -310,14 +324,15 @@ plan_attached(struct vdpad_planner *p, struct vdpad_dev *dev)
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                          "representor %s was attached by another program with "
                          "iface-id %.80s; " VDPAD_KEY_PORT "%.80s has to name "
-                         "another device", iface->name,
-                         iface_id ? iface_id : "(none)", spec->iface_id);
+                         "another device",
+                         iface->name, iface_id ? iface_id : "(none)",
+                         spec->iface_id);
     }
     if (iface->error[0] || iface->ofport == -1) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
                          "ovs-vswitchd could not take port %s: %.200s",
-                         iface->name, iface->error[0] ? iface->error
-                                                      : "ofport -1");
+                         iface->name,
+                         iface->error[0] ? iface->error : "ofport -1");
     } else if (iface->ofport == VDPAD_OFPORT_NONE) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
                          "ovs-vswitchd has not taken port %s yet",
@@ -347,7 +362,8 @@ plan_unwanted(struct vdpad_planner *p, struct vdpad_dev *dev)
         && vdpad_dev_in_use(dev, use)) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                          "its port is to be removed (" VDPAD_KEY_ATTACH "), "
-                         "but it is %.120s", use);
+                         "but it is %.120s",
+                         use);
         return;
     }
     ask_del(p, dev, dev->iface, "no key asks for it any more");
@@ -378,7 +394,8 @@ vdpad_plan_port(struct vdpad_planner *p, struct vdpad_dev *dev)
         && !vdpad_ask_pictures(p, NAME_CLASSES, &outcome, text)) {
         vdpad_fold(&dev->state, dev->reason, outcome, VDPAD_STATE_APPLYING,
                    outcome == VDPAD_ASK_UNSURE
-                       ? text : "the representor is in no bridge");
+                       ? text
+                       : "the representor is in no bridge");
         return;
     }
     if (!dev->iface && !have_bridge(p, dev)) {
@@ -391,16 +408,17 @@ vdpad_plan_port(struct vdpad_planner *p, struct vdpad_dev *dev)
         plan_attached(p, dev);
         return;
     }
-    ask_add(p, dev, old, old ? "the representor has another name now"
-                             : "the representor is in no bridge");
+    ask_add(p, dev, old,
+            old ? "the representor has another name now"
+                : "the representor is in no bridge");
 }
 
 bool
 vdpad_plan_detach(struct vdpad_planner *p, struct vdpad_dev *dev)
 {
-    const struct vdpad_db_iface *iface =
-        dev->iface && is_ours(dev->iface) ? dev->iface
-                                          : find_renamed(p, dev);
+    const struct vdpad_db_iface *iface = dev->iface && is_ours(dev->iface)
+                                             ? dev->iface
+                                             : find_renamed(p, dev);
 
     if (iface) {
         ask_del(p, dev, iface, "its device is being removed");
@@ -435,9 +453,10 @@ plan_bridges(struct vdpad_planner *p)
                       && !strcmp(s->op.bridge, bridge);
         }
         if (!planned) {
-            ask_plain(p, &(struct vdpad_dbop) {
-                          .kind = VDPAD_DBOP_BRIDGE_ADD, .bridge = bridge,
-                          .tag = -1 },
+            ask_plain(p,
+                      &(struct vdpad_dbop){ .kind = VDPAD_DBOP_BRIDGE_ADD,
+                                            .bridge = bridge,
+                                            .tag = -1 },
                       "ports are to be attached to it and it does not exist");
         }
     }
@@ -498,10 +517,12 @@ plan_stale(struct vdpad_planner *p)
         } else {
             const struct vdpad_db_port *port = port_of(p, iface);
 
-            ask_plain(p, &(struct vdpad_dbop) {
-                          .kind = VDPAD_DBOP_PORT_DEL, .tag = -1,
-                          .bridge = bridge_of(p, iface), .port = port->name,
-                          .uuid = port->uuid },
+            ask_plain(p,
+                      &(struct vdpad_dbop){ .kind = VDPAD_DBOP_PORT_DEL,
+                                            .tag = -1,
+                                            .bridge = bridge_of(p, iface),
+                                            .port = port->name,
+                                            .uuid = port->uuid },
                       "we made it for a device that no policy wants");
         }
     }
@@ -542,9 +563,11 @@ vdpad_plan_db(struct vdpad_planner *p)
         && (w->config->n_policies || w->config->n_ports
             || vdpad_map_get(&w->db->external_ids, VDPAD_KEY_HW_OFFLOAD))
         && !vdpad_streq(hw, "true")) {
-        ask_plain(p, &(struct vdpad_dbop) {
-                      .kind = VDPAD_DBOP_OVS_OTHER_CONFIG, .tag = -1,
-                      .key = "hw-offload", .value = "true" },
+        ask_plain(p,
+                  &(struct vdpad_dbop){ .kind = VDPAD_DBOP_OVS_OTHER_CONFIG,
+                                        .tag = -1,
+                                        .key = "hw-offload",
+                                        .value = "true" },
                   "vdpa-hw-offload wants it; ovs-vswitchd takes it at once "
                   "the first time, later only after a restart");
     }

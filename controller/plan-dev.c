@@ -20,8 +20,8 @@
 static uint32_t
 lane_of(const struct vdpad_dev *dev)
 {
-    return VDPAD_LANE_DEV + (uint32_t) (dev->vf_index > 0 ? dev->vf_index : 0)
-                            % 4;
+    return VDPAD_LANE_DEV
+           + (uint32_t) (dev->vf_index > 0 ? dev->vf_index : 0) % 4;
 }
 
 static const char *
@@ -77,8 +77,7 @@ static bool
 need_module(struct vdpad_planner *p, struct vdpad_dev *dev, const char *name,
             const char *remedy)
 {
-    const struct vdpad_module *m = vdpad_find_module(p->world->observed,
-                                                     name);
+    const struct vdpad_module *m = vdpad_find_module(p->world->observed, name);
     struct vdpad_act act = { .kind = VDPAD_ACT_MODULE_LOAD };
 
     if (!m) {
@@ -96,20 +95,19 @@ need_module(struct vdpad_planner *p, struct vdpad_dev *dev, const char *name,
     }
     vdpad_copy(act.object, sizeof act.object, name);
 
-    const struct vdpad_step *planned = find_planned(
-        p, VDPAD_ACT_MODULE_LOAD, name);
+    const struct vdpad_step *planned = find_planned(p, VDPAD_ACT_MODULE_LOAD,
+                                                    name);
 
     if (planned) {
         const struct vdpad_memory_entry *failed = vdpad_ask_memory(
             p, VDPAD_ACT_MODULE_LOAD, name);
 
-        vdpad_fold_state(&dev->state, dev->reason,
-                         planned->deferred ? VDPAD_STATE_FAILED
-                                           : VDPAD_STATE_APPLYING,
-                         "module %s is not loaded%s%.200s", name,
-                         planned->deferred ? ": " : "",
-                         planned->deferred && failed ? failed->error.text
-                                                     : "");
+        vdpad_fold_state(
+            &dev->state, dev->reason,
+            planned->deferred ? VDPAD_STATE_FAILED : VDPAD_STATE_APPLYING,
+            "module %s is not loaded%s%.200s", name,
+            planned->deferred ? ": " : "",
+            planned->deferred && failed ? failed->error.text : "");
     } else {
         char reason[VDPAD_REASON_SIZE];
 
@@ -147,7 +145,8 @@ is_free(struct vdpad_planner *p, struct vdpad_dev *dev, const char *change)
     if (!p->world->db_connected && dev->vbus && dev->vbus->driver[0]) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
                          "%.200s; that is done when the database is connected "
-                         "again", change);
+                         "again",
+                         change);
         return false;
     }
     if (!vdpad_ask_holders(p)) {
@@ -196,7 +195,8 @@ plan_create(struct vdpad_planner *p, struct vdpad_dev *dev)
         || find_planned(p, VDPAD_ACT_VDPA_ADD, dev->name)) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                          "another VF's device is already called %s; change "
-                         "the policy's name= template", dev->name);
+                         "the policy's name= template",
+                         dev->name);
         return;
     }
     if (is_being_made(p, dev)) {
@@ -210,8 +210,10 @@ plan_create(struct vdpad_planner *p, struct vdpad_dev *dev)
     memcpy(act.mac, dev->mac, sizeof act.mac);
     act.mtu = (uint16_t) dev->mtu;
     act.max_vqp = (uint16_t) dev->max_vqp;
-    vdpad_text(reason, sizeof reason, "policy %.100s wants a vDPA device on "
-               "VF %s", dev->policy->name, dev->vf->bdf);
+    vdpad_text(reason, sizeof reason,
+               "policy %.100s wants a vDPA device on "
+               "VF %s",
+               dev->policy->name, dev->vf->bdf);
     if (ask(p, dev, lane_of(dev), &act, reason) != VDPAD_ASK_DUE) {
         return;
     }
@@ -253,18 +255,16 @@ find_difference(const struct vdpad_dev *dev, char text[VDPAD_REASON_SIZE])
     if (dev->mtu && v->has_mtu && v->mtu != dev->mtu) {
         vdpad_text(text, VDPAD_REASON_SIZE, "mtu is %u, wanted %d", v->mtu,
                    dev->mtu);
-    } else if (dev->max_vqp && v->has_max_vqp
-               && v->max_vqp != dev->max_vqp) {
+    } else if (dev->max_vqp && v->has_max_vqp && v->max_vqp != dev->max_vqp) {
         vdpad_text(text, VDPAD_REASON_SIZE, "max-vqp is %u, wanted %d",
                    v->max_vqp, dev->max_vqp);
-    } else if (dev->max_vqp > 1 && !v->has_max_vqp
-               && could_have(dev, F_MQ)) {
+    } else if (dev->max_vqp > 1 && !v->has_max_vqp && could_have(dev, F_MQ)) {
         /* The kernel tells no number for a single pair. */
         vdpad_text(text, VDPAD_REASON_SIZE, "max-vqp is 1, wanted %d",
                    dev->max_vqp);
-    } else if (dev->want_mac && !v->has_mac
-               && could_have(dev, F_MAC)) {
-        vdpad_text(text, VDPAD_REASON_SIZE, "it has no MAC address, and one "
+    } else if (dev->want_mac && !v->has_mac && could_have(dev, F_MAC)) {
+        vdpad_text(text, VDPAD_REASON_SIZE,
+                   "it has no MAC address, and one "
                    "is wanted");
     }
 }
@@ -284,8 +284,8 @@ mac_differs(const struct vdpad_dev *dev)
 static bool
 is_in_vain(const struct vdpad_planner *p, const struct vdpad_dev *dev)
 {
-    const struct vdpad_memory_made *made = vdpad_memory_find_made(
-        p->memory, dev->name);
+    const struct vdpad_memory_made *made = vdpad_memory_find_made(p->memory,
+                                                                  dev->name);
 
     return made && made->mtu == dev->mtu && made->max_vqp == dev->max_vqp
            && made->has_mac == dev->want_mac
@@ -302,12 +302,13 @@ plan_replace(struct vdpad_planner *p, struct vdpad_dev *dev,
     if (is_in_vain(p, dev)) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                          "%.200s; that was asked for and the driver did not "
-                         "heed it", difference);
+                         "heed it",
+                         difference);
     } else if (dev->owner != VDPAD_OWNER_US) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                          "%s, and another program made the device: `vdpa dev "
-                         "del %s` lets it be made anew", difference,
-                         dev->name);
+                         "del %s` lets it be made anew",
+                         difference, dev->name);
     } else if (is_free(p, dev, difference)) {
         vdpad_text(reason, sizeof reason, "%.200s: made anew", difference);
         ask_named(p, dev, lane_of(dev), VDPAD_ACT_VDPA_DEL, "", reason);
@@ -319,8 +320,7 @@ plan_mac(struct vdpad_planner *p, struct vdpad_dev *dev)
 {
     const struct vdpad_memory_entry *failed = vdpad_ask_memory(
         p, VDPAD_ACT_VDPA_SET_MAC, dev->name);
-    struct vdpad_act act = { .kind = VDPAD_ACT_VDPA_SET_MAC,
-                             .has_mac = true };
+    struct vdpad_act act = { .kind = VDPAD_ACT_VDPA_SET_MAC, .has_mac = true };
 
     if (!is_free(p, dev, "another MAC address is wanted")) {
         return;
@@ -358,8 +358,7 @@ plan_existing(struct vdpad_planner *p, struct vdpad_dev *dev)
     }
     if (!dev->vbus) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
-                         "%s has not appeared on the vdpa bus yet",
-                         dev->name);
+                         "%s has not appeared on the vdpa bus yet", dev->name);
         return;
     }
     if (strcmp(dev->vbus->driver, driver)) {
@@ -367,16 +366,15 @@ plan_existing(struct vdpad_planner *p, struct vdpad_dev *dev)
                    dev->vbus->driver[0] ? dev->vbus->driver : "(none)",
                    dev->policy->name, driver);
         if (is_free(p, dev, text)) {
-            ask_named(p, dev, lane_of(dev), VDPAD_ACT_VDPA_BIND, driver,
-                      text);
+            ask_named(p, dev, lane_of(dev), VDPAD_ACT_VDPA_BIND, driver, text);
         }
         return;
     }
     if (dev->policy->type == VDPAD_TYPE_VHOST && !dev->vbus->chardev[0]) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
                          "its char device has not appeared yet");
-    } else if (dev->policy->type == VDPAD_TYPE_VIRTIO
-               && !dev->vbus->netdev[0] && !dev->vbus->netdev_away) {
+    } else if (dev->policy->type == VDPAD_TYPE_VIRTIO && !dev->vbus->netdev[0]
+               && !dev->vbus->netdev_away) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
                          "its netdev has not appeared yet (module virtio_net, "
                          "features)");
@@ -393,7 +391,8 @@ plan_representor(struct vdpad_planner *p, struct vdpad_dev *dev)
     if (!rep) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
                          "the representor of VF %d of %s has not appeared "
-                         "yet", dev->vf_index, dev->pf->pci->bdf);
+                         "yet",
+                         dev->vf_index, dev->pf->pci->bdf);
         return;
     }
     act.ifindex = rep->ifindex;
@@ -410,8 +409,10 @@ plan_representor(struct vdpad_planner *p, struct vdpad_dev *dev)
 
         act.kind = VDPAD_ACT_LINK_MTU;
         act.number = dev->mtu;
-        vdpad_text(reason, sizeof reason, "representor's MTU is %u, wanted "
-                   "%d", rep->mtu, dev->mtu);
+        vdpad_text(reason, sizeof reason,
+                   "representor's MTU is %u, wanted "
+                   "%d",
+                   rep->mtu, dev->mtu);
         ask(p, dev, VDPAD_LANE_LINK, &act, reason);
     }
     if (dev->want_attach && !(rep->flags & IFF_UP)) {
@@ -450,10 +451,11 @@ check_vf(struct vdpad_planner *p, struct vdpad_dev *dev)
         uint32_t most = (dev->mgmtdev->max_vqs - 1) / 2;
 
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
-                         VDPAD_KEY_POLICY "%.60s: max-vqp=%d is more than the "
+                         VDPAD_KEY_POLICY
+                         "%.60s: max-vqp=%d is more than the "
                          "%u queue pairs of pci/%s; ask for at most that, or "
-                         "max-vqp=max", dev->policy->name, dev->max_vqp, most,
-                         dev->vf->bdf);
+                         "max-vqp=max",
+                         dev->policy->name, dev->max_vqp, most, dev->vf->bdf);
         return false;
     }
     return true;
@@ -471,7 +473,8 @@ vdpad_plan_dev(struct vdpad_planner *p, struct vdpad_dev *dev)
     if (dev->intent == VDPAD_INTENT_FREEZE) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                          "policy %.100s cannot be read or is in another "
-                         "database; kept as it is", dev->policy_name);
+                         "database; kept as it is",
+                         dev->policy_name);
         return;
     }
     if (pf->state == VDPAD_STATE_BLOCKED || pf->state == VDPAD_STATE_FAILED
@@ -508,13 +511,12 @@ plan_delete(struct vdpad_planner *p, struct vdpad_dev *dev, bool forced)
 {
     struct vdpad_act act = { .kind = VDPAD_ACT_VDPA_DEL, .force = forced };
     uint32_t lane = forced
-                    ? VDPAD_LANE_FORCED
-                      + (uint32_t) (dev - p->world->devs)
-                    : lane_of(dev);
+                        ? VDPAD_LANE_FORCED + (uint32_t) (dev - p->world->devs)
+                        : lane_of(dev);
 
     vdpad_copy(act.object, sizeof act.object, dev->name);
-    ask(p, dev, lane, &act, forced ? "teardown --force"
-                                   : "no policy wants it");
+    ask(p, dev, lane, &act,
+        forced ? "teardown --force" : "no policy wants it");
 }
 
 void
@@ -522,7 +524,7 @@ vdpad_plan_removal(struct vdpad_planner *p, struct vdpad_dev *dev)
 {
     bool forced = vdpad_memory_is_forced(p->memory, dev->policy_name);
     bool ours = dev->record->name[0] != '\0';
-    bool left = false;          /* Something to wait for. */
+    bool left = false; /* Something to wait for. */
     enum vdpad_ask outcome;
     char use[VDPAD_REASON_SIZE];
 
@@ -541,7 +543,8 @@ vdpad_plan_removal(struct vdpad_planner *p, struct vdpad_dev *dev)
     if (!forced && vdpad_dev_in_use(dev, use)) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                          "to be removed, but %.120s; stop it, or `teardown "
-                         "--force %.60s`", use, dev->policy_name);
+                         "--force %.60s`",
+                         use, dev->policy_name);
         return;
     }
     if (vdpad_plan_detach(p, dev)) {

@@ -15,21 +15,22 @@ struct vdpad_planner {
 
 /* What became of a step that was asked for. */
 enum vdpad_ask {
-    VDPAD_ASK_DUE,          /* It is in the plan. */
-    VDPAD_ASK_IN_FLIGHT,    /* In the plan, under way already. */
-    VDPAD_ASK_STUCK,        /* Under way past its deadline. */
-    VDPAD_ASK_DEFERRED,     /* In the plan, failed, due later. */
-    VDPAD_ASK_OBSERVING,    /* Not in the plan: the pictures that it depends
+    VDPAD_ASK_DUE,       /* It is in the plan. */
+    VDPAD_ASK_IN_FLIGHT, /* In the plan, under way already. */
+    VDPAD_ASK_STUCK,     /* Under way past its deadline. */
+    VDPAD_ASK_DEFERRED,  /* In the plan, failed, due later. */
+    VDPAD_ASK_OBSERVING, /* Not in the plan: the pictures that it depends
                              * on are being taken anew. */
-    VDPAD_ASK_UNSURE,       /* Not in the plan: they cannot be had. */
+    VDPAD_ASK_UNSURE,    /* Not in the plan: they cannot be had. */
 };
 
 /* Lanes of kernel steps: batches that run side by side. */
 #define VDPAD_LANE_MODULE 1u
 #define VDPAD_LANE_LINK 2u
-#define VDPAD_LANE_DEV 8u           /* …+7, by the VF's index. */
-#define VDPAD_LANE_PF 64u           /* … by the PF's place. */
-#define VDPAD_LANE_FORCED 4096u     /* … by the device's place: steps that may
+#define VDPAD_LANE_DEV 8u /* …+7, by the VF's index. */
+#define VDPAD_LANE_PF 64u /* … by the PF's place. */
+#define VDPAD_LANE_FORCED \
+    4096u /* … by the device's place: steps that may
                                      * block get a batch of their own. */
 
 /* Asks for a kernel step.  'act' needs kind, object and its values; 'reason'
@@ -37,16 +38,14 @@ enum vdpad_ask {
  * borrowed from the plan's arena. */
 enum vdpad_ask vdpad_ask_act(struct vdpad_planner *, uint32_t lane,
                              const struct vdpad_act *act,
-                             char text[VDPAD_REASON_SIZE],
-                             const char *reason, ...)
-    __attribute__((format(printf, 5, 6)));
+                             char text[VDPAD_REASON_SIZE], const char *reason,
+                             ...) __attribute__((format(printf, 5, 6)));
 
 /* Asks for a database step; strings of 'op' are copied. */
 enum vdpad_ask vdpad_ask_db(struct vdpad_planner *,
                             const struct vdpad_dbop *op,
-                            char text[VDPAD_REASON_SIZE],
-                            const char *reason, ...)
-    __attribute__((format(printf, 4, 5)));
+                            char text[VDPAD_REASON_SIZE], const char *reason,
+                            ...) __attribute__((format(printf, 4, 5)));
 
 /* Whether it is known by now who uses what.  If not, the plan asks for it: no
  * event tells when a device is opened, so that a picture of holders is worth
@@ -54,8 +53,8 @@ enum vdpad_ask vdpad_ask_db(struct vdpad_planner *,
 bool vdpad_ask_holders(struct vdpad_planner *);
 
 /* Whether all pictures in 'mask' (bits 1u << class) are fresh, so that what
- * they do not show is not there.  If not, 'text' says which one is not and why,
- * and the outcome is one that vdpad_fold() takes: OBSERVING or UNSURE. */
+ * they do not show is not there.  If not, 'text' says which one is not and
+ * why, and the outcome is one that vdpad_fold() takes: OBSERVING or UNSURE. */
 bool vdpad_ask_pictures(const struct vdpad_planner *, unsigned int mask,
                         enum vdpad_ask *ret_outcome,
                         char text[VDPAD_REASON_SIZE]);
@@ -66,9 +65,9 @@ void vdpad_ask_rec(struct vdpad_planner *, enum vdpad_rec_kind kind,
                    int32_t number);
 
 /* The last failure of step 'kind' on 'object', NULL: none in memory. */
-const struct vdpad_memory_entry *
-vdpad_ask_memory(const struct vdpad_planner *, enum vdpad_act_kind kind,
-                 const char *object);
+const struct vdpad_memory_entry *vdpad_ask_memory(const struct vdpad_planner *,
+                                                  enum vdpad_act_kind kind,
+                                                  const char *object);
 
 /* Folds the outcome of a step into a device's or PF's state: the first reason
  * of the gravest state stays.  'working' is the state while it is under way
@@ -78,8 +77,7 @@ void vdpad_fold(enum vdpad_state *state, char reason[VDPAD_REASON_SIZE],
                 const char *text);
 
 /* Likewise without a step. */
-void vdpad_fold_state(enum vdpad_state *state,
-                      char reason[VDPAD_REASON_SIZE],
+void vdpad_fold_state(enum vdpad_state *state, char reason[VDPAD_REASON_SIZE],
                       enum vdpad_state new_state, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

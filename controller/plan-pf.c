@@ -9,16 +9,17 @@
 #include "util.h"
 
 /* What must be seen before a PF counts as restored. */
-#define PF_CLASSES                                                  \
-    (1u << VDPAD_PCI | 1u << VDPAD_ESWITCH | 1u << VDPAD_LINK       \
+#define PF_CLASSES                                            \
+    (1u << VDPAD_PCI | 1u << VDPAD_ESWITCH | 1u << VDPAD_LINK \
      | 1u << VDPAD_DLPORT | 1u << VDPAD_FEATURE)
 
 static const char *
 mode_name(int32_t mode)
 {
-    return mode == VDPAD_ESWITCH_SWITCHDEV ? "switchdev"
-           : mode == VDPAD_ESWITCH_LEGACY ? "legacy"
-           : mode == VDPAD_ESWITCH_INACTIVE ? "switchdev_inactive" : "none";
+    return mode == VDPAD_ESWITCH_SWITCHDEV  ? "switchdev"
+           : mode == VDPAD_ESWITCH_LEGACY   ? "legacy"
+           : mode == VDPAD_ESWITCH_INACTIVE ? "switchdev_inactive"
+                                            : "none";
 }
 
 static uint32_t
@@ -35,7 +36,9 @@ is_busy(const struct vdpad_planner *p, const struct vdpad_pf *pf,
         enum vdpad_act_kind kind)
 {
     static const enum vdpad_act_kind kinds[] = {
-        VDPAD_ACT_AUTOPROBE, VDPAD_ACT_NUMVFS, VDPAD_ACT_ESWITCH_MODE,
+        VDPAD_ACT_AUTOPROBE,
+        VDPAD_ACT_NUMVFS,
+        VDPAD_ACT_ESWITCH_MODE,
     };
 
     bool busy = false;
@@ -105,7 +108,8 @@ is_needed(const struct vdpad_planner *p, const struct vdpad_pf *pf,
             continue;
         }
         if (!p->world->db_connected) {
-            vdpad_text(text, VDPAD_REASON_SIZE, "the database is not "
+            vdpad_text(text, VDPAD_REASON_SIZE,
+                       "the database is not "
                        "connected");
             return true;
         }
@@ -115,13 +119,17 @@ is_needed(const struct vdpad_planner *p, const struct vdpad_pf *pf,
             return true;
         }
         if (dev->owner == VDPAD_OWNER_FOREIGN) {
-            vdpad_text(text, VDPAD_REASON_SIZE, "%.100s was made by another "
-                       "program", dev->name);
+            vdpad_text(text, VDPAD_REASON_SIZE,
+                       "%.100s was made by another "
+                       "program",
+                       dev->name);
             return true;
         }
         if (dev->intent == VDPAD_INTENT_FREEZE) {
-            vdpad_text(text, VDPAD_REASON_SIZE, "%.100s is kept for policy "
-                       "%.100s", dev->name, dev->policy_name);
+            vdpad_text(text, VDPAD_REASON_SIZE,
+                       "%.100s is kept for policy "
+                       "%.100s",
+                       dev->name, dev->policy_name);
             return true;
         }
     }
@@ -212,8 +220,10 @@ ask_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
     }
     remember(p, pf, VDPAD_REC_PF_MODE, pf->eswitch->mode,
              pf->record ? pf->record->mode : -1);
-    vdpad_text(reason, sizeof reason, "policy %.100s wants e-switch mode %s, "
-               "it is %s", pf->policy->name, mode_name(pf->want_mode),
+    vdpad_text(reason, sizeof reason,
+               "policy %.100s wants e-switch mode %s, "
+               "it is %s",
+               pf->policy->name, mode_name(pf->want_mode),
                mode_name(pf->eswitch->mode));
     ask(p, pf, VDPAD_ACT_ESWITCH_MODE, pf->want_mode, reason);
 }
@@ -227,7 +237,8 @@ ask_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf, int32_t number,
 
     if (number > 0 && pf->pci->autoprobe == 1 && !is_mode_right(pf)) {
         remember(p, pf, VDPAD_REC_PF_AUTOPROBE, 1, recorded);
-        ask(p, pf, VDPAD_ACT_AUTOPROBE, 0, "VFs are bound after the e-switch "
+        ask(p, pf, VDPAD_ACT_AUTOPROBE, 0,
+            "VFs are bound after the e-switch "
             "has changed its mode");
     }
     remember(p, pf, VDPAD_REC_PF_NUMVFS, pf->pci->numvfs,
@@ -247,8 +258,10 @@ plan_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf)
     if (want < 0 || have == want || (have > want && !ours)) {
         return;
     }
-    vdpad_text(reason, sizeof reason, "policy %.100s wants %d VFs, there are "
-               "%d", pf->policy->name, want, have);
+    vdpad_text(reason, sizeof reason,
+               "policy %.100s wants %d VFs, there are "
+               "%d",
+               pf->policy->name, want, have);
     if (have == 0) {
         if (!is_mode_right(pf) && is_mode_first(p, pf)) {
             ask_mode(p, pf);
@@ -259,17 +272,20 @@ plan_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf)
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
                          "%s; another program made them: set numvfs to 0 "
                          "when nothing needs them, or add "
-                         "externally-managed=true", reason);
+                         "externally-managed=true",
+                         reason);
     } else if (!p->world->db_connected) {
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_WAITING,
                          "%.200s; that is done when the database is connected "
-                         "again", reason);
+                         "again",
+                         reason);
     } else if (!are_users_known(p, pf, VDPAD_STATE_APPLYING)) {
         return;
     } else if (is_needed(p, pf, text)) {
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
                          "%.200s; the kernel wants all VFs removed first and "
-                         "%.100s", reason, text);
+                         "%.100s",
+                         reason, text);
     } else if (find_removal(p, pf)) {
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_APPLYING,
                          "%.200s; waits for the removal of %.60s", reason,
@@ -320,14 +336,13 @@ plan_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
         give_mode_back(p, pf);
         return;
     }
-    if (is_mode_right(pf)
-        || !are_users_known(p, pf, VDPAD_STATE_APPLYING)) {
+    if (is_mode_right(pf) || !are_users_known(p, pf, VDPAD_STATE_APPLYING)) {
         return;
     }
     if (pf->pci->numvfs > 0 && is_mode_first(p, pf) && ours
-        && p->world->db_connected
-        && !is_needed(p, pf, text)) {
-        ask_numvfs(p, pf, 0, "the driver does not change the e-switch mode "
+        && p->world->db_connected && !is_needed(p, pf, text)) {
+        ask_numvfs(p, pf, 0,
+                   "the driver does not change the e-switch mode "
                    "while there are VFs");
         return;
     }
@@ -354,7 +369,8 @@ plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
     bool ours = pf->record && pf->record->numvfs == 0;
 
     if (number >= 0 && pf->pci->autoprobe != number) {
-        ask(p, pf, VDPAD_ACT_AUTOPROBE, number, "the e-switch is as it should "
+        ask(p, pf, VDPAD_ACT_AUTOPROBE, number,
+            "the e-switch is as it should "
             "be: restored");
         return;
     }
@@ -370,9 +386,9 @@ plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
             continue;
         }
 
-        const struct vdpad_policy *policy =
-            vf->vf_index < pf->n_vf_policies ? pf->vf_policies[vf->vf_index]
-                                             : NULL;
+        const struct vdpad_policy *policy = vf->vf_index < pf->n_vf_policies
+                                                ? pf->vf_policies[vf->vf_index]
+                                                : NULL;
         bool vfio = policy && policy->device_type == VDPAD_DEV_VFIO;
         bool vdpa = policy && policy->type != VDPAD_TYPE_NONE;
         bool is_vfio = !strcmp(vf->driver, "vfio-pci");
@@ -399,8 +415,8 @@ plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
         /* One VF that fails is its device's matter, not the PF's. */
         if (outcome == VDPAD_ASK_DUE || outcome == VDPAD_ASK_IN_FLIGHT
             || outcome == VDPAD_ASK_OBSERVING) {
-            vdpad_fold(&pf->state, pf->reason, outcome,
-                       VDPAD_STATE_APPLYING, text);
+            vdpad_fold(&pf->state, pf->reason, outcome, VDPAD_STATE_APPLYING,
+                       text);
         }
     }
 }
@@ -408,10 +424,11 @@ plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
 /* Asks for a step on the uplink and folds it into the state of 'pf'. */
 static void
 ask_uplink(struct vdpad_planner *p, struct vdpad_pf *pf,
-           enum vdpad_act_kind kind, int64_t number,
-           enum vdpad_state working, const char *reason)
+           enum vdpad_act_kind kind, int64_t number, enum vdpad_state working,
+           const char *reason)
 {
-    struct vdpad_act act = { .kind = (int32_t) kind, .number = number,
+    struct vdpad_act act = { .kind = (int32_t) kind,
+                             .number = number,
                              .ifindex = pf->uplink->ifindex };
     char text[VDPAD_REASON_SIZE];
 
@@ -426,8 +443,7 @@ plan_uplink(struct vdpad_planner *p, struct vdpad_pf *pf)
 {
     const struct vdpad_link *uplink = pf->uplink;
     const struct vdpad_feature *feature = pf->uplink_feature;
-    const struct vdpad_record_pf *r = may_give_back(p, pf) ? pf->record
-                                                           : NULL;
+    const struct vdpad_record_pf *r = may_give_back(p, pf) ? pf->record : NULL;
 
     if (!uplink) {
         return;
@@ -454,8 +470,10 @@ plan_uplink(struct vdpad_planner *p, struct vdpad_pf *pf)
 
             remember(p, pf, VDPAD_REC_PF_MTU, (int32_t) uplink->mtu,
                      pf->record ? pf->record->mtu : -1);
-            vdpad_text(reason, sizeof reason, "a policy wants MTU %d, the "
-                       "uplink has %u", pf->want_mtu, uplink->mtu);
+            vdpad_text(reason, sizeof reason,
+                       "a policy wants MTU %d, the "
+                       "uplink has %u",
+                       pf->want_mtu, uplink->mtu);
             ask_uplink(p, pf, VDPAD_ACT_LINK_MTU, pf->want_mtu,
                        VDPAD_STATE_APPLYING, reason);
         }
@@ -463,8 +481,7 @@ plan_uplink(struct vdpad_planner *p, struct vdpad_pf *pf)
         if (uplink->mtu == (uint32_t) r->mtu) {
             let_go(p, pf, VDPAD_REC_PF_MTU);
         } else {
-            ask_uplink(p, pf, VDPAD_ACT_LINK_MTU, r->mtu,
-                       VDPAD_STATE_APPLYING,
+            ask_uplink(p, pf, VDPAD_ACT_LINK_MTU, r->mtu, VDPAD_STATE_APPLYING,
                        "no policy asks for an MTU any more: restored");
         }
     }
@@ -530,8 +547,8 @@ plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
                          "no policy needs it, but %s", text);
         return;
     }
-    if (mode_left && !(vfs_left && failed
-                       && is_order_error(failed->error.code))) {
+    if (mode_left
+        && !(vfs_left && failed && is_order_error(failed->error.code))) {
         ask(p, pf, VDPAD_ACT_ESWITCH_MODE, r->mode,
             "no policy needs it: restored");
     } else if (vfs_left && r->numvfs == 0) {

@@ -150,13 +150,13 @@ format_reason(char text[VDPAD_REASON_SIZE], const char *format, va_list args)
     vdpad_text(text, VDPAD_REASON_SIZE, "%s", raw);
 }
 
-#define FORMAT_REASON(STEP, FORMAT)                                          \
-    do {                                                                     \
-        va_list args_;                                                       \
-                                                                             \
-        va_start(args_, FORMAT);                                             \
-        format_reason((STEP)->reason, FORMAT, args_);                        \
-        va_end(args_);                                                       \
+#define FORMAT_REASON(STEP, FORMAT)                   \
+    do {                                              \
+        va_list args_;                                \
+                                                      \
+        va_start(args_, FORMAT);                      \
+        format_reason((STEP)->reason, FORMAT, args_); \
+        va_end(args_);                                \
     } while (0)
 
 enum vdpad_ask
@@ -294,12 +294,18 @@ gravity(enum vdpad_state state)
     case VDPAD_STATE_READY:
     case VDPAD_STATE_FOREIGN:
         return 0;
-    case VDPAD_STATE_WAITING: return 1;
-    case VDPAD_STATE_APPLYING: return 2;
-    case VDPAD_STATE_REMOVING: return 3;
-    case VDPAD_STATE_FAILED: return 4;
-    case VDPAD_STATE_BLOCKED: return 5;
-    case VDPAD_N_STATES: break;
+    case VDPAD_STATE_WAITING:
+        return 1;
+    case VDPAD_STATE_APPLYING:
+        return 2;
+    case VDPAD_STATE_REMOVING:
+        return 3;
+    case VDPAD_STATE_FAILED:
+        return 4;
+    case VDPAD_STATE_BLOCKED:
+        return 5;
+    case VDPAD_N_STATES:
+        break;
     }
     return 0;
 }
@@ -355,8 +361,8 @@ plan_policies(struct vdpad_planner *p)
     }
     for (size_t i = 0; i < w->config->n_policies; i++) {
         const char *name = w->config->policies[i].name;
-        const struct vdpad_record_policy *seen =
-            vdpad_record_find_policy(w->record, name);
+        const struct vdpad_record_policy *seen = vdpad_record_find_policy(
+            w->record, name);
 
         if (!seen || strcmp(seen->db, w->db->uuid)) {
             vdpad_ask_rec(p, VDPAD_REC_POLICY, name, w->db->uuid, "", 0);
@@ -383,7 +389,10 @@ vdpad_plan_new(struct vdpad_world *world, const struct vdpad_memory *memory,
 {
     struct vdpad_plan *plan = vdpad_xcalloc(1, sizeof *plan);
     struct vdpad_planner p = {
-        .world = world, .memory = memory, .now_ns = now_ns, .plan = plan,
+        .world = world,
+        .memory = memory,
+        .now_ns = now_ns,
+        .plan = plan,
     };
 
     plan->next_ns = INT64_MAX;
@@ -411,7 +420,7 @@ void
 vdpad_plan_free(struct vdpad_plan *plan)
 {
     if (plan) {
-        for (struct block *b = plan->arena; b; ) {
+        for (struct block *b = plan->arena; b;) {
             struct block *next = b->next;
 
             free(b);
@@ -426,14 +435,22 @@ static const char *
 dbop_name(enum vdpad_dbop_kind kind)
 {
     switch (kind) {
-    case VDPAD_DBOP_OVS_OTHER_CONFIG: return "set-other-config";
-    case VDPAD_DBOP_OVS_EXTERNAL_ID: return "set-external-id";
-    case VDPAD_DBOP_BRIDGE_ADD: return "bridge-add";
-    case VDPAD_DBOP_PORT_ADD: return "port-add";
-    case VDPAD_DBOP_PORT_DEL: return "port-del";
-    case VDPAD_DBOP_IFACE_EXTERNAL_ID: return "interface-external-id";
-    case VDPAD_DBOP_PORT_VLAN: return "port-vlan";
-    case VDPAD_DBOP_IFACE_MTU: return "interface-mtu";
+    case VDPAD_DBOP_OVS_OTHER_CONFIG:
+        return "set-other-config";
+    case VDPAD_DBOP_OVS_EXTERNAL_ID:
+        return "set-external-id";
+    case VDPAD_DBOP_BRIDGE_ADD:
+        return "bridge-add";
+    case VDPAD_DBOP_PORT_ADD:
+        return "port-add";
+    case VDPAD_DBOP_PORT_DEL:
+        return "port-del";
+    case VDPAD_DBOP_IFACE_EXTERNAL_ID:
+        return "interface-external-id";
+    case VDPAD_DBOP_PORT_VLAN:
+        return "port-vlan";
+    case VDPAD_DBOP_IFACE_MTU:
+        return "interface-mtu";
     }
     return "?";
 }
@@ -442,17 +459,17 @@ const char *
 vdpad_step_action(const struct vdpad_step *step)
 {
     return step->kind == VDPAD_STEP_KERNEL
-           ? vdpad_act_name((enum vdpad_act_kind) step->act.kind)
+               ? vdpad_act_name((enum vdpad_act_kind) step->act.kind)
            : step->kind == VDPAD_STEP_DB ? dbop_name(step->op.kind)
-           : "record";
+                                         : "record";
 }
 
 const char *
 vdpad_step_object(const struct vdpad_step *step)
 {
-    return step->kind == VDPAD_STEP_KERNEL ? step->act.object
+    return step->kind == VDPAD_STEP_KERNEL   ? step->act.object
            : step->kind == VDPAD_STEP_RECORD ? step->rec.object
-           : step->op.port ? step->op.port
-           : step->op.bridge ? step->op.bridge
-           : step->op.key;
+           : step->op.port                   ? step->op.port
+           : step->op.bridge                 ? step->op.bridge
+                                             : step->op.key;
 }

@@ -12,23 +12,26 @@
 #include "world.h"
 
 enum vdpad_step_kind {
-    VDPAD_STEP_KERNEL,      /* 'act'. */
-    VDPAD_STEP_DB,          /* 'op'. */
-    VDPAD_STEP_RECORD,      /* 'rec': our own record only, no outside
+    VDPAD_STEP_KERNEL, /* 'act'. */
+    VDPAD_STEP_DB,     /* 'op'. */
+    VDPAD_STEP_RECORD, /* 'rec': our own record only, no outside
                              * effect; not printed by `plan`. */
 };
 
 enum vdpad_rec_kind {
-    VDPAD_REC_PF_NUMVFS, VDPAD_REC_PF_MODE, VDPAD_REC_PF_AUTOPROBE,
-    VDPAD_REC_PF_MTU, VDPAD_REC_PF_TC,  /* Remember 'number' of PF 'object',
+    VDPAD_REC_PF_NUMVFS,
+    VDPAD_REC_PF_MODE,
+    VDPAD_REC_PF_AUTOPROBE,
+    VDPAD_REC_PF_MTU,
+    VDPAD_REC_PF_TC,   /* Remember 'number' of PF 'object',
                                          * unless something is remembered; -1:
                                          * forget that. */
-    VDPAD_REC_PF_DEL,                   /* Forget PF 'object'. */
-    VDPAD_REC_DEV,                      /* VF 'object' is under policy
+    VDPAD_REC_PF_DEL,  /* Forget PF 'object'. */
+    VDPAD_REC_DEV,     /* VF 'object' is under policy
                                          * 'word'; 'name' is its device that
                                          * we make ("" when adopted). */
-    VDPAD_REC_DEV_DEL,                  /* Forget VF 'object'. */
-    VDPAD_REC_POLICY,                   /* Policy 'object' is applied, of
+    VDPAD_REC_DEV_DEL, /* Forget VF 'object'. */
+    VDPAD_REC_POLICY,  /* Policy 'object' is applied, of
                                          * database 'word'. */
     VDPAD_REC_POLICY_DEL,
 };
@@ -47,24 +50,24 @@ struct vdpad_step {
     struct vdpad_act act;
     struct vdpad_dbop op;
     struct vdpad_rec rec;
-    uint32_t lane;          /* Kernel steps of one lane go in one batch, in
+    uint32_t lane;  /* Kernel steps of one lane go in one batch, in
                              * order; lanes are independent. */
-    bool deferred;          /* Failed before; not due yet. */
-    bool in_flight;         /* Under way already. */
+    bool deferred;  /* Failed before; not due yet. */
+    bool in_flight; /* Under way already. */
     char reason[VDPAD_REASON_SIZE];
 };
 
 struct vdpad_plan {
     size_t n;
-    struct vdpad_step *steps;       /* In order of execution. */
-    size_t n_due;                   /* Kernel and database steps that are
+    struct vdpad_step *steps; /* In order of execution. */
+    size_t n_due;             /* Kernel and database steps that are
                                      * neither deferred nor in flight. */
-    int64_t next_ns;                /* When the first deferred one is due;
+    int64_t next_ns;          /* When the first deferred one is due;
                                      * INT64_MAX: none. */
-    bool wants_holders;             /* Something would be taken away if nobody
+    bool wants_holders;       /* Something would be taken away if nobody
                                      * uses it, and who does is to be looked
                                      * at first. */
-    void *arena;                    /* Owns the strings. */
+    void *arena;              /* Owns the strings. */
 };
 
 /* Plans.  Sets state and reason of the world's PFs and devices.  'memory'

@@ -137,9 +137,9 @@ vdpad_record_add_policy(struct vdpad_record *r, const char *name)
 {
     void *table = r->policies;
     bool is_new;
-    struct vdpad_record_policy *policy =
-        add(&table, &r->n_policies, sizeof *policy, name,
-            sizeof policy->name, &is_new);
+    struct vdpad_record_policy *policy = add(&table, &r->n_policies,
+                                             sizeof *policy, name,
+                                             sizeof policy->name, &is_new);
 
     r->policies = table;
     return policy;
@@ -252,8 +252,7 @@ decode_pfs(struct vdpad_record *r, json_t *array)
 
         struct vdpad_record_pf *pf = vdpad_record_add_pf(r, bdf);
 
-        if (get_int(o, "numvfs", &pf->numvfs)
-            || get_int(o, "mode", &pf->mode)
+        if (get_int(o, "numvfs", &pf->numvfs) || get_int(o, "mode", &pf->mode)
             || get_int(o, "autoprobe", &pf->autoprobe)
             || get_int(o, "mtu", &pf->mtu)
             || get_int(o, "tc_offload", &pf->tc_offload)) {
@@ -272,8 +271,7 @@ decode_devs(struct vdpad_record *r, json_t *array)
     json_array_foreach(array, i, o) {
         char vf[VDPAD_BDF_SIZE];
 
-        if (get_text(o, "vf", vf, sizeof vf)
-            || vdpad_record_find_dev(r, vf)) {
+        if (get_text(o, "vf", vf, sizeof vf) || vdpad_record_find_dev(r, vf)) {
             return -EINVAL;
         }
 
@@ -328,9 +326,9 @@ decode(struct vdpad_record *r, json_t *root)
     json_t *devs = json_object_get(root, "devices");
     json_t *policies = json_object_get(root, "policies");
 
-    if (!json_is_array(pfs) || !json_is_array(devs)
-        || !json_is_array(policies) || decode_pfs(r, pfs)
-        || decode_devs(r, devs) || decode_policies(r, policies)) {
+    if (!json_is_array(pfs) || !json_is_array(devs) || !json_is_array(policies)
+        || decode_pfs(r, pfs) || decode_devs(r, devs)
+        || decode_policies(r, policies)) {
         return -EINVAL;
     }
     return 0;
@@ -348,8 +346,8 @@ vdpad_record_load(const char *path, struct vdpad_record **ret_record,
     *ret_record = r;
     if (!f) {
         return errno == ENOENT ? 0
-               : vdpad_error_set(why, -errno, "%s: %s", path,
-                                 strerror(errno));
+                               : vdpad_error_set(why, -errno, "%s: %s", path,
+                                                 strerror(errno));
     }
 
     char *text = vdpad_xcalloc(1, FILE_MAX);
@@ -382,8 +380,10 @@ vdpad_record_load(const char *path, struct vdpad_record **ret_record,
 
     vdpad_text(bad, sizeof bad, "%s.bad", path);
     (void) rename(path, bad);
-    return vdpad_error_set(why, -EINVAL, "%s: %s; kept as %s, nothing on this "
-                           "host counts as made by ovs-vdpad now", path,
+    return vdpad_error_set(why, -EINVAL,
+                           "%s: %s; kept as %s, nothing on this "
+                           "host counts as made by ovs-vdpad now",
+                           path,
                            e.text[0] ? e.text
                                      : "it does not have the form of a "
                                        "record",
@@ -401,28 +401,27 @@ encode(const struct vdpad_record *r)
     for (size_t i = 0; i < r->n_pfs; i++) {
         const struct vdpad_record_pf *p = &r->pfs[i];
 
-        json_array_append_new(
-            pfs, json_pack("{ss si si si si si}", "pf", p->bdf,
-                           "numvfs", p->numvfs, "mode", p->mode,
-                           "autoprobe", p->autoprobe, "mtu", p->mtu,
-                           "tc_offload", p->tc_offload));
+        json_array_append_new(pfs,
+                              json_pack("{ss si si si si si}", "pf", p->bdf,
+                                        "numvfs", p->numvfs, "mode", p->mode,
+                                        "autoprobe", p->autoprobe, "mtu",
+                                        p->mtu, "tc_offload", p->tc_offload));
     }
     for (size_t i = 0; i < r->n_devs; i++) {
         const struct vdpad_record_dev *d = &r->devs[i];
 
-        json_array_append_new(
-            devs, json_pack("{ss ss ss}", "vf", d->vf, "name", d->name,
-                            "policy", d->policy));
+        json_array_append_new(devs,
+                              json_pack("{ss ss ss}", "vf", d->vf, "name",
+                                        d->name, "policy", d->policy));
     }
     for (size_t i = 0; i < r->n_policies; i++) {
-        json_array_append_new(
-            policies, json_pack("{ss ss}", "name", r->policies[i].name,
-                                "database", r->policies[i].db));
+        json_array_append_new(policies,
+                              json_pack("{ss ss}", "name", r->policies[i].name,
+                                        "database", r->policies[i].db));
     }
     boot_id(boot);
-    return json_pack("{si ss so so so}", "version", FORMAT_VERSION,
-                     "boot", boot, "pfs", pfs, "devices", devs,
-                     "policies", policies);
+    return json_pack("{si ss so so so}", "version", FORMAT_VERSION, "boot",
+                     boot, "pfs", pfs, "devices", devs, "policies", policies);
 }
 
 int
@@ -435,8 +434,10 @@ vdpad_record_save(const struct vdpad_record *record, const char *path,
 
     vdpad_text(tmp, sizeof tmp, "%s.new", path);
 
-    int fd = root ? open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
-                         | O_NOFOLLOW, 0600) : -1;
+    int fd = root ? open(tmp,
+                         O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+                         0600)
+                  : -1;
 
     if (fd < 0) {
         error = root ? -errno : -EINVAL;
@@ -454,5 +455,6 @@ vdpad_record_save(const struct vdpad_record *record, const char *path,
     }
     json_decref(root);
     return error ? vdpad_error_set(why, error, "write %s: %s", path,
-                                   strerror(-error)) : 0;
+                                   strerror(-error))
+                 : 0;
 }

@@ -21,7 +21,7 @@ struct vdpad_record_pf {
  * by us. */
 struct vdpad_record_dev {
     char vf[VDPAD_BDF_SIZE];
-    char name[VDPAD_NAME_SIZE];         /* "" when the device was adopted:
+    char name[VDPAD_NAME_SIZE]; /* "" when the device was adopted:
                                          * not ours to delete. */
     char policy[VDPAD_NAME_SIZE];
 };
@@ -29,11 +29,11 @@ struct vdpad_record_dev {
 /* A policy that was applied, and in which database it was seen. */
 struct vdpad_record_policy {
     char name[VDPAD_NAME_SIZE];
-    char db[VDPAD_UUID_SIZE];           /* Open_vSwitch row. */
+    char db[VDPAD_UUID_SIZE]; /* Open_vSwitch row. */
 };
 
 struct vdpad_record {
-    size_t n_pfs, n_devs, n_policies;   /* Each sorted by its first member. */
+    size_t n_pfs, n_devs, n_policies; /* Each sorted by its first member. */
     struct vdpad_record_pf *pfs;
     struct vdpad_record_dev *devs;
     struct vdpad_record_policy *policies;

@@ -12,7 +12,8 @@ static enum vdpad_log_level
 level_of(enum vdpad_state state)
 {
     return state == VDPAD_STATE_BLOCKED || state == VDPAD_STATE_FAILED
-           ? VDPAD_LOG_WARN : VDPAD_LOG_INFO;
+               ? VDPAD_LOG_WARN
+               : VDPAD_LOG_INFO;
 }
 
 static void
@@ -21,8 +22,8 @@ report(struct vdpad_history *history, const char *object,
 {
     const char *colon = reason[0] ? ": " : "";
 
-    vdpad_log(level_of(state), "%s is %s%s%s", object,
-              vdpad_state_name(state), colon, reason);
+    vdpad_log(level_of(state), "%s is %s%s%s", object, vdpad_state_name(state),
+              colon, reason);
     vdpad_history_add(history, object, "state", "%s%s%s",
                       vdpad_state_name(state), colon, reason);
 }
@@ -158,16 +159,15 @@ vdpad_reporter_run(struct vdpad_reporter *r, const struct vdpad_world *w)
         if (!is_told(r, p)) {
             vdpad_log(VDPAD_LOG_WARN, "%s: %s%s%s", p->key, p->word,
                       p->word[0] ? ": " : "", p->text);
-            vdpad_history_add(r->history, p->key, "problem", "%s%s%s",
-                              p->word, p->word[0] ? ": " : "", p->text);
+            vdpad_history_add(r->history, p->key, "problem", "%s%s%s", p->word,
+                              p->word[0] ? ": " : "", p->text);
         }
     }
     free(r->problems);
     r->n_problems = w->n_problems;
     r->problems = vdpad_xcalloc(w->n_problems, sizeof *r->problems);
     if (w->n_problems) {
-        memcpy(r->problems, w->problems,
-               w->n_problems * sizeof *r->problems);
+        memcpy(r->problems, w->problems, w->n_problems * sizeof *r->problems);
     }
 }
 
@@ -198,8 +198,8 @@ vdpad_report_config(struct vdpad_history *history,
 
             vdpad_log(VDPAD_LOG_ERR, "external_ids:%s: %s%s%s", e->key, word,
                       colon, e->reason);
-            vdpad_history_add(history, e->key, "config", "%s%s%s", word,
-                              colon, e->reason);
+            vdpad_history_add(history, e->key, "config", "%s%s%s", word, colon,
+                              e->reason);
         }
     }
 }

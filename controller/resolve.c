@@ -105,7 +105,8 @@ check_pair(struct vdpad_resolver *r, size_t j, size_t i)
         }
         for (int32_t vf = 0; vf < pf->pci->totalvfs; vf++) {
             if (covers(w, a, pf, vf) && covers(w, b, pf, vf)) {
-                vdpad_text(text, sizeof text, "VF %d of %s is also in policy "
+                vdpad_text(text, sizeof text,
+                           "VF %d of %s is also in policy "
                            "%s with the same priority %d; give one of them "
                            "another priority (lower wins) or other ranges",
                            vf, pf->pci->bdf, a->name, a->priority);
@@ -116,7 +117,8 @@ check_pair(struct vdpad_resolver *r, size_t j, size_t i)
         if (a->eswitch_mode != VDPAD_ESWITCH_NONE
             && b->eswitch_mode != VDPAD_ESWITCH_NONE
             && a->eswitch_mode != b->eswitch_mode) {
-            vdpad_text(text, sizeof text, "policy %s with the same priority "
+            vdpad_text(text, sizeof text,
+                       "policy %s with the same priority "
                        "wants e-switch mode %s on %s; make them agree",
                        a->name,
                        a->eswitch_mode == VDPAD_ESWITCH_LEGACY ? "legacy"
@@ -126,9 +128,10 @@ check_pair(struct vdpad_resolver *r, size_t j, size_t i)
             return;
         }
         if (a->num_vfs >= 0 && b->num_vfs >= 0 && a->num_vfs != b->num_vfs) {
-            vdpad_text(text, sizeof text, "policy %s with the same priority "
-                       "wants num-vfs=%d on %s; make them agree", a->name,
-                       a->num_vfs, pf->pci->bdf);
+            vdpad_text(text, sizeof text,
+                       "policy %s with the same priority "
+                       "wants num-vfs=%d on %s; make them agree",
+                       a->name, a->num_vfs, pf->pci->bdf);
             refuse(r, i, "num-vfs", text);
             return;
         }
@@ -155,9 +158,11 @@ check_host(struct vdpad_resolver *r, size_t i)
         }
         any = true;
         if (policy->num_vfs > pci->totalvfs) {
-            vdpad_text(text, sizeof text, "%s has at most %d VFs "
+            vdpad_text(text, sizeof text,
+                       "%s has at most %d VFs "
                        "(sriov_totalvfs); ask for fewer, or raise NUM_OF_VFS "
-                       "in the card's firmware", pci->bdf, pci->totalvfs);
+                       "in the card's firmware",
+                       pci->bdf, pci->totalvfs);
             refuse(r, i, "num-vfs", text);
             return;
         }
@@ -179,9 +184,11 @@ check_host(struct vdpad_resolver *r, size_t i)
         }
     }
     if (!policy->n_pfs && !any) {
-        vdpad_world_problem(r->world, key, "", "no physical function here has "
+        vdpad_world_problem(r->world, key, "",
+                            "no physical function here has "
                             "vendor %04x, device %04x; `pf/list` shows those "
-                            "there are", policy->vendor, policy->device);
+                            "there are",
+                            policy->vendor, policy->device);
     }
 }
 
@@ -251,7 +258,7 @@ vdpad_resolve_vf(const struct vdpad_resolver *r, const struct vdpad_pf *pf,
 
     if (pf->want_numvfs >= 0 && index >= pf->want_numvfs && pf->record
         && pf->record->numvfs == 0) {
-        return NULL;            /* We made it, and it is one too many. */
+        return NULL; /* We made it, and it is one too many. */
     }
     for (size_t i = 0; i < c->n_policies; i++) {
         if (applies(r, i) && covers(r->world, &c->policies[i], pf, index)) {
@@ -282,9 +289,9 @@ vdpad_resolve_status(const struct vdpad_resolver *r, const char *name)
     }
     for (size_t i = 0; i < c->n_policies; i++) {
         if (!strcmp(c->policies[i].name, name)) {
-            return r->refused[i] ? VDPAD_POLICY_REFUSED
+            return r->refused[i]  ? VDPAD_POLICY_REFUSED
                    : r->unsure[i] ? VDPAD_POLICY_UNSURE
-                   : VDPAD_POLICY_APPLIED;
+                                  : VDPAD_POLICY_APPLIED;
         }
     }
     vdpad_text(key, sizeof key, VDPAD_KEY_POLICY "%s", name);
@@ -307,8 +314,8 @@ assign(struct vdpad_world *w, const struct vdpad_port_spec *spec,
     if (dev->port_spec) {
         vdpad_world_problem(w, key, spec->vf ? spec->vf : dev->name,
                             "device %s already belongs to " VDPAD_KEY_PORT
-                            "%s; name another one", dev->name,
-                            dev->port_spec->iface_id);
+                            "%s; name another one",
+                            dev->name, dev->port_spec->iface_id);
     } else if (dev->intent != VDPAD_INTENT_APPLY) {
         vdpad_world_problem(w, key, spec->vf ? spec->vf : dev->name,
                             "device %s is in no policy; a port needs a device "
@@ -340,16 +347,15 @@ present_choice(struct vdpad_world *w, const struct vdpad_port_spec *spec)
         const struct vdpad_map *ids = &w->db->ifaces[i].external_ids;
         const char *vf = vdpad_map_get(ids, "vdpa-vf");
 
-        if (!vf || !vdpad_streq(vdpad_map_get(ids, "iface-id"),
-                                spec->iface_id)) {
+        if (!vf
+            || !vdpad_streq(vdpad_map_get(ids, "iface-id"), spec->iface_id)) {
             continue;
         }
         for (size_t d = 0; d < w->n_devs; d++) {
             struct vdpad_dev *dev = &w->devs[d];
 
             if (dev->vf && !strcmp(dev->vf->bdf, vf) && !dev->port_spec
-                && dev->intent == VDPAD_INTENT_APPLY
-                && is_meant(spec, dev)) {
+                && dev->intent == VDPAD_INTENT_APPLY && is_meant(spec, dev)) {
                 return dev;
             }
         }
@@ -378,8 +384,8 @@ find_away(const struct vdpad_world *w, const struct vdpad_port_spec *spec)
         const struct vdpad_map *ids = &w->db->ifaces[i].external_ids;
         const char *vf = vdpad_map_get(ids, "vdpa-vf");
 
-        if (vf && vdpad_streq(vdpad_map_get(ids, "vdpa-iface-id"),
-                              spec->iface_id)
+        if (vf
+            && vdpad_streq(vdpad_map_get(ids, "vdpa-iface-id"), spec->iface_id)
             && vdpad_streq(vdpad_map_get(ids, VDPAD_OWNER_KEY),
                            VDPAD_OWNER_VALUE)
             && !vdpad_find_pci(w->observed, vf)) {
@@ -397,8 +403,10 @@ choose(struct vdpad_world *w, const struct vdpad_port_spec *spec)
 
     vdpad_text(key, sizeof key, VDPAD_KEY_PORT "%s", spec->iface_id);
     if (away) {
-        vdpad_world_problem(w, key, spec->policy, "its VF %s is away; it "
-                            "waits for that one", away);
+        vdpad_world_problem(w, key, spec->policy,
+                            "its VF %s is away; it "
+                            "waits for that one",
+                            away);
         return;
     }
 
@@ -418,7 +426,8 @@ choose(struct vdpad_world *w, const struct vdpad_port_spec *spec)
         }
     }
     if (spec->policy) {
-        vdpad_world_problem(w, key, spec->policy, "policy %s has no free "
+        vdpad_world_problem(w, key, spec->policy,
+                            "policy %s has no free "
                             "device; raise its num-vfs or ranges",
                             spec->policy);
     } else {

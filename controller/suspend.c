@@ -19,7 +19,7 @@ struct vdpad_suspender {
     struct vdpad_store *store;
     struct vdpad_memory *memory;
     struct request *requests;
-    bool committing;            /* The first of them. */
+    bool committing; /* The first of them. */
 };
 
 struct vdpad_suspender *
@@ -54,10 +54,9 @@ vdpad_suspender_free(struct vdpad_suspender *s)
 }
 
 void
-vdpad_suspender_add(struct vdpad_suspender *s, const char *policy, bool on,
-                    bool force,
-                    void (*cb)(void *aux, int error,
-                               const struct vdpad_error *why), void *aux)
+vdpad_suspender_add(
+    struct vdpad_suspender *s, const char *policy, bool on, bool force,
+    void (*cb)(void *aux, int error, const struct vdpad_error *why), void *aux)
 {
     struct request *r = vdpad_xcalloc(1, sizeof *r);
     struct request **at = &s->requests;
@@ -131,7 +130,7 @@ on_committed(void *aux, int error, const struct vdpad_error *why)
 
     s->committing = false;
     if (error == -EAGAIN) {
-        return;                 /* Once more. */
+        return; /* Once more. */
     }
     if (!error) {
         vdpad_memory_force(s->memory, r->policy, r->on && r->force);
@@ -160,7 +159,7 @@ end_force(struct vdpad_suspender *s, const struct vdpad_config *c)
 {
     struct vdpad_memory *m = s->memory;
 
-    for (size_t i = 0; i < m->n_forced; ) {
+    for (size_t i = 0; i < m->n_forced;) {
         char policy[sizeof *m->forced];
 
         if (is_suspended(c, m->forced[i])) {
@@ -186,10 +185,13 @@ vdpad_suspender_run(struct vdpad_suspender *s,
 
     struct request *r = s->requests;
     char *value = new_value(r, config);
-    struct vdpad_dbop op = { .kind = VDPAD_DBOP_OVS_EXTERNAL_ID, .tag = -1,
-                             .key = VDPAD_KEY_SUSPENDED, .value = value };
-    int error = serial ? s->store->ops->commit(s->store, &op, 1,
-                                               on_committed, s) : -ENOTCONN;
+    struct vdpad_dbop op = { .kind = VDPAD_DBOP_OVS_EXTERNAL_ID,
+                             .tag = -1,
+                             .key = VDPAD_KEY_SUSPENDED,
+                             .value = value };
+    int error = serial
+                    ? s->store->ops->commit(s->store, &op, 1, on_committed, s)
+                    : -ENOTCONN;
 
     free(value);
     if (!error) {

@@ -18,8 +18,8 @@ struct vdpad_suspender *vdpad_suspender_new(struct vdpad_store *,
 void vdpad_suspender_free(struct vdpad_suspender *);
 
 /* Queues a request; see vdpad_ctl_suspend(). */
-void vdpad_suspender_add(struct vdpad_suspender *, const char *policy,
-                         bool on, bool force,
+void vdpad_suspender_add(struct vdpad_suspender *, const char *policy, bool on,
+                         bool force,
                          void (*cb)(void *aux, int error,
                                     const struct vdpad_error *why),
                          void *aux);

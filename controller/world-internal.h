@@ -14,17 +14,17 @@ void vdpad_world_problem(struct vdpad_world *world, const char *key,
 enum vdpad_policy_status {
     VDPAD_POLICY_APPLIED,
     VDPAD_POLICY_SUSPENDED,
-    VDPAD_POLICY_REFUSED,   /* Its key stands, but cannot be applied. */
-    VDPAD_POLICY_UNSURE,    /* A netdev that it names cannot be found: which
+    VDPAD_POLICY_REFUSED, /* Its key stands, but cannot be applied. */
+    VDPAD_POLICY_UNSURE,  /* A netdev that it names cannot be found: which
                              * PF it means is not known at present. */
-    VDPAD_POLICY_GONE,      /* Its key was taken out of this database. */
-    VDPAD_POLICY_LOST,      /* The database is another one, or none. */
+    VDPAD_POLICY_GONE,    /* Its key was taken out of this database. */
+    VDPAD_POLICY_LOST,    /* The database is another one, or none. */
 };
 
 struct vdpad_resolver {
     struct vdpad_world *world;
-    bool *refused;          /* Per policy of the configuration. */
-    bool *unsure;           /* Likewise. */
+    bool *refused; /* Per policy of the configuration. */
+    bool *unsure;  /* Likewise. */
 };
 
 /* Decides which policies are refused in view of the host, adding a problem
@@ -35,13 +35,13 @@ void vdpad_resolve_policies(struct vdpad_resolver *);
 void vdpad_resolve_pf(const struct vdpad_resolver *, struct vdpad_pf *pf);
 
 /* The policy that covers VF 'index' of 'pf'; NULL: none. */
-const struct vdpad_policy *
-vdpad_resolve_vf(const struct vdpad_resolver *, const struct vdpad_pf *pf,
-                 int32_t index);
+const struct vdpad_policy *vdpad_resolve_vf(const struct vdpad_resolver *,
+                                            const struct vdpad_pf *pf,
+                                            int32_t index);
 
 /* Status of the policy called 'name'. */
-enum vdpad_policy_status
-vdpad_resolve_status(const struct vdpad_resolver *, const char *name);
+enum vdpad_policy_status vdpad_resolve_status(const struct vdpad_resolver *,
+                                              const char *name);
 
 /* Assigns the port specifications to devices. */
 void vdpad_resolve_ports(struct vdpad_world *world);

@@ -14,14 +14,22 @@ const char *
 vdpad_state_name(enum vdpad_state state)
 {
     switch (state) {
-    case VDPAD_STATE_READY: return "ready";
-    case VDPAD_STATE_APPLYING: return "applying";
-    case VDPAD_STATE_WAITING: return "waiting";
-    case VDPAD_STATE_BLOCKED: return "blocked";
-    case VDPAD_STATE_FAILED: return "failed";
-    case VDPAD_STATE_REMOVING: return "removing";
-    case VDPAD_STATE_FOREIGN: return "foreign";
-    case VDPAD_N_STATES: break;
+    case VDPAD_STATE_READY:
+        return "ready";
+    case VDPAD_STATE_APPLYING:
+        return "applying";
+    case VDPAD_STATE_WAITING:
+        return "waiting";
+    case VDPAD_STATE_BLOCKED:
+        return "blocked";
+    case VDPAD_STATE_FAILED:
+        return "failed";
+    case VDPAD_STATE_REMOVING:
+        return "removing";
+    case VDPAD_STATE_FOREIGN:
+        return "foreign";
+    case VDPAD_N_STATES:
+        break;
     }
     return "?";
 }
@@ -117,7 +125,8 @@ static void
 base_mac(const uint8_t base[6], int32_t index, uint8_t mac[6])
 {
     uint32_t low = ((uint32_t) base[3] << 16 | (uint32_t) base[4] << 8
-                    | base[5]) + (uint32_t) index;
+                    | base[5])
+                   + (uint32_t) index;
 
     memcpy(mac, base, 3);
     mac[3] = (uint8_t) (low >> 16);
@@ -145,7 +154,9 @@ expand_name(const char *template, const char *vf, const char *pf,
             len = snprintf(name + n, VDPAD_NAME_SIZE - n, "%d", index);
         } else {
             len = snprintf(name + n, VDPAD_NAME_SIZE - n, "%s",
-                           *p == 'a' ? vf : *p == 'p' ? pf : "%");
+                           *p == 'a'   ? vf
+                           : *p == 'p' ? pf
+                                       : "%");
         }
         n += len > 0 ? (size_t) len : 0;
     }
@@ -178,8 +189,9 @@ join_vf(struct vdpad_world *w, struct vdpad_dev *dev)
 static void
 join_rest(struct vdpad_world *w, struct vdpad_dev *dev)
 {
-    const char *name = dev->vdpa ? dev->vdpa->name
-                       : dev->vbus ? dev->vbus->name : NULL;
+    const char *name = dev->vdpa   ? dev->vdpa->name
+                       : dev->vbus ? dev->vbus->name
+                                   : NULL;
 
     if (dev->vbus) {
         dev->holders = vdpad_find_holders(w->observed, dev->vbus->chardev,
@@ -188,7 +200,8 @@ join_rest(struct vdpad_world *w, struct vdpad_dev *dev)
     if (name) {
         vdpad_copy(dev->name, sizeof dev->name, name);
         dev->owner = dev->record && !strcmp(dev->record->name, name)
-                     ? VDPAD_OWNER_US : VDPAD_OWNER_FOREIGN;
+                         ? VDPAD_OWNER_US
+                         : VDPAD_OWNER_FOREIGN;
     }
 }
 
@@ -197,7 +210,7 @@ static void
 set_intent(const struct vdpad_resolver *r, struct vdpad_dev *dev,
            const struct vdpad_policy *policy)
 {
-    bool kept = false;          /* For a policy that cannot be applied now. */
+    bool kept = false; /* For a policy that cannot be applied now. */
     bool withdrawn = false;
 
     if (dev->record) {
@@ -237,8 +250,8 @@ join_devs_of(const struct vdpad_resolver *r, struct vdpad_pf *pf,
                                                        vdpad_pci);
     int32_t n = pf->pci->numvfs > pf->want_numvfs ? pf->pci->numvfs
                                                   : pf->want_numvfs;
-    const struct vdpad_pci **vfs = vdpad_xcalloc(
-        (size_t) (n > 0 ? n : 0), sizeof *vfs);
+    const struct vdpad_pci **vfs = vdpad_xcalloc((size_t) (n > 0 ? n : 0),
+                                                 sizeof *vfs);
 
     for (size_t i = 0; i < VDPAD_OBSERVED_N(w->observed, VDPAD_PCI); i++) {
         if (rows[i].vf_index >= 0 && rows[i].vf_index < n
@@ -254,8 +267,9 @@ join_devs_of(const struct vdpad_resolver *r, struct vdpad_pf *pf,
 
         pf->vf_policies[i] = policy;
 
-        struct vdpad_dev dev = { .pf = pf, .vf_index = i, .vf = vfs[i],
-                                 .state = VDPAD_STATE_FOREIGN };
+        struct vdpad_dev dev = {
+            .pf = pf, .vf_index = i, .vf = vfs[i], .state = VDPAD_STATE_FOREIGN
+        };
 
         if (vfs[i] || (policy && policy->type != VDPAD_TYPE_NONE)) {
             join_vf(w, &dev);
@@ -284,8 +298,9 @@ join_devs_of(const struct vdpad_resolver *r, struct vdpad_pf *pf,
 static void
 join_others(struct vdpad_world *w, size_t *allocated)
 {
-    const struct vdpad_vbus *rows = VDPAD_OBSERVED_ROWS(
-        w->observed, VDPAD_VBUS, vdpad_vbus);
+    const struct vdpad_vbus *rows = VDPAD_OBSERVED_ROWS(w->observed,
+                                                        VDPAD_VBUS,
+                                                        vdpad_vbus);
     size_t n = w->n_devs;
 
     for (size_t i = 0; i < VDPAD_OBSERVED_N(w->observed, VDPAD_VBUS); i++) {
@@ -327,13 +342,13 @@ set_wishes(struct vdpad_world *w, struct vdpad_dev *dev, const char *seed)
         /* The control queue counts in max_vqs (mlx5_vdpa, drivers/vdpa/mlx5/
          * net/mlx5_vnet.c of 6.12: mgtdev->max_supported_vqs). */
         dev->max_vqp = dev->mgmtdev && dev->mgmtdev->max_vqs > 2
-                       ? (int32_t) ((dev->mgmtdev->max_vqs - 1) / 2) : 0;
+                           ? (int32_t) ((dev->mgmtdev->max_vqs - 1) / 2)
+                           : 0;
     }
     dev->want_attach = w->config->attach != VDPAD_ATTACH_NONE
                        && (spec || w->config->attach == VDPAD_ATTACH_AUTO);
     if (dev->want_attach) {
-        dev->bridge = spec && spec->bridge ? spec->bridge
-                                           : w->config->bridge;
+        dev->bridge = spec && spec->bridge ? spec->bridge : w->config->bridge;
     }
 }
 
@@ -349,10 +364,12 @@ check_lost(const struct vdpad_resolver *r)
 
         if (vdpad_resolve_status(r, name) == VDPAD_POLICY_LOST) {
             vdpad_text(key, sizeof key, VDPAD_KEY_POLICY "%s", name);
-            vdpad_world_problem(w, key, "", "policy %s was applied from "
+            vdpad_world_problem(w, key, "",
+                                "policy %s was applied from "
                                 "another database and this one does not have "
                                 "it; what runs is kept: set the key again, "
-                                "or `teardown %s`", name, name);
+                                "or `teardown %s`",
+                                name, name);
         }
     }
 }
@@ -451,14 +468,15 @@ static bool
 is_called(const struct vdpad_dev *dev, const char *name)
 {
     const char *iface_id = dev->iface
-                           ? vdpad_map_get(&dev->iface->external_ids,
-                                           "iface-id") : NULL;
+                               ? vdpad_map_get(&dev->iface->external_ids,
+                                               "iface-id")
+                               : NULL;
 
-    return !strcmp(dev->name, name)
-           || (dev->vf && !strcmp(dev->vf->bdf, name))
+    return !strcmp(dev->name, name) || (dev->vf && !strcmp(dev->vf->bdf, name))
            || (dev->rep && !strcmp(dev->rep->name, name))
-           || (dev->vbus && (!strcmp(dev->vbus->chardev, name)
-                             || !strcmp(dev->vbus->netdev, name)))
+           || (dev->vbus
+               && (!strcmp(dev->vbus->chardev, name)
+                   || !strcmp(dev->vbus->netdev, name)))
            || (iface_id && !strcmp(iface_id, name));
 }
 
@@ -482,7 +500,8 @@ vdpad_dev_in_use(const struct vdpad_dev *dev, char text[VDPAD_REASON_SIZE])
         return true;
     }
     if (dev->vbus && dev->vbus->netdev_away) {
-        vdpad_text(text, VDPAD_REASON_SIZE, "in use: its netdev is in another "
+        vdpad_text(text, VDPAD_REASON_SIZE,
+                   "in use: its netdev is in another "
                    "network namespace");
         return true;
     }

@@ -17,23 +17,23 @@
 
 enum vdpad_state {
     VDPAD_STATE_READY,
-    VDPAD_STATE_APPLYING,   /* Steps are planned or under way. */
-    VDPAD_STATE_WAITING,    /* For the kernel or somebody else to act. */
-    VDPAD_STATE_BLOCKED,    /* A person must act (in use, not ours, …). */
-    VDPAD_STATE_FAILED,     /* A step failed; it is tried again later. */
-    VDPAD_STATE_REMOVING,   /* Being taken down. */
-    VDPAD_STATE_FOREIGN,    /* Not ours and nobody asked us to manage it. */
+    VDPAD_STATE_APPLYING, /* Steps are planned or under way. */
+    VDPAD_STATE_WAITING,  /* For the kernel or somebody else to act. */
+    VDPAD_STATE_BLOCKED,  /* A person must act (in use, not ours, …). */
+    VDPAD_STATE_FAILED,   /* A step failed; it is tried again later. */
+    VDPAD_STATE_REMOVING, /* Being taken down. */
+    VDPAD_STATE_FOREIGN,  /* Not ours and nobody asked us to manage it. */
     VDPAD_N_STATES
 };
 const char *vdpad_state_name(enum vdpad_state state);
 
 /* What the configuration wants of a device. */
 enum vdpad_intent {
-    VDPAD_INTENT_NONE,      /* Nothing: it is shown only. */
-    VDPAD_INTENT_APPLY,     /* A policy covers it. */
-    VDPAD_INTENT_FREEZE,    /* Its policy cannot be read (refused, database
+    VDPAD_INTENT_NONE,   /* Nothing: it is shown only. */
+    VDPAD_INTENT_APPLY,  /* A policy covers it. */
+    VDPAD_INTENT_FREEZE, /* Its policy cannot be read (refused, database
                              * lost): what runs stays as it is. */
-    VDPAD_INTENT_REMOVE,    /* It is ours and nobody wants it any more. */
+    VDPAD_INTENT_REMOVE, /* It is ours and nobody wants it any more. */
 };
 
 enum vdpad_owner { VDPAD_OWNER_NONE, VDPAD_OWNER_US, VDPAD_OWNER_FOREIGN };
@@ -45,18 +45,18 @@ struct vdpad_pf {
     const struct vdpad_eswitch *eswitch;        /* NULL: none seen. */
     const struct vdpad_link *uplink;            /* NULL: none seen. */
     const struct vdpad_feature *uplink_feature; /* NULL: none. */
-    size_t n_vfs;                   /* VFs that the PCI bus shows. */
-    const struct vdpad_record_pf *record;       /* NULL: never changed. */
+    size_t n_vfs;                         /* VFs that the PCI bus shows. */
+    const struct vdpad_record_pf *record; /* NULL: never changed. */
 
-    bool managed;                   /* Some policy that applies selects it. */
-    bool frozen;                    /* See VDPAD_INTENT_FREEZE. */
-    bool external;                  /* All those are externally-managed. */
-    int32_t want_numvfs;            /* -1: leave. */
-    int32_t want_mode;              /* VDPAD_ESWITCH_NONE: leave. */
-    int32_t want_mtu;               /* At least; 0: leave. */
-    const struct vdpad_policy *policy;  /* Whose numvfs and mode won. */
+    bool managed;        /* Some policy that applies selects it. */
+    bool frozen;         /* See VDPAD_INTENT_FREEZE. */
+    bool external;       /* All those are externally-managed. */
+    int32_t want_numvfs; /* -1: leave. */
+    int32_t want_mode;   /* VDPAD_ESWITCH_NONE: leave. */
+    int32_t want_mtu;    /* At least; 0: leave. */
+    const struct vdpad_policy *policy; /* Whose numvfs and mode won. */
     int32_t n_vf_policies;
-    const struct vdpad_policy **vf_policies;    /* By VF index; NULL: none. */
+    const struct vdpad_policy **vf_policies; /* By VF index; NULL: none. */
 
     enum vdpad_state state;         /* Set by the planner; FOREIGN: not
                                      * managed. */
@@ -69,58 +69,58 @@ struct vdpad_dev {
     /* Existing name, or the one it will get, or "PF#INDEX" while its VF does
      * not exist. */
     char name[VDPAD_NAME_SIZE];
-    struct vdpad_pf *pf;                        /* NULL: no PCI parent. */
-    int32_t vf_index;                           /* -1 likewise. */
-    const struct vdpad_pci *vf;                 /* NULL: not (yet) there. */
+    struct vdpad_pf *pf;        /* NULL: no PCI parent. */
+    int32_t vf_index;           /* -1 likewise. */
+    const struct vdpad_pci *vf; /* NULL: not (yet) there. */
     const struct vdpad_mgmtdev *mgmtdev;
     const struct vdpad_vdpa *vdpa;
     const struct vdpad_vbus *vbus;
     const struct vdpad_dlport *dlport;
-    const struct vdpad_link *rep;               /* Representor. */
+    const struct vdpad_link *rep; /* Representor. */
     const struct vdpad_feature *rep_feature;
-    const struct vdpad_flow *flow;              /* NULL: none counted. */
-    const struct vdpad_qdisc *qdisc;            /* Of the representor. */
-    const struct vdpad_db_iface *iface;         /* Of the representor. */
-    const struct vdpad_holder *holders;         /* Of its char device; */
-    size_t n_holders;                           /* consecutive rows. */
+    const struct vdpad_flow *flow;      /* NULL: none counted. */
+    const struct vdpad_qdisc *qdisc;    /* Of the representor. */
+    const struct vdpad_db_iface *iface; /* Of the representor. */
+    const struct vdpad_holder *holders; /* Of its char device; */
+    size_t n_holders;                   /* consecutive rows. */
 
     enum vdpad_intent intent;
-    enum vdpad_owner owner;                     /* Of the vDPA device. */
-    const struct vdpad_policy *policy;          /* APPLY: which; else NULL. */
-    const char *policy_name;        /* Also of a policy that is gone; NULL. */
-    const struct vdpad_record_dev *record;      /* NULL: not ours. */
-    const struct vdpad_port_spec *port_spec;    /* NULL: none assigned. */
+    enum vdpad_owner owner;            /* Of the vDPA device. */
+    const struct vdpad_policy *policy; /* APPLY: which; else NULL. */
+    const char *policy_name; /* Also of a policy that is gone; NULL. */
+    const struct vdpad_record_dev *record;   /* NULL: not ours. */
+    const struct vdpad_port_spec *port_spec; /* NULL: none assigned. */
 
     /* What 'policy' and 'port_spec' ask for. */
     bool want_mac;
     uint8_t mac[6];
-    int32_t mtu;                    /* 0: leave. */
-    int32_t max_vqp;                /* 0: leave; "max" is resolved. */
+    int32_t mtu;     /* 0: leave. */
+    int32_t max_vqp; /* 0: leave; "max" is resolved. */
     bool want_attach;
-    const char *bridge;             /* Where to; NULL without want_attach. */
+    const char *bridge; /* Where to; NULL without want_attach. */
 
-    enum vdpad_state state;         /* Set by the planner. */
+    enum vdpad_state state; /* Set by the planner. */
     char reason[VDPAD_REASON_SIZE];
 };
 
 /* Something wrong that is no single device's: shown by status, config/show
  * and the log. */
 struct vdpad_problem {
-    char key[VDPAD_NAME_SIZE];      /* The database key, or "" . */
-    char word[64];                  /* "" : the whole. */
+    char key[VDPAD_NAME_SIZE]; /* The database key, or "" . */
+    char word[64];             /* "" : the whole. */
     char text[VDPAD_REASON_SIZE];
 };
 
 struct vdpad_world {
     const struct vdpad_observed *observed;
-    const struct vdpad_snapshot *db;            /* NULL: none yet. */
+    const struct vdpad_snapshot *db; /* NULL: none yet. */
     const struct vdpad_config *config;
-    struct vdpad_record *record;                /* A copy. */
+    struct vdpad_record *record; /* A copy. */
     bool db_connected;
     size_t n_pfs;
-    struct vdpad_pf *pfs;                       /* Sorted by BDF. */
+    struct vdpad_pf *pfs; /* Sorted by BDF. */
     size_t n_devs;
-    struct vdpad_dev *devs;         /* Sorted by PF, VF index; those without
+    struct vdpad_dev *devs; /* Sorted by PF, VF index; those without
                                      * a PF last, by name. */
     size_t n_problems;
     struct vdpad_problem *problems;

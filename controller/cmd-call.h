@@ -19,9 +19,14 @@ typedef void vdpad_call_cb(struct vdpad_call *);
 /* Classes whose pictures age without events, which what is shown of a device
  * depends on.  None of them needs generic netlink, which another program's
  * act can block for the whole host. */
-#define VDPAD_MASK_SHOWN                               \
-    (VDPAD_MASK(VDPAD_LINK) | VDPAD_MASK(VDPAD_HOLDER) \
-     | VDPAD_MASK(VDPAD_QDISC) | VDPAD_MASK(VDPAD_FLOW))
+#define VDPAD_MASK_SHOWN                                  \
+    (VDPAD_MASK(VDPAD_LINK) | VDPAD_MASK(VDPAD_VBUS)      \
+     | VDPAD_MASK(VDPAD_HOLDER) | VDPAD_MASK(VDPAD_QDISC) \
+     | VDPAD_MASK(VDPAD_FLOW))
+
+/* For a command that decides something by what it sees: no picture that is
+ * there is fresh enough. */
+#define VDPAD_MASK_NEW (1u << 31)
 
 /* A picture that is older is taken anew before a command shows it. */
 #define VDPAD_SHOWN_AGE_NS INT64_C(1000000000)
@@ -30,7 +35,7 @@ struct vdpad_command {
     const char *name;
     const char *usage;    /* Of the arguments. */
     int min, max;         /* Arguments, without "--json". */
-    unsigned int classes; /* To be fresh before 'run'. */
+    unsigned int classes; /* To be fresh before 'run'; may have _MASK_NEW. */
     vdpad_call_cb *run;   /* Ends, now or later, in exactly one of
                                  * vdpad_call_reply() and its kin. */
 };

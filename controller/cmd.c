@@ -194,6 +194,7 @@ vdpad_call_device(struct vdpad_call *call, const char *name)
 static unsigned int
 stale_classes(const struct vdpad_world *world, unsigned int mask)
 {
+    int64_t age = mask & VDPAD_MASK_NEW ? -1 : VDPAD_SHOWN_AGE_NS;
     int64_t now = vdpad_loop_clock_ns();
     unsigned int stale = 0;
 
@@ -205,7 +206,7 @@ stale_classes(const struct vdpad_world *world, unsigned int mask)
             stale |= VDPAD_MASK(i);
         }
         if (mask & VDPAD_MASK(i) && !c->error
-            && (!c->fresh || now - c->at_ns > VDPAD_SHOWN_AGE_NS)) {
+            && (!c->fresh || now - c->at_ns > age)) {
             stale |= VDPAD_MASK(i);
         }
     }

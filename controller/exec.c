@@ -359,7 +359,7 @@ submit_db(struct vdpad_exec *x, struct vdpad_plan *plan)
     x->db_touches_ports = false;
     for (size_t i = 0; i < plan->n; i++) {
         const struct vdpad_step *s = &plan->steps[i];
-        char key[sizeof *x->db_keys];
+        char key[VDPAD_NAME_SIZE + 32];
 
         if (!is_due(s, VDPAD_STEP_DB)) {
             continue;

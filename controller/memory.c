@@ -213,28 +213,42 @@ vdpad_memory_find_made(const struct vdpad_memory *m, const char *name)
     return find_made(m, name);
 }
 
+static struct vdpad_memory_made *
+add_made(struct vdpad_memory *m, const char *name)
+{
+    struct vdpad_memory_made *made = find_made(m, name);
+
+    if (!made) {
+        m->made = vdpad_grow(m->made, m->n_made, &m->allocated_made,
+                             sizeof *m->made);
+        made = &m->made[m->n_made++];
+        memset(made, 0, sizeof *made);
+        vdpad_copy(made->name, sizeof made->name, name);
+    }
+    return made;
+}
+
 void
 vdpad_memory_note(struct vdpad_memory *m, const struct vdpad_act *act)
 {
-    struct vdpad_memory_made *made = find_made(m, act->object);
+    struct vdpad_memory_made *made = act->kind == VDPAD_ACT_VDPA_ADD
+                                         ? add_made(m, act->object)
+                                         : find_made(m, act->object);
 
-    if (act->kind == VDPAD_ACT_VDPA_ADD) {
-        if (!made) {
-            m->made = vdpad_grow(m->made, m->n_made, &m->allocated_made,
-                                 sizeof *m->made);
-            made = &m->made[m->n_made++];
-            vdpad_copy(made->name, sizeof made->name, act->object);
-        }
-        made->mtu = act->mtu;
-        made->max_vqp = act->max_vqp;
-    } else if (act->kind == VDPAD_ACT_VDPA_DEL && made) {
-        *made = m->made[--m->n_made];
-        return;
-    } else if (act->kind != VDPAD_ACT_VDPA_SET_MAC || !made) {
+    if (!made) {
         return;
     }
-    made->has_mac = act->has_mac;
-    memcpy(made->mac, act->mac, sizeof made->mac);
+    if (act->kind == VDPAD_ACT_VDPA_DEL) {
+        *made = m->made[--m->n_made];
+    } else if (act->kind == VDPAD_ACT_VDPA_ADD
+               || act->kind == VDPAD_ACT_VDPA_SET_MAC) {
+        if (act->kind == VDPAD_ACT_VDPA_ADD) {
+            made->mtu = act->mtu;
+            made->max_vqp = act->max_vqp;
+        }
+        made->has_mac = act->has_mac;
+        memcpy(made->mac, act->mac, sizeof made->mac);
+    }
 }
 
 void

@@ -123,7 +123,7 @@ end_comparison(struct refresh *r, int i, int error,
     r->mask &= ~(1u << i);
     c->error = error;
     c->known = !error;
-    if (!error) {
+    if (!error && picture) {
         vdpad_picture_clear(&c->picture);
         c->picture = take(picture);
     } else if (why) {

@@ -92,6 +92,27 @@ void vdpad_plan_removal(struct vdpad_planner *, struct vdpad_dev *dev);
 void vdpad_plan_port(struct vdpad_planner *, struct vdpad_dev *dev);
 void vdpad_plan_db(struct vdpad_planner *);
 
+/* Remembers the value 'present' of 'pf' before it is changed for the first
+ * time: unless something is 'recorded' already (-1: nothing). */
+void vdpad_pf_remember(struct vdpad_planner *, const struct vdpad_pf *pf,
+                       enum vdpad_rec_kind kind, int32_t present,
+                       int32_t recorded);
+
+/* The value is what it was before us, and whoever changes it now has his
+ * reasons: it is no longer remembered. */
+void vdpad_pf_let_go(struct vdpad_planner *, const struct vdpad_pf *pf,
+                     enum vdpad_rec_kind kind);
+
+/* Whether what a policy no longer asks for may be given back now. */
+bool vdpad_pf_may_give_back(const struct vdpad_planner *,
+                            const struct vdpad_pf *pf);
+
+/* The uplink of 'pf' as its policies want it. */
+void vdpad_plan_uplink(struct vdpad_planner *, struct vdpad_pf *pf);
+
+/* Gives the uplink back as it was; true when nothing is left to do. */
+bool vdpad_restore_uplink(struct vdpad_planner *, struct vdpad_pf *pf);
+
 /* Asks to take the port of 'dev' out of the database if it is ours.  True
  * when there is (still) one. */
 bool vdpad_plan_detach(struct vdpad_planner *, struct vdpad_dev *dev);

@@ -76,25 +76,6 @@ ask(struct vdpad_planner *p, struct vdpad_pf *pf, enum vdpad_act_kind kind,
                VDPAD_STATE_APPLYING, text);
 }
 
-/* Remembers a value of 'pf' before it is changed for the first time. */
-static void
-remember(struct vdpad_planner *p, const struct vdpad_pf *pf,
-         enum vdpad_rec_kind kind, int32_t present, int32_t recorded)
-{
-    if (recorded < 0) {
-        vdpad_ask_rec(p, kind, pf->pci->bdf, "", "", present);
-    }
-}
-
-/* The value is what it was before us, and whoever changes it now has his
- * reasons. */
-static void
-let_go(struct vdpad_planner *p, const struct vdpad_pf *pf,
-       enum vdpad_rec_kind kind)
-{
-    vdpad_ask_rec(p, kind, pf->pci->bdf, "", "", -1);
-}
-
 /* A device on a VF of 'pf' that must not lose its VF: 'text' says why. */
 static bool
 is_needed(const struct vdpad_planner *p, const struct vdpad_pf *pf,
@@ -218,8 +199,8 @@ ask_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
                          pf->pci->bdf);
         return;
     }
-    remember(p, pf, VDPAD_REC_PF_MODE, pf->eswitch->mode,
-             pf->record ? pf->record->mode : -1);
+    vdpad_pf_remember(p, pf, VDPAD_REC_PF_MODE, pf->eswitch->mode,
+                      pf->record ? pf->record->mode : -1);
     vdpad_text(reason, sizeof reason,
                "policy %.100s wants e-switch mode %s, "
                "it is %s",
@@ -236,13 +217,13 @@ ask_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf, int32_t number,
     int32_t recorded = pf->record ? pf->record->autoprobe : -1;
 
     if (number > 0 && pf->pci->autoprobe == 1 && !is_mode_right(pf)) {
-        remember(p, pf, VDPAD_REC_PF_AUTOPROBE, 1, recorded);
+        vdpad_pf_remember(p, pf, VDPAD_REC_PF_AUTOPROBE, 1, recorded);
         ask(p, pf, VDPAD_ACT_AUTOPROBE, 0,
             "VFs are bound after the e-switch "
             "has changed its mode");
     }
-    remember(p, pf, VDPAD_REC_PF_NUMVFS, pf->pci->numvfs,
-             pf->record ? pf->record->numvfs : -1);
+    vdpad_pf_remember(p, pf, VDPAD_REC_PF_NUMVFS, pf->pci->numvfs,
+                      pf->record ? pf->record->numvfs : -1);
     ask(p, pf, VDPAD_ACT_NUMVFS, number, reason);
 }
 
@@ -297,18 +278,11 @@ plan_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf)
     }
 }
 
-/* Whether what a policy no longer asks for may be given back now. */
-static bool
-may_give_back(const struct vdpad_planner *p, const struct vdpad_pf *pf)
-{
-    return pf->record && !pf->frozen && p->world->db_connected;
-}
-
 /* No policy asks for a mode any more. */
 static void
 give_mode_back(struct vdpad_planner *p, struct vdpad_pf *pf)
 {
-    if (!may_give_back(p, pf) || pf->record->mode < 0 || !pf->eswitch) {
+    if (!vdpad_pf_may_give_back(p, pf) || r->mode < 0 || !pf->eswitch) {
         return;
     }
     for (size_t i = 0; i < p->world->n_devs; i++) {
@@ -318,10 +292,10 @@ give_mode_back(struct vdpad_planner *p, struct vdpad_pf *pf)
             return;
         }
     }
-    if (pf->eswitch->mode == pf->record->mode) {
-        let_go(p, pf, VDPAD_REC_PF_MODE);
+    if (pf->eswitch->mode == r->mode) {
+        vdpad_pf_let_go(p, pf, VDPAD_REC_PF_MODE);
     } else {
-        ask(p, pf, VDPAD_ACT_ESWITCH_MODE, pf->record->mode,
+        ask(p, pf, VDPAD_ACT_ESWITCH_MODE, r->mode,
             "no policy asks for another mode any more: restored");
     }
 }
@@ -375,7 +349,7 @@ plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
         return;
     }
     if (number >= 0) {
-        let_go(p, pf, VDPAD_REC_PF_AUTOPROBE);
+        vdpad_pf_let_go(p, pf, VDPAD_REC_PF_AUTOPROBE);
     }
     for (size_t i = 0; i < VDPAD_OBSERVED_N(o, VDPAD_PCI); i++) {
         const struct vdpad_pci *vf = &rows[i];
@@ -419,97 +393,6 @@ plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
                        text);
         }
     }
-}
-
-/* Asks for a step on the uplink and folds it into the state of 'pf'. */
-static void
-ask_uplink(struct vdpad_planner *p, struct vdpad_pf *pf,
-           enum vdpad_act_kind kind, int64_t number, enum vdpad_state working,
-           const char *reason)
-{
-    struct vdpad_act act = { .kind = (int32_t) kind,
-                             .number = number,
-                             .ifindex = pf->uplink->ifindex };
-    char text[VDPAD_REASON_SIZE];
-
-    vdpad_copy(act.object, sizeof act.object, pf->uplink->name);
-    vdpad_fold(&pf->state, pf->reason,
-               vdpad_ask_act(p, VDPAD_LANE_LINK, &act, text, "%s", reason),
-               working, text);
-}
-
-static void
-plan_uplink(struct vdpad_planner *p, struct vdpad_pf *pf)
-{
-    const struct vdpad_link *uplink = pf->uplink;
-    const struct vdpad_feature *feature = pf->uplink_feature;
-    const struct vdpad_record_pf *r = may_give_back(p, pf) ? pf->record : NULL;
-
-    if (!uplink) {
-        return;
-    }
-    if (pf->want_mode == VDPAD_ESWITCH_SWITCHDEV) {
-        if (feature && feature->supported && !feature->active) {
-            remember(p, pf, VDPAD_REC_PF_TC, 0,
-                     pf->record ? pf->record->tc_offload : -1);
-            ask_uplink(p, pf, VDPAD_ACT_FEATURE, 1, VDPAD_STATE_APPLYING,
-                       "hw-tc-offload of the uplink is off");
-        }
-    } else if (r && r->tc_offload >= 0 && feature) {
-        if (feature->active == (r->tc_offload != 0)) {
-            let_go(p, pf, VDPAD_REC_PF_TC);
-        } else {
-            ask_uplink(p, pf, VDPAD_ACT_FEATURE, r->tc_offload,
-                       VDPAD_STATE_APPLYING,
-                       "no policy needs hw-tc-offload: restored");
-        }
-    }
-    if (pf->want_mtu > 0) {
-        if (uplink->mtu < (uint32_t) pf->want_mtu) {
-            char reason[VDPAD_REASON_SIZE];
-
-            remember(p, pf, VDPAD_REC_PF_MTU, (int32_t) uplink->mtu,
-                     pf->record ? pf->record->mtu : -1);
-            vdpad_text(reason, sizeof reason,
-                       "a policy wants MTU %d, the "
-                       "uplink has %u",
-                       pf->want_mtu, uplink->mtu);
-            ask_uplink(p, pf, VDPAD_ACT_LINK_MTU, pf->want_mtu,
-                       VDPAD_STATE_APPLYING, reason);
-        }
-    } else if (r && r->mtu >= 0) {
-        if (uplink->mtu == (uint32_t) r->mtu) {
-            let_go(p, pf, VDPAD_REC_PF_MTU);
-        } else {
-            ask_uplink(p, pf, VDPAD_ACT_LINK_MTU, r->mtu, VDPAD_STATE_APPLYING,
-                       "no policy asks for an MTU any more: restored");
-        }
-    }
-}
-
-/* Restores the uplink; true when nothing is left to do. */
-static bool
-restore_uplink(struct vdpad_planner *p, struct vdpad_pf *pf)
-{
-    const struct vdpad_record_pf *r = pf->record;
-    char reason[VDPAD_REASON_SIZE];
-
-    if (!pf->uplink) {
-        return true;
-    }
-    vdpad_text(reason, sizeof reason, "no policy needs %s: restored",
-               pf->pci->bdf);
-    if (r->tc_offload >= 0 && pf->uplink_feature
-        && pf->uplink_feature->active != (r->tc_offload != 0)) {
-        ask_uplink(p, pf, VDPAD_ACT_FEATURE, r->tc_offload,
-                   VDPAD_STATE_REMOVING, reason);
-    } else if (r->mtu >= 0 && pf->uplink->mtu != (uint32_t) r->mtu) {
-        ask_uplink(p, pf, VDPAD_ACT_LINK_MTU, r->mtu, VDPAD_STATE_REMOVING,
-                   reason);
-    } else {
-        return true;
-    }
-    return false;
 }
 
 static void
@@ -556,7 +439,7 @@ plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
     } else if (r->autoprobe >= 0 && pf->pci->autoprobe != r->autoprobe) {
         ask(p, pf, VDPAD_ACT_AUTOPROBE, r->autoprobe,
             "no policy needs it: restored");
-    } else if (restore_uplink(p, pf)) {
+    } else if (vdpad_restore_uplink(p, pf)) {
         vdpad_ask_rec(p, VDPAD_REC_PF_DEL, pf->pci->bdf, "", "", 0);
     }
     if (pf->state == VDPAD_STATE_APPLYING) {
@@ -624,7 +507,7 @@ vdpad_plan_pf(struct vdpad_planner *p, struct vdpad_pf *pf)
         if (pf->state == VDPAD_STATE_READY) {
             plan_vfs(p, pf);
             pf->is_usable = pf->state == VDPAD_STATE_READY;
-            plan_uplink(p, pf);
+            vdpad_plan_uplink(p, pf);
 
             /* Devices wait for the uplink, but not for ever. */
             pf->is_usable &= pf->state != VDPAD_STATE_APPLYING;

@@ -11,6 +11,7 @@
 #include "util.h"
 
 #define BIT(CLASS) (1u << (CLASS))
+#define SEC_NS 1000000000
 
 /* A picture of holders decides nothing when it is older. */
 #define HOLDERS_AGE_NS INT64_C(2000000000)
@@ -134,14 +135,14 @@ judge(struct vdpad_planner *p, struct vdpad_step *step,
         }
         vdpad_text(text, VDPAD_REASON_SIZE, "%s (attempt %u, next in %lld s)",
                    e->error.text, e->failures + e->repeats,
-                   (long long) ((e->next_ns - p->now_ns) / 1000000000 + 1));
+                   (long long) (e->next_ns - p->now_ns + SEC_NS - 1) / SEC_NS);
         return VDPAD_ASK_DEFERRED;
     }
     p->plan->n_due++;
     return VDPAD_ASK_DUE;
 }
 
-static void
+static void __attribute__((format(printf, 2, 0)))
 format_reason(char text[VDPAD_REASON_SIZE], const char *format, va_list args)
 {
     char raw[VDPAD_REASON_SIZE];
@@ -359,13 +360,16 @@ plan_policies(struct vdpad_planner *p)
     if (!w->db || !w->db_connected) {
         return;
     }
+
+    const char *uuid = w->db->uuid;
+
     for (size_t i = 0; i < w->config->n_policies; i++) {
         const char *name = w->config->policies[i].name;
         const struct vdpad_record_policy *seen = vdpad_record_find_policy(
             w->record, name);
 
-        if (!seen || strcmp(seen->db, w->db->uuid)) {
-            vdpad_ask_rec(p, VDPAD_REC_POLICY, name, w->db->uuid, "", 0);
+        if (!seen || strcmp(seen->db, uuid) != 0) {
+            vdpad_ask_rec(p, VDPAD_REC_POLICY, name, uuid, "", 0);
         }
     }
     for (size_t i = 0; i < w->record->n_policies; i++) {

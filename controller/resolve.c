@@ -336,7 +336,7 @@ is_meant(const struct vdpad_port_spec *spec, const struct vdpad_dev *dev)
     if (spec->vf) {
         return dev->vf && !strcmp(dev->vf->bdf, spec->vf);
     }
-    return dev->policy && !strcmp(dev->policy->name, spec->policy);
+    return dev->policy && vdpad_streq(dev->policy->name, spec->policy);
 }
 
 /* The device that has the Interface of 'spec' already. */

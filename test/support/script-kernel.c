@@ -69,6 +69,7 @@ answer(struct script_kernel *k, enum vdpad_class class_, int error,
 
     if (!cb) {
         fail_msg("class %s was not asked for", vdpad_class_name(class_));
+        return;
     }
     k->classes[class_].cb = NULL;
     cb(k->classes[class_].aux, class_, error, picture, why);

@@ -320,7 +320,10 @@ expect_plan(struct wb *b, const char *lines)
 
     wb_plan(b);
     text = wb_plan_text(b);
-    if (strcmp(text, lines)) {
+
+    bool same = !strcmp(text, lines);
+
+    if (!same) {
         print_error("--- expected\n%s--- planned\n%s", lines, text);
         print_problems(b);
         for (size_t i = 0; i < b->config->n_errors; i++) {
@@ -338,10 +341,11 @@ expect_plan(struct wb *b, const char *lines)
                         vdpad_state_name(b->world->devs[i].state),
                         b->world->devs[i].reason);
         }
-        free(text);
-        fail_msg("another plan");
     }
     free(text);
+    if (!same) {
+        fail_msg("another plan");
+    }
 }
 
 const struct vdpad_dev *

@@ -378,9 +378,31 @@ add_port(struct wb *b, const struct vdpad_dbop *op)
 }
 
 static int
+change_port(struct wb *b, const struct vdpad_dbop *op, struct wb_port *port)
+{
+    if (!vdpad_streq(wb_get(&port->ids, VDPAD_OWNER_KEY), VDPAD_OWNER_VALUE)) {
+        fail_msg("change of foreign port %s", op->port);
+    }
+    if (op->kind == VDPAD_DBOP_PORT_DEL) {
+        assert_string_equal(op->uuid, port->uuid);
+        assert_string_equal(op->bridge, port->bridge);
+        wb_del_port(b, op->port);
+    } else if (op->kind == VDPAD_DBOP_IFACE_EXTERNAL_ID) {
+        wb_set(&port->ids, op->key, op->value);
+    } else {
+        port->tag = op->tag;
+        port->n_trunks = op->n_trunks;
+        for (size_t i = 0; i < op->n_trunks; i++) {
+            port->trunks[i] = op->trunks[i];
+        }
+    }
+    return 0;
+}
+
+static int
 apply_op(struct wb *b, const struct vdpad_dbop *op)
 {
-    struct wb_port *port = op->port ? wb_find_port(b, op->port) : NULL;
+    struct wb_port *port;
 
     switch (op->kind) {
     case VDPAD_DBOP_OVS_OTHER_CONFIG:
@@ -392,24 +414,14 @@ apply_op(struct wb *b, const struct vdpad_dbop *op)
     case VDPAD_DBOP_PORT_ADD:
         return add_port(b, op);
     case VDPAD_DBOP_PORT_DEL:
-        if (!vdpad_streq(wb_get(&port->ids, VDPAD_OWNER_KEY),
-                         VDPAD_OWNER_VALUE)) {
-            fail_msg("port-del of foreign %s", op->port);
-        }
-        assert_string_equal(op->uuid, port->uuid);
-        assert_string_equal(op->bridge, port->bridge);
-        wb_del_port(b, op->port);
-        return 0;
     case VDPAD_DBOP_IFACE_EXTERNAL_ID:
-        wb_set(&port->ids, op->key, op->value);
-        return 0;
     case VDPAD_DBOP_PORT_VLAN:
-        port->tag = op->tag;
-        port->n_trunks = op->n_trunks;
-        for (size_t i = 0; i < op->n_trunks; i++) {
-            port->trunks[i] = op->trunks[i];
+        port = wb_find_port(b, op->port);
+        if (!port) {
+            fail_msg("no port %s", op->port);
+            return -ENOENT;
         }
-        return 0;
+        return change_port(b, op, port);
     case VDPAD_DBOP_OVS_EXTERNAL_ID:
     case VDPAD_DBOP_IFACE_MTU:
         break;

@@ -274,12 +274,13 @@ converge(struct wb *b, const char *foreign)
 
         char *now = foreign_part(b);
 
-        if (strcmp(now, foreign)) {
+        bool same = !strcmp(now, foreign);
+
+        if (!same) {
             print_error("--- before\n%s--- now\n%s", foreign, now);
-            free(now);
-            fail_msg("something of others was changed");
         }
         free(now);
+        assert_true(same);
     }
 
     char *text = wb_plan_text(b);

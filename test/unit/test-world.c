@@ -102,7 +102,11 @@ order_of_devices(void **state)
 {
     struct wb *b = *state;
     static const char *const names[] = {
-        "vdpa:" VF0, "vdpa:0000:65:01.1", "vdpa:0000:66:00.2", "a", "z",
+        "vdpa:0000:65:00.2",
+        "vdpa:0000:65:01.1",
+        "vdpa:0000:66:00.2",
+        "a",
+        "z",
     };
 
     given(b, "pf 0000:66:00.0\n" HOST "vf 0000:66:00.2\n"

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Planning of the uplinks of physical functions; and which values of these
+ * are remembered, to be given back. */
+#include "plan-internal.h"
+#include "util.h"
+
+void
+vdpad_pf_remember(struct vdpad_planner *p, const struct vdpad_pf *pf,
+                  enum vdpad_rec_kind kind, int32_t present, int32_t recorded)
+{
+    if (recorded < 0) {
+        vdpad_ask_rec(p, kind, pf->pci->bdf, "", "", present);
+    }
+}
+
+void
+vdpad_pf_let_go(struct vdpad_planner *p, const struct vdpad_pf *pf,
+                enum vdpad_rec_kind kind)
+{
+    vdpad_ask_rec(p, kind, pf->pci->bdf, "", "", -1);
+}
+
+bool
+vdpad_pf_may_give_back(const struct vdpad_planner *p,
+                       const struct vdpad_pf *pf)
+{
+    return pf->record && !pf->frozen && p->world->db_connected;
+}
+
+/* Asks for a step on the uplink and folds it into the state of 'pf'. */
+static void
+ask_uplink(struct vdpad_planner *p, struct vdpad_pf *pf,
+           enum vdpad_act_kind kind, int64_t number, enum vdpad_state working,
+           const char *reason)
+{
+    struct vdpad_act act = { .kind = (int32_t) kind,
+                             .number = number,
+                             .ifindex = pf->uplink->ifindex };
+    char text[VDPAD_REASON_SIZE];
+
+    vdpad_copy(act.object, sizeof act.object, pf->uplink->name);
+    vdpad_fold(&pf->state, pf->reason,
+               vdpad_ask_act(p, VDPAD_LANE_LINK, &act, text, "%s", reason),
+               working, text);
+}
+
+void
+vdpad_plan_uplink(struct vdpad_planner *p, struct vdpad_pf *pf)
+{
+    const struct vdpad_link *uplink = pf->uplink;
+    const struct vdpad_feature *feature = pf->uplink_feature;
+    const struct vdpad_record_pf *r = vdpad_pf_may_give_back(p, pf)
+                                          ? pf->record
+                                          : NULL;
+
+    if (!uplink) {
+        return;
+    }
+    if (pf->want_mode == VDPAD_ESWITCH_SWITCHDEV) {
+        if (feature && feature->supported && !feature->active) {
+            vdpad_pf_remember(p, pf, VDPAD_REC_PF_TC, 0,
+                              pf->record ? pf->record->tc_offload : -1);
+            ask_uplink(p, pf, VDPAD_ACT_FEATURE, 1, VDPAD_STATE_APPLYING,
+                       "hw-tc-offload of the uplink is off");
+        }
+    } else if (r && r->tc_offload >= 0 && feature) {
+        if (feature->active == (r->tc_offload != 0)) {
+            vdpad_pf_let_go(p, pf, VDPAD_REC_PF_TC);
+        } else {
+            ask_uplink(p, pf, VDPAD_ACT_FEATURE, r->tc_offload,
+                       VDPAD_STATE_APPLYING,
+                       "no policy needs hw-tc-offload: restored");
+        }
+    }
+    if (pf->want_mtu > 0) {
+        if (uplink->mtu < (uint32_t) pf->want_mtu) {
+            char reason[VDPAD_REASON_SIZE];
+
+            vdpad_pf_remember(p, pf, VDPAD_REC_PF_MTU, (int32_t) uplink->mtu,
+                              pf->record ? pf->record->mtu : -1);
+            vdpad_text(reason, sizeof reason,
+                       "a policy wants MTU %d, the "
+                       "uplink has %u",
+                       pf->want_mtu, uplink->mtu);
+            ask_uplink(p, pf, VDPAD_ACT_LINK_MTU, pf->want_mtu,
+                       VDPAD_STATE_APPLYING, reason);
+        }
+    } else if (r && r->mtu >= 0) {
+        if (uplink->mtu == (uint32_t) r->mtu) {
+            vdpad_pf_let_go(p, pf, VDPAD_REC_PF_MTU);
+        } else {
+            ask_uplink(p, pf, VDPAD_ACT_LINK_MTU, r->mtu, VDPAD_STATE_APPLYING,
+                       "no policy asks for an MTU any more: restored");
+        }
+    }
+}
+
+bool
+vdpad_restore_uplink(struct vdpad_planner *p, struct vdpad_pf *pf)
+{
+    const struct vdpad_record_pf *r = pf->record;
+    char reason[VDPAD_REASON_SIZE];
+
+    if (!pf->uplink) {
+        return true;
+    }
+    vdpad_text(reason, sizeof reason, "no policy needs %s: restored",
+               pf->pci->bdf);
+    if (r->tc_offload >= 0 && pf->uplink_feature
+        && pf->uplink_feature->active != (r->tc_offload != 0)) {
+        ask_uplink(p, pf, VDPAD_ACT_FEATURE, r->tc_offload,
+                   VDPAD_STATE_REMOVING, reason);
+    } else if (r->mtu >= 0 && pf->uplink->mtu != (uint32_t) r->mtu) {
+        ask_uplink(p, pf, VDPAD_ACT_LINK_MTU, r->mtu, VDPAD_STATE_REMOVING,
+                   reason);
+    } else {
+        return true;
+    }
+    return false;
+}

@@ -59,7 +59,7 @@ struct vdpad_ctl {
     struct vdpad_reporter *reporter;
 
     uint64_t db_serial;
-    uint64_t keys_hash;         /* Of our keys in it. */
+    uint64_t keys_hash; /* Of our keys in it. */
     bool db_connected;
     struct vdpad_config *config;
     struct vdpad_world *world;
@@ -191,13 +191,12 @@ vdpad_ctl_free(struct vdpad_ctl *ctl)
 static bool
 take_keys(struct vdpad_ctl *ctl, const struct vdpad_map *external_ids)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325);      /* FNV-1a. */
+    uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a. */
 
     for (size_t i = 0; i < external_ids->n; i++) {
         const struct vdpad_kv *kv = &external_ids->kv[i];
 
-        for (int part = 0; !strncmp(kv->key, "vdpa-", 5) && part < 2;
-             part++) {
+        for (int part = 0; !strncmp(kv->key, "vdpa-", 5) && part < 2; part++) {
             for (const char *p = part ? kv->value : kv->key; *p; p++) {
                 h = (h ^ (uint8_t) *p) * UINT64_C(0x100000001b3);
             }
@@ -262,14 +261,20 @@ check_stuck(struct vdpad_ctl *ctl)
     ctl->n_stuck = n;
 }
 
+/* Whether something waits for a user of a device to let go of it, which the
+ * kernel announces to nobody. */
 static bool
-anybody_blocked(const struct vdpad_world *w)
+anybody_waits(const struct vdpad_world *w)
 {
     char text[VDPAD_REASON_SIZE];
 
     for (size_t i = 0; i < w->n_devs; i++) {
-        if (w->devs[i].state == VDPAD_STATE_BLOCKED
-            && vdpad_dev_in_use(&w->devs[i], text)) {
+        const struct vdpad_dev *dev = &w->devs[i];
+
+        if ((dev->state == VDPAD_STATE_BLOCKED
+             || dev->state == VDPAD_STATE_REMOVING
+             || (dev->pf && dev->pf->state == VDPAD_STATE_BLOCKED))
+            && vdpad_dev_in_use(dev, text)) {
             return true;
         }
     }
@@ -281,8 +286,8 @@ run_timers(struct vdpad_ctl *ctl)
 {
     if (ctl->now_ns >= ctl->audit_ns) {
         ctl->audit_ns = ctl->now_ns + AUDIT_NS;
-        vdpad_observer_invalidate(ctl->observer, VDPAD_ALL_CLASSES
-                                                 & ~(1u << VDPAD_FLOW));
+        vdpad_observer_invalidate(ctl->observer,
+                                  VDPAD_ALL_CLASSES & ~(1u << VDPAD_FLOW));
     }
     if (ctl->holder_ns && ctl->now_ns >= ctl->holder_ns) {
         ctl->holder_ns = 0;
@@ -327,10 +332,11 @@ execute(struct vdpad_ctl *ctl)
     }
     if (vdpad_exec_run(ctl->exec, ctl->plan, &why)) {
         if (!ctl->record_failed) {
-            vdpad_log(VDPAD_LOG_ERR, "nothing is changed on this host while "
-                      "the record of changes cannot be kept: %s", why.text);
-            vdpad_history_add(ctl->history, "record", "error", "%s",
-                              why.text);
+            vdpad_log(VDPAD_LOG_ERR,
+                      "nothing is changed on this host while "
+                      "the record of changes cannot be kept: %s",
+                      why.text);
+            vdpad_history_add(ctl->history, "record", "error", "%s", why.text);
         }
         ctl->record_failed = true;
         ctl->record_retry_ns = ctl->now_ns + 10 * SEC_NS;
@@ -440,7 +446,7 @@ vdpad_ctl_run(struct vdpad_ctl *ctl, int64_t now_ns)
         }
         execute(ctl);
         look_for_holders(ctl);
-        if (anybody_blocked(ctl->world)) {
+        if (anybody_waits(ctl->world)) {
             ctl->holder_ns = ctl->holder_ns ? ctl->holder_ns
                                             : now_ns + HOLDER_POLL_NS;
         } else {

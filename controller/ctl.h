@@ -43,10 +43,10 @@ const struct vdpad_store *vdpad_ctl_store(const struct vdpad_ctl *ctl);
 struct vdpad_history *vdpad_ctl_history(struct vdpad_ctl *ctl);
 
 struct vdpad_ctl_figures {
-    int64_t last_reconcile_ns;      /* Monotonic; 0: never. */
-    uint64_t reconciles;            /* Plans made. */
-    uint64_t steps, failures;       /* Steps ended, and those that failed. */
-    uint64_t resyncs;               /* Classes observed anew after loss. */
+    int64_t last_reconcile_ns; /* Monotonic; 0: never. */
+    uint64_t reconciles;       /* Plans made. */
+    uint64_t steps, failures;  /* Steps ended, and those that failed. */
+    uint64_t resyncs;          /* Classes observed anew after loss. */
 };
 void vdpad_ctl_get_figures(const struct vdpad_ctl *,
                            struct vdpad_ctl_figures *);
@@ -61,8 +61,7 @@ void vdpad_ctl_resync(struct vdpad_ctl *ctl);
  * anew (or could not be: their error says so).  'fresh' are separate pictures
  * when 'compare' is set (for verify), else NULL and the world is up to date.
  * Always calls back, at the latest after the kernel port's deadline. */
-typedef void vdpad_refreshed_cb(void *aux,
-                                const struct vdpad_observed *fresh);
+typedef void vdpad_refreshed_cb(void *aux, const struct vdpad_observed *fresh);
 void vdpad_ctl_refresh(struct vdpad_ctl *ctl, unsigned int mask, bool compare,
                        vdpad_refreshed_cb *cb, void *aux);
 

@@ -163,6 +163,36 @@ vdpad_find_holders(const struct vdpad_observed *o, const char *chardev,
     return first;
 }
 
+static bool
+is_shown(const struct vdpad_observed *o, const char *chardev)
+{
+    const struct vdpad_vbus *rows = VDPAD_OBSERVED_ROWS(o, VDPAD_VBUS,
+                                                        vdpad_vbus);
+
+    for (size_t i = 0; i < VDPAD_OBSERVED_N(o, VDPAD_VBUS); i++) {
+        if (!strcmp(rows[i].chardev, chardev)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct vdpad_holder *
+vdpad_find_late_holders(const struct vdpad_observed *o, size_t *ret_n)
+{
+    const struct vdpad_holder *rows = VDPAD_OBSERVED_ROWS(o, VDPAD_HOLDER,
+                                                          vdpad_holder);
+
+    for (size_t i = 0; i < VDPAD_OBSERVED_N(o, VDPAD_HOLDER); i++) {
+        if ((i == 0 || strcmp(rows[i].chardev, rows[i - 1].chardev) != 0)
+            && !is_shown(o, rows[i].chardev)) {
+            return vdpad_find_holders(o, rows[i].chardev, ret_n);
+        }
+    }
+    *ret_n = 0;
+    return NULL;
+}
+
 /* A netdev made by PF 'bdf' itself. */
 static bool
 is_of_pf(const struct vdpad_link *link, const char *bdf)
@@ -175,9 +205,9 @@ is_of_pf(const struct vdpad_link *link, const char *bdf)
 static bool
 is_uplink_name(const char *name)
 {
-    return !name[0] || (name[0] == 'p' && name[1]
-                        && strspn(name + 1, "0123456789")
-                           == strlen(name + 1));
+    return !name[0]
+           || (name[0] == 'p' && name[1]
+               && strspn(name + 1, "0123456789") == strlen(name + 1));
 }
 
 /* The VF's index in a representor's phys_port_name: "pf<N>vf<M>", with
@@ -221,8 +251,8 @@ vdpad_find_uplink(const struct vdpad_observed *o, const char *bdf)
     for (size_t i = 0; i < VDPAD_OBSERVED_N(o, VDPAD_DLPORT); i++) {
         if (ports[i].flavour == VDPAD_FLAVOUR_PHYSICAL
             && !strcmp(ports[i].dev, bdf) && !strcmp(ports[i].bus, "pci")) {
-            const struct vdpad_link *link = vdpad_find_link(
-                o, ports[i].ifindex);
+            const struct vdpad_link *link = vdpad_find_link(o,
+                                                            ports[i].ifindex);
 
             if (link) {
                 return link;
@@ -251,8 +281,8 @@ vdpad_find_representor(const struct vdpad_observed *o, const char *bdf,
         const struct vdpad_dlport *p = &ports[i];
 
         if (p->flavour == VDPAD_FLAVOUR_PCI_VF && p->vf == vf_index
-            && !p->external && p->controller <= 0
-            && !strcmp(p->dev, bdf) && !strcmp(p->bus, "pci")) {
+            && !p->external && p->controller <= 0 && !strcmp(p->dev, bdf)
+            && !strcmp(p->bus, "pci")) {
             *ret_port = p;
             return vdpad_find_link(o, p->ifindex);
         }
@@ -281,15 +311,15 @@ compare_bridge(const void *key, const void *row)
 const struct vdpad_db_iface *
 vdpad_find_iface(const struct vdpad_snapshot *db, const char *name)
 {
-    return db && db->n_ifaces
-           ? bsearch(name, db->ifaces, db->n_ifaces, sizeof *db->ifaces,
-                     compare_iface) : NULL;
+    return db && db->n_ifaces ? bsearch(name, db->ifaces, db->n_ifaces,
+                                        sizeof *db->ifaces, compare_iface)
+                              : NULL;
 }
 
 const struct vdpad_db_bridge *
 vdpad_find_bridge(const struct vdpad_snapshot *db, const char *name)
 {
-    return db && db->n_bridges
-           ? bsearch(name, db->bridges, db->n_bridges, sizeof *db->bridges,
-                     compare_bridge) : NULL;
+    return db && db->n_bridges ? bsearch(name, db->bridges, db->n_bridges,
+                                         sizeof *db->bridges, compare_bridge)
+                               : NULL;
 }

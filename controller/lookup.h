@@ -12,8 +12,8 @@ const struct vdpad_pci *vdpad_find_pci(const struct vdpad_observed *,
                                        const char *bdf);
 const struct vdpad_link *vdpad_find_link(const struct vdpad_observed *,
                                          int32_t ifindex);
-const struct vdpad_feature *
-vdpad_find_feature(const struct vdpad_observed *, int32_t ifindex);
+const struct vdpad_feature *vdpad_find_feature(const struct vdpad_observed *,
+                                               int32_t ifindex);
 const struct vdpad_flow *vdpad_find_flow(const struct vdpad_observed *,
                                          int32_t ifindex);
 const struct vdpad_qdisc *vdpad_find_qdisc(const struct vdpad_observed *,
@@ -21,10 +21,10 @@ const struct vdpad_qdisc *vdpad_find_qdisc(const struct vdpad_observed *,
 const struct vdpad_module *vdpad_find_module(const struct vdpad_observed *,
                                              const char *name);
 /* The PCI ones among devlink instances and management devices. */
-const struct vdpad_eswitch *
-vdpad_find_eswitch(const struct vdpad_observed *, const char *bdf);
-const struct vdpad_mgmtdev *
-vdpad_find_mgmtdev(const struct vdpad_observed *, const char *bdf);
+const struct vdpad_eswitch *vdpad_find_eswitch(const struct vdpad_observed *,
+                                               const char *bdf);
+const struct vdpad_mgmtdev *vdpad_find_mgmtdev(const struct vdpad_observed *,
+                                               const char *bdf);
 /* By the parent VF, whatever the name. */
 const struct vdpad_vdpa *vdpad_find_vdpa_of(const struct vdpad_observed *,
                                             const char *bdf);
@@ -35,9 +35,16 @@ const struct vdpad_vdpa *vdpad_find_vdpa(const struct vdpad_observed *,
                                          const char *name);
 const struct vdpad_vbus *vdpad_find_vbus(const struct vdpad_observed *,
                                          const char *name);
+const struct vdpad_holder *vdpad_find_holders(const struct vdpad_observed *,
+                                              const char *chardev,
+                                              size_t *ret_n);
+
+/* Holders of a char device that no vDPA device shows any more: of one that is
+ * being removed.  Its driver takes the node out of sysfs and then waits for
+ * them, and its number is not given away meanwhile (vhost_vdpa_remove(),
+ * drivers/vhost/vdpa.c of 6.12). */
 const struct vdpad_holder *
-vdpad_find_holders(const struct vdpad_observed *, const char *chardev,
-                   size_t *ret_n);
+vdpad_find_late_holders(const struct vdpad_observed *, size_t *ret_n);
 
 /* The uplink of the PF 'bdf', and the devlink port and representor of its VF
  * 'vf_index' ('*ret_port' may come back NULL with a representor found by its
@@ -48,9 +55,9 @@ const struct vdpad_link *
 vdpad_find_representor(const struct vdpad_observed *, const char *bdf,
                        int32_t vf_index, const struct vdpad_dlport **ret_port);
 
-const struct vdpad_db_iface *
-vdpad_find_iface(const struct vdpad_snapshot *, const char *name);
-const struct vdpad_db_bridge *
-vdpad_find_bridge(const struct vdpad_snapshot *, const char *name);
+const struct vdpad_db_iface *vdpad_find_iface(const struct vdpad_snapshot *,
+                                              const char *name);
+const struct vdpad_db_bridge *vdpad_find_bridge(const struct vdpad_snapshot *,
+                                                const char *name);
 
 #endif

@@ -351,20 +351,20 @@ plan_unwanted(struct vdpad_planner *p, struct vdpad_dev *dev)
         || is_declaration_refused(p, dev->iface)) {
         return;
     }
-    if (!vdpad_map_get(&dev->iface->external_ids, "vdpa-iface-id")
-        && !vdpad_ask_holders(p)) {
-        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_APPLYING,
-                         "its port is to be removed; who uses it is looked "
-                         "at first");
-        return;
-    }
-    if (!vdpad_map_get(&dev->iface->external_ids, "vdpa-iface-id")
-        && vdpad_dev_in_use(dev, use)) {
-        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
-                         "its port is to be removed (" VDPAD_KEY_ATTACH "), "
-                         "but it is %.120s",
-                         use);
-        return;
+    if (!vdpad_map_get(&dev->iface->external_ids, "vdpa-iface-id")) {
+        if (vdpad_dev_in_use(dev, use)) {
+            vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
+                             "its port is to be removed (" VDPAD_KEY_ATTACH
+                             "), but it is %.120s",
+                             use);
+            return;
+        }
+        if (!vdpad_ask_holders(p)) {
+            vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_APPLYING,
+                             "its port is to be removed; who uses it is "
+                             "looked at first");
+            return;
+        }
     }
     ask_del(p, dev, dev->iface, "no key asks for it any more");
 }

@@ -136,6 +136,15 @@ need_modules(struct vdpad_planner *p, struct vdpad_dev *dev)
     return ok;
 }
 
+/* Whether the device is in the middle of a removal that waits for its user:
+ * the kernel has taken its driver away already, or all of it out of sysfs. */
+static bool
+is_late(const struct vdpad_dev *dev, char text[VDPAD_REASON_SIZE])
+{
+    return (!dev->vbus || !dev->vbus->driver[0])
+           && vdpad_dev_in_use(dev, text);
+}
+
 /* Whether the device may be changed in a way that its user would notice. */
 static bool
 is_free(struct vdpad_planner *p, struct vdpad_dev *dev, const char *change)
@@ -149,14 +158,16 @@ is_free(struct vdpad_planner *p, struct vdpad_dev *dev, const char *change)
                          change);
         return false;
     }
-    if (!vdpad_ask_holders(p)) {
-        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_APPLYING,
-                         "%.200s; who uses it is looked at first", change);
-        return false;
-    }
+    /* What the last picture has in use is so until a newer one says otherwise
+     * (see ctl.c, HOLDER_POLL_NS): else it would go to and fro. */
     if (vdpad_dev_in_use(dev, use)) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                          "%.160s, which must wait: %.120s", change, use);
+        return false;
+    }
+    if (!vdpad_ask_holders(p)) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_APPLYING,
+                         "%.200s; who uses it is looked at first", change);
         return false;
     }
     return true;
@@ -347,6 +358,13 @@ plan_existing(struct vdpad_planner *p, struct vdpad_dev *dev)
         vdpad_ask_rec(p, VDPAD_REC_DEV, dev->vf->bdf, dev->policy->name,
                       dev->record ? dev->record->name : "", 0);
     }
+    if (is_late(dev, text)) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
+                         "another program removes it, which waits in the "
+                         "kernel until it is let go of: %.120s",
+                         text);
+        return;
+    }
     find_difference(dev, text);
     if (text[0]) {
         plan_replace(p, dev, text);
@@ -357,6 +375,8 @@ plan_existing(struct vdpad_planner *p, struct vdpad_dev *dev)
         return;
     }
     if (!dev->vbus) {
+        /* Or it is about to go, and its user keeps it from that. */
+        (void) vdpad_ask_holders(p);
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
                          "%s has not appeared on the vdpa bus yet", dev->name);
         return;
@@ -537,14 +557,22 @@ vdpad_plan_removal(struct vdpad_planner *p, struct vdpad_dev *dev)
     }
     vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_REMOVING,
                      "no policy wants it");
-    if (!forced && !vdpad_ask_holders(p)) {
-        return;
-    }
-    if (!forced && vdpad_dev_in_use(dev, use)) {
+    if (is_late(dev, use)) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
+                         "its removal waits in the kernel until it is let go "
+                         "of: %.120s",
+                         use);
+        if (!forced) {
+            return;
+        }
+    } else if (!forced && vdpad_dev_in_use(dev, use)) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                          "to be removed, but %.120s; stop it, or `teardown "
                          "--force %.60s`",
                          use, dev->policy_name);
+        return;
+    }
+    if (!forced && !vdpad_ask_holders(p)) {
         return;
     }
     if (vdpad_plan_detach(p, dev)) {

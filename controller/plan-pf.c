@@ -118,11 +118,17 @@ is_needed(const struct vdpad_planner *p, const struct vdpad_pf *pf,
 }
 
 /* Whether it is known by now who uses the devices of 'pf'; if not, that goes
- * into its state. */
+ * into its state.  A device that is needed by the last picture is needed until
+ * a newer one says otherwise (see ctl.c, HOLDER_POLL_NS). */
 static bool
 are_users_known(struct vdpad_planner *p, struct vdpad_pf *pf,
                 enum vdpad_state working)
 {
+    char text[VDPAD_REASON_SIZE];
+
+    if (is_needed(p, pf, text)) {
+        return true;
+    }
     for (size_t i = 0; i < p->world->n_devs; i++) {
         const struct vdpad_dev *dev = &p->world->devs[i];
 

@@ -193,9 +193,11 @@ join_rest(struct vdpad_world *w, struct vdpad_dev *dev)
                        : dev->vbus ? dev->vbus->name
                                    : NULL;
 
-    if (dev->vbus) {
+    if (dev->vbus && dev->vbus->driver[0]) {
         dev->holders = vdpad_find_holders(w->observed, dev->vbus->chardev,
                                           &dev->n_holders);
+    } else if (name) {
+        dev->holders = vdpad_find_late_holders(w->observed, &dev->n_holders);
     }
     if (name) {
         vdpad_copy(dev->name, sizeof dev->name, name);

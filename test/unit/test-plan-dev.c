@@ -140,6 +140,26 @@ device_in_use_is_not_made_anew(void **state)
                  "in use by pid 77 (qemu)");
 }
 
+/* Another program deletes it: out of sysfs already, not out of the kernel. */
+static void
+device_in_removal_waits_for_its_user(void **state)
+{
+    struct wb *b = *state;
+    struct vdpad_vbus *vbus;
+
+    given(b, HOST OURS POLICY "\n"
+                              "vdpa " VF0 "\n"
+                              "holder vdpa:" VF0 " 77 qemu");
+    expect_plan(b, "");
+    expect_state(b, VF0, "ready", "");
+    vbus = b->observed.class_[VDPAD_VBUS].picture.rows;
+    wb_del_row(b, VDPAD_VBUS, vbus);
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked",
+                 "another program removes it, which waits in the kernel "
+                 "until it is let go of: in use by pid 77 (qemu)");
+}
+
 static void
 mac_is_set_or_the_device_made_anew(void **state)
 {
@@ -460,6 +480,7 @@ main(void)
         TEST(driver_stays_while_in_use),
         TEST(device_of_ours_is_made_anew),
         TEST(device_in_use_is_not_made_anew),
+        TEST(device_in_removal_waits_for_its_user),
         TEST(mac_is_set_or_the_device_made_anew),
         TEST(untold_values_count_as_right),
         TEST(driver_that_ignores_a_value),

@@ -192,6 +192,13 @@ in_use_is_refused(void **state)
     expect_plan(b, "port-del r65v1 br-int\n");
     expect_state(b, VF0, "blocked", "in use by pid 4242 (qemu-system-x86)");
     expect_state(b, VF0, "blocked", "teardown --force a");
+
+    /* Not only as long as the picture is fresh: it would go to and fro. */
+    b->observed.class_[VDPAD_HOLDER].fresh = false;
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked", "in use by pid 4242 (qemu-system-x86)");
+    b->observed.class_[VDPAD_HOLDER].fresh = true;
+    expect_plan(b, "port-del r65v1 br-int\n");
     wb_apply_plan(b);
     expect_plan(b, "vdpa-del vdpa:" VF1 "\n");
     wb_apply_plan(b);
@@ -240,6 +247,32 @@ force_takes_what_is_in_use(void **state)
     wb_apply_plan(b);
     wb_converge(b, 10);
     assert_int_equal(wb_pf(b, PF)->pci->numvfs, 0);
+}
+
+/* Its driver has gone and its char device with it, its user has not. */
+static void
+user_of_what_is_being_removed(void **state)
+{
+    struct wb *b = *state;
+    struct vdpad_vbus *vbus;
+
+    given(b, "pf " PF "\n" POLICY);
+    wb_converge(b, 10);
+    given(b, "holder vdpa:" VF0 " 4242 qemu\n"
+             "key vdpa-suspended a\n"
+             "force a");
+    vbus = b->observed.class_[VDPAD_VBUS].picture.rows;
+    assert_string_equal(vbus->name, "vdpa:" VF0);
+    vbus->driver[0] = vbus->chardev[0] = '\0';
+    wb_plan(b);
+    assert_int_equal(wb_dev(b, VF0)->holders[0].pid, 4242);
+    assert_int_equal(wb_dev(b, VF1)->n_holders, 0);
+    wb_apply_plan(b);
+    expect_plan(b, "vdpa-del vdpa:" VF0 " force\n"
+                   "vdpa-del vdpa:" VF1 " force\n");
+    expect_state(b, VF0, "blocked",
+                 "its removal waits in the kernel until it is let go of: "
+                 "in use by pid 4242 (qemu)");
 }
 
 static void
@@ -539,6 +572,7 @@ main(void)
         TEST(in_use_is_refused),
         TEST(netdev_that_is_away_is_refused),
         TEST(force_takes_what_is_in_use),
+        TEST(user_of_what_is_being_removed),
         TEST(force_of_another_policy_does_not_count),
         TEST(forced_deletion_that_sleeps),
         TEST(adopted_device_stays),

@@ -288,7 +288,9 @@ plan_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf)
 static void
 give_mode_back(struct vdpad_planner *p, struct vdpad_pf *pf)
 {
-    if (!vdpad_pf_may_give_back(p, pf) || r->mode < 0 || !pf->eswitch) {
+    const struct vdpad_record_pf *r = pf->record;
+
+    if (!r || !vdpad_pf_may_give_back(p, pf) || r->mode < 0 || !pf->eswitch) {
         return;
     }
     for (size_t i = 0; i < p->world->n_devs; i++) {

@@ -28,10 +28,9 @@ add_config_problems(json_t *problems, const struct vdpad_world *world)
         const struct vdpad_config_error *e = &config->errors[i];
         const char *word = vdpad_unless_first(e->word, e->reason);
 
-        vdpad_json_add(problems,
-                       vdpad_json_format("configuration: %s: %s%s%s", e->key,
-                                         word, word[0] ? ": " : "",
-                                         e->reason));
+        vdpad_json_add(
+            problems, vdpad_json_format("configuration: %s: %s%s%s", e->key,
+                                        word, word[0] ? ": " : "", e->reason));
     }
     for (size_t i = 0; i < world->n_problems; i++) {
         const struct vdpad_problem *p = &world->problems[i];

@@ -99,8 +99,10 @@ lock_record(const char *path)
         return -1;
     }
     if (flock(fd, LOCK_EX | LOCK_NB)) {
-        vdpad_log(VDPAD_LOG_ERR, "%s is locked: another ovs-vdpad is at work "
-                  "on this host (ovs-appctl -t ovs-vdpad status)", name);
+        vdpad_log(VDPAD_LOG_ERR,
+                  "%s is locked: another ovs-vdpad is at work "
+                  "on this host (ovs-appctl -t ovs-vdpad status)",
+                  name);
         close(fd);
         return -1;
     }
@@ -123,7 +125,7 @@ start(struct daemon *d, const struct vdpad_options *options,
     (void) vdpad_loop_on_signal(d->loop, SIGINT, on_signal, NULL);
     if (vdpad_poll_bridge_new(&d->bridge)) {
         vdpad_log(VDPAD_LOG_ERR, "libopenvswitch's poll loop cannot be "
-                  "bridged");
+                                 "bridged");
         return -1;
     }
     if (factory(d->loop, aux, &d->kernel, &why)) {
@@ -176,7 +178,8 @@ vdpad_daemon_main(int argc, char *argv[], vdpad_kernel_factory *factory,
 
     vdpad_options_parse(argc, argv, &options);
     if (options.import_file) {
-        fprintf(stderr, "ovs-vdpad: --import: this version cannot read "
+        fprintf(stderr,
+                "ovs-vdpad: --import: this version cannot read "
                 "SriovNetworkNodePolicy files; write the policy's words by "
                 "hand (ovs-vdpad(8), CONFIGURATION)\n");
         vdpad_options_free(&options);

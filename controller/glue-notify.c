@@ -12,7 +12,7 @@
 
 struct vdpad_notify {
     bool ready;
-    int64_t interval_ns;        /* Of the watchdog; 0: none. */
+    int64_t interval_ns; /* Of the watchdog; 0: none. */
     int64_t kick_ns;
     char status[160];
 };
@@ -57,7 +57,8 @@ vdpad_notify_run(struct vdpad_notify *n, const struct vdpad_ctl *ctl,
     for (size_t i = 0; i < w->n_devs; i++) {
         count[w->devs[i].state]++;
     }
-    vdpad_text(status, sizeof status, "STATUS=%zu of %zu vDPA devices ready, "
+    vdpad_text(status, sizeof status,
+               "STATUS=%zu of %zu vDPA devices ready, "
                "%zu blocked, %zu failed; database %s",
                count[VDPAD_STATE_READY],
                w->n_devs - count[VDPAD_STATE_FOREIGN],

@@ -10,9 +10,9 @@
 
 struct vdpad_event {
     uint64_t serial;
-    int64_t wall_ms;            /* Since the epoch. */
-    char object[128];           /* Device, PF, "database", … */
-    char what[32];              /* "state", "step", "database", … */
+    int64_t wall_ms;  /* Since the epoch. */
+    char object[128]; /* Device, PF, "database", … */
+    char what[32];    /* "state", "step", "database", … */
     char text[320];
 };
 

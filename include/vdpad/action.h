@@ -7,33 +7,33 @@
 #include <vdpad/model.h>
 
 enum vdpad_act_kind {
-    VDPAD_ACT_MODULE_LOAD,      /* object: module. */
-    VDPAD_ACT_AUTOPROBE,        /* object: PF; number: 0 or 1. */
-    VDPAD_ACT_NUMVFS,           /* object: PF; number. */
-    VDPAD_ACT_ESWITCH_MODE,     /* object: PF; number: eswitch mode. */
-    VDPAD_ACT_FEATURE,          /* ifindex, object: netdev; number: 0, 1:
+    VDPAD_ACT_MODULE_LOAD,  /* object: module. */
+    VDPAD_ACT_AUTOPROBE,    /* object: PF; number: 0 or 1. */
+    VDPAD_ACT_NUMVFS,       /* object: PF; number. */
+    VDPAD_ACT_ESWITCH_MODE, /* object: PF; number: eswitch mode. */
+    VDPAD_ACT_FEATURE,      /* ifindex, object: netdev; number: 0, 1:
                                  * hw-tc-offload. */
-    VDPAD_ACT_VF_PROBE,         /* object: VF; word: driver, or "" for the
+    VDPAD_ACT_VF_PROBE,     /* object: VF; word: driver, or "" for the
                                  * driver the kernel finds (an override is
                                  * cleared).  Already bound right: success. */
-    VDPAD_ACT_VF_UNBIND,        /* object: VF. */
-    VDPAD_ACT_VDPA_ADD,         /* object: name; word: mgmtdev "pci/BDF";
+    VDPAD_ACT_VF_UNBIND,    /* object: VF. */
+    VDPAD_ACT_VDPA_ADD,     /* object: name; word: mgmtdev "pci/BDF";
                                  * mac, mtu, max_vqp: 0 means not given. */
-    VDPAD_ACT_VDPA_DEL,         /* object: name. */
-    VDPAD_ACT_VDPA_SET_MAC,     /* object: name; mac. */
-    VDPAD_ACT_VDPA_BIND,        /* object: name; word: vhost_vdpa or
+    VDPAD_ACT_VDPA_DEL,     /* object: name. */
+    VDPAD_ACT_VDPA_SET_MAC, /* object: name; mac. */
+    VDPAD_ACT_VDPA_BIND,    /* object: name; word: vhost_vdpa or
                                  * virtio_vdpa.  Unbinds a different driver
                                  * first, sets and clears driver_override,
                                  * announces the device by a "change" uevent
                                  * once it is bound. */
-    VDPAD_ACT_VDPA_UNBIND,      /* object: name. */
-    VDPAD_ACT_LINK_UP,          /* ifindex, object: netdev; number: 0, 1. */
-    VDPAD_ACT_LINK_MTU,         /* ifindex, object: netdev; number: bytes. */
-    VDPAD_ACT_QDISC_DEL,        /* ifindex, object: netdev: its ingress
+    VDPAD_ACT_VDPA_UNBIND,  /* object: name. */
+    VDPAD_ACT_LINK_UP,      /* ifindex, object: netdev; number: 0, 1. */
+    VDPAD_ACT_LINK_MTU,     /* ifindex, object: netdev; number: bytes. */
+    VDPAD_ACT_QDISC_DEL,    /* ifindex, object: netdev: its ingress
                                  * qdisc; word: "" or "ingress", or "clsact"
                                  * for one of that kind.  No such qdisc:
                                  * success. */
-    VDPAD_ACT_PORT_HW_ADDR,     /* object: PF; number: devlink port index;
+    VDPAD_ACT_PORT_HW_ADDR, /* object: PF; number: devlink port index;
                                  * mac: of the function behind it. */
     VDPAD_ACT_N
 };
@@ -41,14 +41,14 @@ enum vdpad_act_kind {
 /* Steps name netdevs by ifindex and name, and are refused with -ESTALE when
  * the two do not belong together any more. */
 struct vdpad_act {
-    int32_t kind;               /* enum vdpad_act_kind. */
-    int32_t ifindex;            /* 0: none. */
+    int32_t kind;    /* enum vdpad_act_kind. */
+    int32_t ifindex; /* 0: none. */
     int64_t number;
     char object[VDPAD_NAME_SIZE];
     char word[VDPAD_NAME_SIZE];
     uint8_t mac[6];
     bool has_mac;
-    bool force;                 /* Do it although the device is in use. */
+    bool force; /* Do it although the device is in use. */
     uint16_t mtu, max_vqp;
 };
 

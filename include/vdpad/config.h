@@ -19,14 +19,17 @@
 #define VDPAD_KEY_SUSPENDED "vdpa-suspended"
 #define VDPAD_KEY_METRICS "vdpa-metrics"
 
-enum vdpad_attach { VDPAD_ATTACH_AUTO, VDPAD_ATTACH_DECLARED,
-                    VDPAD_ATTACH_NONE };
+enum vdpad_attach {
+    VDPAD_ATTACH_AUTO,
+    VDPAD_ATTACH_DECLARED,
+    VDPAD_ATTACH_NONE
+};
 enum vdpad_vdpa_type { VDPAD_TYPE_NONE, VDPAD_TYPE_VHOST, VDPAD_TYPE_VIRTIO };
 enum vdpad_device_type { VDPAD_DEV_NETDEV, VDPAD_DEV_VFIO };
 enum vdpad_mac_mode { VDPAD_MAC_KEEP, VDPAD_MAC_STABLE, VDPAD_MAC_BASE };
 
 struct vdpad_range {
-    uint16_t first, last;               /* Inclusive VF indexes. */
+    uint16_t first, last; /* Inclusive VF indexes. */
 };
 
 /* One pf= word.  'name' is a BDF (lower case, domain with at least four
@@ -34,76 +37,76 @@ struct vdpad_range {
 struct vdpad_pf_selector {
     char name[VDPAD_BDF_SIZE];
     bool is_bdf;
-    size_t n_ranges;                    /* 0: all VFs. */
-    struct vdpad_range *ranges;         /* Sorted, not overlapping. */
+    size_t n_ranges;            /* 0: all VFs. */
+    struct vdpad_range *ranges; /* Sorted, not overlapping. */
 };
 
 struct vdpad_policy {
-    char *name;                         /* Key without "vdpa-policy-". */
-    char *text;                         /* The key's value. */
+    char *name; /* Key without "vdpa-policy-". */
+    char *text; /* The key's value. */
     size_t n_pfs;
-    struct vdpad_pf_selector *pfs;      /* 0: all that vendor/device match. */
-    uint32_t vendor, device;            /* 0: any. */
-    int32_t num_vfs;                    /* -1: not given. */
+    struct vdpad_pf_selector *pfs; /* 0: all that vendor/device match. */
+    uint32_t vendor, device;       /* 0: any. */
+    int32_t num_vfs;               /* -1: not given. */
     bool externally_managed;
-    int32_t eswitch_mode;               /* enum vdpad_eswitch_mode; NONE: leave
+    int32_t eswitch_mode; /* enum vdpad_eswitch_mode; NONE: leave
                                          * it.  Not given: switchdev when
                                          * 'type' is not NONE. */
     enum vdpad_device_type device_type;
-    enum vdpad_vdpa_type type;          /* Not given: NONE. */
-    int32_t max_vqp;                    /* 0: not given, -1: "max". */
-    int32_t mtu;                        /* 0: not given. */
-    enum vdpad_mac_mode mac_mode;       /* Not given: KEEP. */
+    enum vdpad_vdpa_type type;    /* Not given: NONE. */
+    int32_t max_vqp;              /* 0: not given, -1: "max". */
+    int32_t mtu;                  /* 0: not given. */
+    enum vdpad_mac_mode mac_mode; /* Not given: KEEP. */
     uint8_t base_mac[6];
-    char *name_template;                /* Not given: "vdpa:%a". */
-    int32_t priority;                   /* Not given: 99. */
-    bool suspended;                     /* Named by vdpa-suspended. */
+    char *name_template; /* Not given: "vdpa:%a". */
+    int32_t priority;    /* Not given: 99. */
+    bool suspended;      /* Named by vdpa-suspended. */
 };
 
 /* One vdpa-port-IFACEID key. */
 struct vdpad_port_spec {
     char *iface_id, *text;
-    char *device;                       /* One of these three is not NULL. */
-    char *vf;                           /* BDF, normalised. */
+    char *device; /* One of these three is not NULL. */
+    char *vf;     /* BDF, normalised. */
     char *policy;
     bool has_mac;
     uint8_t mac[6];
-    int32_t mtu;                        /* 0: not given. */
-    int64_t tag;                        /* -1: not given. */
+    int32_t mtu; /* 0: not given. */
+    int64_t tag; /* -1: not given. */
     size_t n_trunks;
-    int64_t *trunks;                    /* Sorted, unique. */
-    char *bridge;                       /* NULL: vdpa-bridge. */
-    char *iface_id_ver, *vm_uuid;       /* NULL: not given. */
+    int64_t *trunks;              /* Sorted, unique. */
+    char *bridge;                 /* NULL: vdpa-bridge. */
+    char *iface_id_ver, *vm_uuid; /* NULL: not given. */
 };
 
 /* One refusal. */
 struct vdpad_config_error {
-    char *key;                          /* The whole key, made printable and
+    char *key;    /* The whole key, made printable and
                                          * cut to 255 characters. */
-    char *word;                         /* The offending word, cut to a
+    char *word;   /* The offending word, cut to a
                                          * printable 64 characters; "" when it
                                          * is the key as a whole. */
-    char *reason;                       /* One line with the remedy. */
+    char *reason; /* One line with the remedy. */
 };
 
 struct vdpad_config {
     char *bridge;
     bool hw_offload;
     enum vdpad_attach attach;
-    char *metrics;                      /* NULL: off. */
+    char *metrics; /* NULL: off. */
     bool suspend_all;
     size_t n_suspended;
-    char **suspended;                   /* Names, as written. */
-    size_t n_policies;                  /* Valid ones, sorted by priority,
+    char **suspended;  /* Names, as written. */
+    size_t n_policies; /* Valid ones, sorted by priority,
                                          * then name. */
     struct vdpad_policy *policies;
-    size_t n_ports;                     /* Valid ones, sorted by iface_id. */
+    size_t n_ports; /* Valid ones, sorted by iface_id. */
     struct vdpad_port_spec *ports;
     /* Sorted names of the policies and iface_ids of the ports whose keys stand
      * but are refused: their wishes are unknown, not withdrawn. */
     size_t n_refused_policies, n_refused_ports;
     char **refused_policies, **refused_ports;
-    size_t n_errors;                    /* Sorted by key. */
+    size_t n_errors; /* Sorted by key. */
     struct vdpad_config_error *errors;
 };
 
@@ -125,8 +128,7 @@ void vdpad_config_free(struct vdpad_config *config);
 
 /* Whether 'policy' has the VF with index 'vf' of a PF in its 'selector'
  * (NULL: no pf= word). */
-bool vdpad_selector_has(const struct vdpad_pf_selector *selector,
-                        uint16_t vf);
+bool vdpad_selector_has(const struct vdpad_pf_selector *selector, uint16_t vf);
 
 /* Parses a MAC address "aa:bb:cc:dd:ee:ff" to 'mac'.  Returns 0 or -EINVAL.
  * Multicast and zero are the caller's to refuse. */

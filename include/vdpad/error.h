@@ -8,8 +8,8 @@
 
 /* Filled only on failure; the caller owns it and need not initialise it. */
 struct vdpad_error {
-    int code;                       /* Negative errno. */
-    char text[VDPAD_ERROR_TEXT];    /* One line: the offender, what was said
+    int code;                    /* Negative errno. */
+    char text[VDPAD_ERROR_TEXT]; /* One line: the offender, what was said
                                      * (the kernel's extended ACK where there
                                      * is one), and the remedy if known. */
 };

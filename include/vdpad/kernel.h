@@ -43,19 +43,19 @@ typedef void vdpad_invalidated_cb(void *aux, unsigned int mask, bool lost);
 
 /* A request that has not come back from the kernel after its deadline. */
 struct vdpad_stuck {
-    int32_t pid;                /* Of the helper process; 0 in the fake. */
-    int64_t since_ns;           /* Monotonic. */
-    char what[200];             /* "vdpa-del vdpa:0000:65:00.2" */
+    int32_t pid;      /* Of the helper process; 0 in the fake. */
+    int64_t since_ns; /* Monotonic. */
+    char what[200];   /* "vdpa-del vdpa:0000:65:00.2" */
 };
 
 struct vdpad_kernel_stats {
-    uint64_t overruns;          /* ENOBUFS on any event socket. */
-    uint64_t interrupted;       /* Dumps that were interrupted. */
-    uint64_t malformed;         /* Messages that could not be understood. */
-    uint64_t timeouts;          /* Requests past their deadline, and those
+    uint64_t overruns;    /* ENOBUFS on any event socket. */
+    uint64_t interrupted; /* Dumps that were interrupted. */
+    uint64_t malformed;   /* Messages that could not be understood. */
+    uint64_t timeouts;    /* Requests past their deadline, and those
                                  * refused behind them. */
-    uint64_t requests;          /* All requests. */
-    size_t workers;             /* Helper processes alive, stuck included. */
+    uint64_t requests;    /* All requests. */
+    size_t workers;       /* Helper processes alive, stuck included. */
 };
 
 struct vdpad_kernel_ops {

@@ -6,9 +6,9 @@
 #define VDPAD_LOG_H 1
 
 enum vdpad_log_level {
-    VDPAD_LOG_ERR,      /* Somebody must act. */
-    VDPAD_LOG_WARN,     /* Degraded, but acting. */
-    VDPAD_LOG_INFO,     /* A state changed. */
+    VDPAD_LOG_ERR,  /* Somebody must act. */
+    VDPAD_LOG_WARN, /* Degraded, but acting. */
+    VDPAD_LOG_INFO, /* A state changed. */
     VDPAD_LOG_DBG,
 };
 

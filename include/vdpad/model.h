@@ -15,38 +15,38 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VDPAD_BDF_SIZE 20       /* "10000:65:00.0" and longer domains. */
-#define VDPAD_IFNAME_SIZE 16    /* IFNAMSIZ. */
-#define VDPAD_NAME_SIZE 128     /* Names of vDPA devices. */
-#define VDPAD_WORD_SIZE 32      /* Driver, module, port names and the like. */
+#define VDPAD_BDF_SIZE 20    /* "10000:65:00.0" and longer domains. */
+#define VDPAD_IFNAME_SIZE 16 /* IFNAMSIZ. */
+#define VDPAD_NAME_SIZE 128  /* Names of vDPA devices. */
+#define VDPAD_WORD_SIZE 32   /* Driver, module, port names and the like. */
 
 enum vdpad_class {
-    VDPAD_MODULE,       /* Kernel modules and bus drivers we need. */
-    VDPAD_PCI,          /* PCI functions with SR-IOV, and their VFs. */
-    VDPAD_LINK,         /* Network devices of the initial namespace. */
-    VDPAD_ESWITCH,      /* devlink instances. */
-    VDPAD_DLPORT,       /* devlink ports. */
-    VDPAD_MGMTDEV,      /* vDPA management devices. */
-    VDPAD_VDPA,         /* vDPA devices, as generic netlink tells. */
-    VDPAD_VBUS,         /* vDPA devices, as sysfs tells. */
-    VDPAD_FEATURE,      /* ethtool's hw-tc-offload. */
-    VDPAD_HOLDER,       /* Processes that hold vhost-vdpa char devices. */
-    VDPAD_QDISC,        /* Ingress and clsact qdiscs. */
-    VDPAD_FLOW,         /* Sums of flower filters per device. */
+    VDPAD_MODULE,  /* Kernel modules and bus drivers we need. */
+    VDPAD_PCI,     /* PCI functions with SR-IOV, and their VFs. */
+    VDPAD_LINK,    /* Network devices of the initial namespace. */
+    VDPAD_ESWITCH, /* devlink instances. */
+    VDPAD_DLPORT,  /* devlink ports. */
+    VDPAD_MGMTDEV, /* vDPA management devices. */
+    VDPAD_VDPA,    /* vDPA devices, as generic netlink tells. */
+    VDPAD_VBUS,    /* vDPA devices, as sysfs tells. */
+    VDPAD_FEATURE, /* ethtool's hw-tc-offload. */
+    VDPAD_HOLDER,  /* Processes that hold vhost-vdpa char devices. */
+    VDPAD_QDISC,   /* Ingress and clsact qdiscs. */
+    VDPAD_FLOW,    /* Sums of flower filters per device. */
     VDPAD_N_CLASSES
 };
 
 enum vdpad_module_state {
-    VDPAD_MODULE_MISSING,   /* Neither loaded, built in nor on disk. */
-    VDPAD_MODULE_LOADABLE,  /* On disk, not loaded. */
-    VDPAD_MODULE_LOADED,    /* Loaded or built in. */
+    VDPAD_MODULE_MISSING,  /* Neither loaded, built in nor on disk. */
+    VDPAD_MODULE_LOADABLE, /* On disk, not loaded. */
+    VDPAD_MODULE_LOADED,   /* Loaded or built in. */
 };
 
 /* VDPAD_MODULE; key 'name'.  Always exactly the modules of
  * vdpad_module_names[]. */
 struct vdpad_module {
     char name[VDPAD_WORD_SIZE];
-    int32_t state;                      /* enum vdpad_module_state. */
+    int32_t state; /* enum vdpad_module_state. */
 };
 
 /* vdpa, vhost_vdpa, virtio_vdpa, virtio_net, mlx5_core, mlx5_vdpa, vfio_pci,
@@ -56,90 +56,90 @@ extern const char *const vdpad_module_names[];
 /* VDPAD_PCI; key 'bdf'.  PFs (functions with sriov_totalvfs) and VFs. */
 struct vdpad_pci {
     char bdf[VDPAD_BDF_SIZE];
-    char pf[VDPAD_BDF_SIZE];            /* Of a VF its PF; "" for a PF. */
-    int32_t vf_index;                   /* Of a VF; -1 for a PF. */
-    uint32_t vendor, device;            /* PCI ids. */
-    int32_t numvfs, totalvfs;           /* Of a PF; -1 for a VF. */
-    int32_t autoprobe;                  /* sriov_drivers_autoprobe; -1: no. */
-    char driver[VDPAD_WORD_SIZE];       /* "" when unbound. */
-    char driver_override[VDPAD_WORD_SIZE];  /* Of a VF with a driver: reading
+    char pf[VDPAD_BDF_SIZE];      /* Of a VF its PF; "" for a PF. */
+    int32_t vf_index;             /* Of a VF; -1 for a PF. */
+    uint32_t vendor, device;      /* PCI ids. */
+    int32_t numvfs, totalvfs;     /* Of a PF; -1 for a VF. */
+    int32_t autoprobe;            /* sriov_drivers_autoprobe; -1: no. */
+    char driver[VDPAD_WORD_SIZE]; /* "" when unbound. */
+    char driver_override[VDPAD_WORD_SIZE]; /* Of a VF with a driver: reading
                                          * it of others can hang. */
-    int32_t iommu_group;                /* -1: none. */
+    int32_t iommu_group;                   /* -1: none. */
 };
 
 /* VDPAD_LINK; key 'ifindex'. */
 struct vdpad_link {
     int32_t ifindex;
     char name[VDPAD_IFNAME_SIZE];
-    char kind[VDPAD_WORD_SIZE];         /* IFLA_INFO_KIND; "" physical. */
+    char kind[VDPAD_WORD_SIZE]; /* IFLA_INFO_KIND; "" physical. */
     uint32_t mtu;
-    uint32_t flags;                     /* IFF_*. */
-    int32_t master;                     /* ifindex, 0: none. */
+    uint32_t flags; /* IFF_*. */
+    int32_t master; /* ifindex, 0: none. */
     uint8_t mac[6];
     bool carrier;
-    uint8_t switch_id_len;              /* 0: none. */
-    uint8_t switch_id[32];              /* phys_switch_id. */
-    char port_name[VDPAD_WORD_SIZE];    /* phys_port_name. */
-    char parent_bus[VDPAD_WORD_SIZE];   /* "pci", … IFLA_PARENT_DEV_BUS_NAME */
+    uint8_t switch_id_len;            /* 0: none. */
+    uint8_t switch_id[32];            /* phys_switch_id. */
+    char port_name[VDPAD_WORD_SIZE];  /* phys_port_name. */
+    char parent_bus[VDPAD_WORD_SIZE]; /* "pci", … IFLA_PARENT_DEV_BUS_NAME */
     char parent_dev[VDPAD_BDF_SIZE * 2]; /* IFLA_PARENT_DEV_NAME. */
-    uint64_t rx_packets, rx_bytes;      /* IFLA_STATS64; 0 in comparisons. */
+    uint64_t rx_packets, rx_bytes;       /* IFLA_STATS64; 0 in comparisons. */
 };
 
 enum vdpad_eswitch_mode {
-    VDPAD_ESWITCH_NONE = -1,            /* The device has no e-switch. */
+    VDPAD_ESWITCH_NONE = -1, /* The device has no e-switch. */
     VDPAD_ESWITCH_LEGACY = 0,
     VDPAD_ESWITCH_SWITCHDEV = 1,
-    VDPAD_ESWITCH_INACTIVE = 2,         /* switchdev_inactive. */
+    VDPAD_ESWITCH_INACTIVE = 2, /* switchdev_inactive. */
 };
 
 /* VDPAD_ESWITCH; key 'bus', 'dev'.  One devlink instance. */
 struct vdpad_eswitch {
     char bus[VDPAD_WORD_SIZE];
     char dev[VDPAD_BDF_SIZE * 2];
-    int32_t mode;                       /* enum vdpad_eswitch_mode. */
-    int32_t inline_mode, encap_mode;    /* As in linux/devlink.h; -1: none. */
+    int32_t mode;                    /* enum vdpad_eswitch_mode. */
+    int32_t inline_mode, encap_mode; /* As in linux/devlink.h; -1: none. */
     char driver[VDPAD_WORD_SIZE];
     char fw_version[VDPAD_WORD_SIZE * 2]; /* "" when not told. */
 };
 
 /* Of enum devlink_port_flavour (linux/devlink.h), which is ABI. */
-#define VDPAD_FLAVOUR_PHYSICAL 0    /* The uplink. */
-#define VDPAD_FLAVOUR_PCI_VF 4      /* A VF's representor. */
+#define VDPAD_FLAVOUR_PHYSICAL 0 /* The uplink. */
+#define VDPAD_FLAVOUR_PCI_VF 4   /* A VF's representor. */
 
 /* VDPAD_DLPORT; key 'bus', 'dev', 'index'. */
 struct vdpad_dlport {
     char bus[VDPAD_WORD_SIZE];
-    char dev[VDPAD_BDF_SIZE * 2];       /* The devlink instance (the PF). */
+    char dev[VDPAD_BDF_SIZE * 2]; /* The devlink instance (the PF). */
     uint32_t index;
-    int32_t flavour;                    /* enum devlink_port_flavour; -1: not
+    int32_t flavour;                /* enum devlink_port_flavour; -1: not
                                          * told. */
-    int32_t controller, pf, vf, sf;     /* -1: not told. */
+    int32_t controller, pf, vf, sf; /* -1: not told. */
     bool external;
     bool has_hw_addr;
-    uint8_t hw_addr[6];                 /* Of the function behind the port. */
-    int32_t ifindex;                    /* 0: no netdev (yet). */
+    uint8_t hw_addr[6]; /* Of the function behind the port. */
+    int32_t ifindex;    /* 0: no netdev (yet). */
     char ifname[VDPAD_IFNAME_SIZE];
 };
 
 /* VDPAD_MGMTDEV; key 'bus', 'dev'. */
 struct vdpad_mgmtdev {
-    char bus[VDPAD_WORD_SIZE];          /* "" for vdpa_sim's. */
+    char bus[VDPAD_WORD_SIZE]; /* "" for vdpa_sim's. */
     char dev[VDPAD_BDF_SIZE * 2];
-    uint64_t classes;                   /* Bit per virtio id; net is bit 1. */
+    uint64_t classes; /* Bit per virtio id; net is bit 1. */
     uint64_t features;
-    uint32_t max_vqs;                   /* Control queue included; 0: not
+    uint32_t max_vqs; /* Control queue included; 0: not
                                          * told. */
 };
 
 /* VDPAD_VDPA; key 'name'. */
 struct vdpad_vdpa {
     char name[VDPAD_NAME_SIZE];
-    char bus[VDPAD_WORD_SIZE];          /* Its management device. */
+    char bus[VDPAD_WORD_SIZE]; /* Its management device. */
     char dev[VDPAD_BDF_SIZE * 2];
-    uint32_t id;                        /* virtio id; net is 1. */
+    uint32_t id; /* virtio id; net is 1. */
     uint32_t vendor;
     uint32_t max_vqs, max_vq_size;
-    bool has_config;                    /* The members below were asked for
+    bool has_config; /* The members below were asked for
                                          * and answered. */
     bool has_mac, has_mtu, has_max_vqp, has_status, has_negotiated;
     uint8_t mac[6];
@@ -150,13 +150,13 @@ struct vdpad_vdpa {
 /* VDPAD_VBUS; key 'name'.  /sys/bus/vdpa/devices. */
 struct vdpad_vbus {
     char name[VDPAD_NAME_SIZE];
-    char parent[VDPAD_BDF_SIZE];        /* PCI parent (the VF); "": none. */
-    char driver[VDPAD_WORD_SIZE];       /* vhost_vdpa, virtio_vdpa, "". */
-    char driver_override[VDPAD_WORD_SIZE];  /* Likewise. */
-    char chardev[VDPAD_WORD_SIZE];      /* "vhost-vdpa-0"; node in /dev. */
-    char virtio[VDPAD_WORD_SIZE];       /* "virtio3" under virtio_vdpa. */
-    char netdev[VDPAD_IFNAME_SIZE];     /* Its netdev in our namespace. */
-    bool netdev_away;                   /* virtio_net is bound, but its netdev
+    char parent[VDPAD_BDF_SIZE];           /* PCI parent (the VF); "": none. */
+    char driver[VDPAD_WORD_SIZE];          /* vhost_vdpa, virtio_vdpa, "". */
+    char driver_override[VDPAD_WORD_SIZE]; /* Likewise. */
+    char chardev[VDPAD_WORD_SIZE];         /* "vhost-vdpa-0"; node in /dev. */
+    char virtio[VDPAD_WORD_SIZE];          /* "virtio3" under virtio_vdpa. */
+    char netdev[VDPAD_IFNAME_SIZE];        /* Its netdev in our namespace. */
+    bool netdev_away; /* virtio_net is bound, but its netdev
                                          * is in another namespace. */
 };
 
@@ -165,15 +165,15 @@ struct vdpad_vbus {
 struct vdpad_feature {
     int32_t ifindex;
     char name[VDPAD_IFNAME_SIZE];
-    bool supported;                     /* In the "hw" set: changeable. */
+    bool supported; /* In the "hw" set: changeable. */
     bool active;
 };
 
 /* VDPAD_HOLDER; key 'chardev', 'pid'. */
 struct vdpad_holder {
-    char chardev[VDPAD_WORD_SIZE];      /* "vhost-vdpa-0". */
+    char chardev[VDPAD_WORD_SIZE]; /* "vhost-vdpa-0". */
     int32_t pid;
-    char command[64];                   /* From /proc/PID/comm and cmdline,
+    char command[64]; /* From /proc/PID/comm and cmdline,
                                          * control characters replaced. */
 };
 
@@ -181,7 +181,7 @@ struct vdpad_holder {
 struct vdpad_qdisc {
     int32_t ifindex;
     bool clsact;
-    uint32_t ingress_block, egress_block;   /* 0: none. */
+    uint32_t ingress_block, egress_block; /* 0: none. */
 };
 
 /* VDPAD_FLOW; key 'ifindex'.  Flower filters at the ingress of a netdev that
@@ -199,7 +199,7 @@ struct vdpad_picture {
     enum vdpad_class class_;
     size_t n;
     size_t row_size;
-    void *rows;             /* malloc'd; NULL when 'n' is 0. */
+    void *rows; /* malloc'd; NULL when 'n' is 0. */
 };
 
 /* Size in bytes of a row of 'class_'. */

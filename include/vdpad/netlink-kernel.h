@@ -8,9 +8,9 @@
 struct vdpad_loop;
 
 struct vdpad_netlink_options {
-    int64_t read_deadline_ns;   /* Of an observe(); 0: 10 s. */
-    int64_t step_deadline_ns;   /* Of a quick step; 0: 30 s. */
-    int64_t slow_deadline_ns;   /* Of numvfs, e-switch mode; 0: 180 s. */
+    int64_t read_deadline_ns; /* Of an observe(); 0: 10 s. */
+    int64_t step_deadline_ns; /* Of a quick step; 0: 30 s. */
+    int64_t slow_deadline_ns; /* Of numvfs, e-switch mode; 0: 180 s. */
 };
 
 /* Opens the event sockets and gets ready to start helper processes, which are

@@ -49,8 +49,8 @@ struct ring {
 
 struct guest {
     int fd;
-    struct ring *ring;      /* [0] receives, [1] sends; shared with device */
-    uint16_t seen[2];       /* used entries that we have handled */
+    struct ring *ring; /* [0] receives, [1] sends; shared with device */
+    uint16_t seen[2];  /* used entries that we have handled */
     int kick[2];
     int call[2];
     uint8_t mac[ETH_ALEN];
@@ -211,8 +211,7 @@ send_frame(struct guest *guest, const uint8_t *frame, size_t size)
     memcpy(ring->buf[slot] + HDR_SIZE, frame, size);
     ring->desc[slot].len = (uint32_t) (HDR_SIZE + size);
     ring->avail.entry[slot] = slot;
-    __atomic_store_n(&ring->avail.idx, (uint16_t) (idx + 1),
-                     __ATOMIC_RELEASE);
+    __atomic_store_n(&ring->avail.idx, (uint16_t) (idx + 1), __ATOMIC_RELEASE);
     kick(guest, 1);
     guest->answered++;
 }
@@ -241,8 +240,7 @@ answer(struct guest *guest, uint8_t *f, size_t size)
         memcpy(f + 22, guest->mac, ETH_ALEN);
         memcpy(f + 28, guest->ip, 4);
     } else if (type == ETH_P_IP && size >= 42 && (f[14] & 0xf) == 5
-               && f[23] == 1 && f[34] == 8
-               && !memcmp(f + 30, guest->ip, 4)) {
+               && f[23] == 1 && f[34] == 8 && !memcmp(f + 30, guest->ip, 4)) {
         uint32_t sum = (uint32_t) (f[36] << 8 | f[37]) + 0x0800;
 
         swap(f + 26, f + 30, 4);
@@ -303,8 +301,7 @@ run(struct guest *guest)
         if (fds[0].revents && read(STDIN_FILENO, buf, sizeof buf) <= 0) {
             return;
         }
-        if (fds[1].revents
-            && read(fds[1].fd, buf, sizeof(uint64_t)) > 0) {
+        if (fds[1].revents && read(fds[1].fd, buf, sizeof(uint64_t)) > 0) {
             receive(guest);
         }
     }
@@ -328,9 +325,8 @@ main(int argc, char *argv[])
     if (!hold) {
         start(&guest);
     }
-    printf("ready %02x:%02x:%02x:%02x:%02x:%02x\n", guest.mac[0],
-           guest.mac[1], guest.mac[2], guest.mac[3], guest.mac[4],
-           guest.mac[5]);
+    printf("ready %02x:%02x:%02x:%02x:%02x:%02x\n", guest.mac[0], guest.mac[1],
+           guest.mac[2], guest.mac[3], guest.mac[4], guest.mac[5]);
     fflush(stdout);
     run(&guest);
     printf("received %u answered %u\n", guest.received, guest.answered);

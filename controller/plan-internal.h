@@ -93,10 +93,11 @@ void vdpad_plan_port(struct vdpad_planner *, struct vdpad_dev *dev);
 void vdpad_plan_db(struct vdpad_planner *);
 
 /* Remembers the value 'present' of 'pf' before it is changed for the first
- * time: unless something is 'recorded' already (-1: nothing). */
+ * time: unless something is 'recorded' already (-1: nothing), or the step that
+ * changes it is not about to be done: what others do meanwhile is not ours. */
 void vdpad_pf_remember(struct vdpad_planner *, const struct vdpad_pf *pf,
                        enum vdpad_rec_kind kind, int32_t present,
-                       int32_t recorded);
+                       int32_t recorded, enum vdpad_ask outcome);
 
 /* The value is what it was before us, and whoever changes it now has his
  * reasons: it is no longer remembered. */

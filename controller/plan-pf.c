@@ -58,22 +58,22 @@ is_busy(const struct vdpad_planner *p, const struct vdpad_pf *pf,
 }
 
 /* Asks for a step on 'pf' itself and folds it into its state. */
-static void
+static enum vdpad_ask
 ask(struct vdpad_planner *p, struct vdpad_pf *pf, enum vdpad_act_kind kind,
     int64_t number, const char *reason)
 {
     struct vdpad_act act = { .kind = (int32_t) kind, .number = number };
+    enum vdpad_ask outcome = VDPAD_ASK_OBSERVING;
     char text[VDPAD_REASON_SIZE];
 
-    if (is_busy(p, pf, kind)) {
-        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_APPLYING, "%s",
-                         reason);
-        return;
-    }
     vdpad_copy(act.object, sizeof act.object, pf->pci->bdf);
-    vdpad_fold(&pf->state, pf->reason,
-               vdpad_ask_act(p, lane_of(p, pf), &act, text, "%s", reason),
-               VDPAD_STATE_APPLYING, text);
+    if (is_busy(p, pf, kind)) {
+        vdpad_text(text, sizeof text, "%s", reason);
+    } else {
+        outcome = vdpad_ask_act(p, lane_of(p, pf), &act, text, "%s", reason);
+    }
+    vdpad_fold(&pf->state, pf->reason, outcome, VDPAD_STATE_APPLYING, text);
+    return outcome;
 }
 
 /* A device on a VF of 'pf' that must not lose its VF: 'text' says why. */
@@ -205,14 +205,14 @@ ask_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
                          pf->pci->bdf);
         return;
     }
-    vdpad_pf_remember(p, pf, VDPAD_REC_PF_MODE, pf->eswitch->mode,
-                      pf->record ? pf->record->mode : -1);
     vdpad_text(reason, sizeof reason,
-               "policy %.100s wants e-switch mode %s, "
-               "it is %s",
+               "policy %.100s wants e-switch mode %s, it is %s",
                pf->policy->name, mode_name(pf->want_mode),
                mode_name(pf->eswitch->mode));
-    ask(p, pf, VDPAD_ACT_ESWITCH_MODE, pf->want_mode, reason);
+    vdpad_pf_remember(p, pf, VDPAD_REC_PF_MODE, pf->eswitch->mode,
+                      pf->record ? pf->record->mode : -1,
+                      ask(p, pf, VDPAD_ACT_ESWITCH_MODE, pf->want_mode,
+                          reason));
 }
 
 /* Nothing must grab the VFs before the e-switch is as it should be. */
@@ -220,17 +220,18 @@ static void
 ask_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf, int32_t number,
            const char *reason)
 {
-    int32_t recorded = pf->record ? pf->record->autoprobe : -1;
+    const struct vdpad_record_pf *r = pf->record;
 
     if (number > 0 && pf->pci->autoprobe == 1 && !is_mode_right(pf)) {
-        vdpad_pf_remember(p, pf, VDPAD_REC_PF_AUTOPROBE, 1, recorded);
-        ask(p, pf, VDPAD_ACT_AUTOPROBE, 0,
-            "VFs are bound after the e-switch "
-            "has changed its mode");
+        vdpad_pf_remember(p, pf, VDPAD_REC_PF_AUTOPROBE, 1,
+                          r ? r->autoprobe : -1,
+                          ask(p, pf, VDPAD_ACT_AUTOPROBE, 0,
+                              "VFs are bound after the e-switch has changed "
+                              "its mode"));
     }
     vdpad_pf_remember(p, pf, VDPAD_REC_PF_NUMVFS, pf->pci->numvfs,
-                      pf->record ? pf->record->numvfs : -1);
-    ask(p, pf, VDPAD_ACT_NUMVFS, number, reason);
+                      r ? r->numvfs : -1,
+                      ask(p, pf, VDPAD_ACT_NUMVFS, number, reason));
 }
 
 static void
@@ -246,9 +247,8 @@ plan_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf)
         return;
     }
     vdpad_text(reason, sizeof reason,
-               "policy %.100s wants %d VFs, there are "
-               "%d",
-               pf->policy->name, want, have);
+               "policy %.100s wants %d VFs, there are %d", pf->policy->name,
+               want, have);
     if (have == 0) {
         if (!is_mode_right(pf) && is_mode_first(p, pf)) {
             ask_mode(p, pf);

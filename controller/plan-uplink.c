@@ -6,9 +6,10 @@
 
 void
 vdpad_pf_remember(struct vdpad_planner *p, const struct vdpad_pf *pf,
-                  enum vdpad_rec_kind kind, int32_t present, int32_t recorded)
+                  enum vdpad_rec_kind kind, int32_t present, int32_t recorded,
+                  enum vdpad_ask outcome)
 {
-    if (recorded < 0) {
+    if (recorded < 0 && outcome == VDPAD_ASK_DUE) {
         vdpad_ask_rec(p, kind, pf->pci->bdf, "", "", present);
     }
 }
@@ -28,7 +29,7 @@ vdpad_pf_may_give_back(const struct vdpad_planner *p,
 }
 
 /* Asks for a step on the uplink and folds it into the state of 'pf'. */
-static void
+static enum vdpad_ask
 ask_uplink(struct vdpad_planner *p, struct vdpad_pf *pf,
            enum vdpad_act_kind kind, int64_t number, enum vdpad_state working,
            const char *reason)
@@ -39,9 +40,12 @@ ask_uplink(struct vdpad_planner *p, struct vdpad_pf *pf,
     char text[VDPAD_REASON_SIZE];
 
     vdpad_copy(act.object, sizeof act.object, pf->uplink->name);
-    vdpad_fold(&pf->state, pf->reason,
-               vdpad_ask_act(p, VDPAD_LANE_LINK, &act, text, "%s", reason),
-               working, text);
+
+    enum vdpad_ask outcome = vdpad_ask_act(p, VDPAD_LANE_LINK, &act, text,
+                                           "%s", reason);
+
+    vdpad_fold(&pf->state, pf->reason, outcome, working, text);
+    return outcome;
 }
 
 void
@@ -58,10 +62,11 @@ vdpad_plan_uplink(struct vdpad_planner *p, struct vdpad_pf *pf)
     }
     if (pf->want_mode == VDPAD_ESWITCH_SWITCHDEV) {
         if (feature && feature->supported && !feature->active) {
-            vdpad_pf_remember(p, pf, VDPAD_REC_PF_TC, 0,
-                              pf->record ? pf->record->tc_offload : -1);
-            ask_uplink(p, pf, VDPAD_ACT_FEATURE, 1, VDPAD_STATE_APPLYING,
-                       "hw-tc-offload of the uplink is off");
+            vdpad_pf_remember(
+                p, pf, VDPAD_REC_PF_TC, 0,
+                pf->record ? pf->record->tc_offload : -1,
+                ask_uplink(p, pf, VDPAD_ACT_FEATURE, 1, VDPAD_STATE_APPLYING,
+                           "hw-tc-offload of the uplink is off"));
         }
     } else if (r && r->tc_offload >= 0 && feature) {
         if (feature->active == (r->tc_offload != 0)) {
@@ -76,14 +81,14 @@ vdpad_plan_uplink(struct vdpad_planner *p, struct vdpad_pf *pf)
         if (uplink->mtu < (uint32_t) pf->want_mtu) {
             char reason[VDPAD_REASON_SIZE];
 
-            vdpad_pf_remember(p, pf, VDPAD_REC_PF_MTU, (int32_t) uplink->mtu,
-                              pf->record ? pf->record->mtu : -1);
             vdpad_text(reason, sizeof reason,
-                       "a policy wants MTU %d, the "
-                       "uplink has %u",
+                       "a policy wants MTU %d, the uplink has %u",
                        pf->want_mtu, uplink->mtu);
-            ask_uplink(p, pf, VDPAD_ACT_LINK_MTU, pf->want_mtu,
-                       VDPAD_STATE_APPLYING, reason);
+            vdpad_pf_remember(p, pf, VDPAD_REC_PF_MTU, (int32_t) uplink->mtu,
+                              pf->record ? pf->record->mtu : -1,
+                              ask_uplink(p, pf, VDPAD_ACT_LINK_MTU,
+                                         pf->want_mtu, VDPAD_STATE_APPLYING,
+                                         reason));
         }
     } else if (r && r->mtu >= 0) {
         if (uplink->mtu == (uint32_t) r->mtu) {

@@ -80,19 +80,19 @@ changes_are_recorded(void **state)
     given(b, "pf " PF "\n"
              "policy a pf=" PF " num-vfs=1 vdpa-type=vhost mtu=9000");
     expect_plan(b, "record policy a\n"
-                   "record autoprobe " PF " 1\n"
                    "autoprobe " PF " 0\n"
-                   "record numvfs " PF " 0\n"
-                   "numvfs " PF " 1\n");
+                   "record autoprobe " PF " 1\n"
+                   "numvfs " PF " 1\n"
+                   "record numvfs " PF " 0\n");
     wb_apply_plan(b);
-    expect_plan(b, "record mode " PF " 0\n"
-                   "eswitch-mode " PF " switchdev\n");
+    expect_plan(b, "eswitch-mode " PF " switchdev\n"
+                   "record mode " PF " 0\n");
     wb_apply_plan(b);
     expect_plan(b, "autoprobe " PF " 1\n"
-                   "record tc " PF " 0\n"
                    "feature up65 on\n"
-                   "record mtu " PF " 1500\n"
-                   "link-mtu up65 9000\n");
+                   "record tc " PF " 0\n"
+                   "link-mtu up65 9000\n"
+                   "record mtu " PF " 1500\n");
     wb_apply_plan(b);
     wb_plan(b);
     wb_apply_plan(b);

@@ -155,8 +155,8 @@ mode_of_vfs_of_others_changes(void **state)
              "policy a pf=" PF " num-vfs=1 vdpa-type=vhost");
     b->show_records = true;
     expect_plan(b, "record policy a\n"
-                   "record mode " PF " 0\n"
-                   "eswitch-mode " PF " switchdev\n");
+                   "eswitch-mode " PF " switchdev\n"
+                   "record mode " PF " 0\n");
 }
 
 static unsigned int
@@ -446,6 +446,33 @@ in_flight_is_not_repeated(void **state)
     expect_state(b, PF, "applying", "after the e-switch");
 }
 
+/* What others do while a step waits is not ours. */
+static void
+nothing_is_claimed_before_the_step(void **state)
+{
+    struct wb *b = *state;
+
+    b->show_records = true;
+    given(b, "pf " PF " mtu=1500\n"
+             "record policy a\n"
+             "failed numvfs " PF " 2 12 5\n"
+             "failed autoprobe " PF " 2 12 5\n"
+             "failed feature up65 2 95 5\n"
+             "failed link-mtu up65 2 95 5\n"
+             "policy a pf=" PF " num-vfs=2 "
+             "eswitch-mode=switchdev mtu=9000");
+    expect_plan(b, "autoprobe " PF " 0 (deferred)\n"
+                   "numvfs " PF " 2 (deferred)\n");
+    given(b, "vf " VF0 "\n"
+             "vf " VF1 "\n"
+             "failed eswitch-mode " PF " 2 95 5");
+    expect_plan(b, "eswitch-mode " PF " switchdev (deferred)\n");
+    wb_find_eswitch(b, PF)->mode = VDPAD_ESWITCH_SWITCHDEV;
+    expect_plan(b, "feature up65 on (deferred)\n"
+                   "link-mtu up65 9000 (deferred)\n");
+    assert_int_equal(b->record->n_pfs, 0);
+}
+
 static void
 stuck_step_blocks(void **state)
 {
@@ -506,6 +533,7 @@ main(void)
         TEST(uplink_mtu_is_only_raised),
         TEST(uplink_that_fails_stops_nothing),
         TEST(in_flight_is_not_repeated),
+        TEST(nothing_is_claimed_before_the_step),
         TEST(stuck_step_blocks),
         TEST(failed_step_is_due_later),
     };

@@ -7,9 +7,9 @@
 #include "json.h"
 #include "world.h"
 
-/* So many packets in hardware for each one in software, 90 %, is "offloaded": a
- * flow's first packets always take the slow path, and now and then one comes
- * that hardware cannot handle. */
+/* So many packets in hardware for each one in software, 90 %, is "offloaded":
+ * a flow's first packets always take the slow path, and now and then one
+ * comes that hardware cannot handle. */
 #define VDPAD_OFFLOADED_RATIO 9
 
 /* Fewer packets than these between two looks are no evidence. */

@@ -201,8 +201,8 @@ open_guest(struct guest *g, const char *path)
         set_up_queue(g, i, g->memory + i * per_queue);
     }
     add_status(g, VIRTIO_CONFIG_S_DRIVER_OK);
-    for (uint16_t i = 0; i < RING; i++) {
-        offer(&g->queues[RX], i, BUFFER, true);
+    for (int i = 0; i < RING; i++) {
+        offer(&g->queues[RX], (uint16_t) i, BUFFER, true);
     }
 }
 
@@ -221,7 +221,7 @@ send_frame(struct guest *from, const struct guest *to, uint16_t i)
     frame[HEADER + 14] = (uint8_t) i;
     offer(q, (uint16_t) (i % RING), HEADER + 60, false);
     while (take(q) >= 0) {
-        continue;
+        /* Sent; the slot is used again by its number. */
     }
 }
 
@@ -274,8 +274,8 @@ main(int argc, char *argv[])
 
     /* The first ones take the slow path and may be lost while the flow is
      * being set up: each is repeated until it arrives. */
-    for (uint16_t i = 0; i < N_FRAMES && time(NULL) < end;) {
-        send_frame(&a, &b, i);
+    for (int i = 0; i < N_FRAMES && time(NULL) < end;) {
+        send_frame(&a, &b, (uint16_t) i);
 
         int number = receive(&b, 500);
 
@@ -283,7 +283,7 @@ main(int argc, char *argv[])
             seen[number] = true;
             n++;
         }
-        i = (uint16_t) (i + seen[i]);
+        i += seen[i];
     }
     printf("received %d of %d\n", n, N_FRAMES);
     close(a.fd);

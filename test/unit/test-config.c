@@ -257,9 +257,9 @@ test_port(void **state)
     static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 9 };
     struct vdpad_config *c = PARSE(
         "vdpa-port-9d2c5e1c-7a1c-4f52-a2e7-0b6a1f3d8c11",
-        "device=vdpa:0000:65:00.2 mac=02:00:00:00:00:09 mtu=1442 tag=100 "
-        "bridge=br-ex iface-id-ver=abc/1 "
-        "vm-uuid=9D2C5E1C-7a1c-4f52-a2e7-0b6a1f3d8c11",
+        ("device=vdpa:0000:65:00.2 mac=02:00:00:00:00:09 mtu=1442 tag=100 "
+         "bridge=br-ex iface-id-ver=abc/1 "
+         "vm-uuid=9D2C5E1C-7a1c-4f52-a2e7-0b6a1f3d8c11"),
         "vdpa-port-default_pod-1", "vf=65:00.3 trunks=20,10,12-14,13",
         "vdpa-port-z", "policy=p", "vdpa-policy-p", "pf=p0 oops");
 

@@ -339,11 +339,27 @@ plan_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
     ask_mode(p, pf);
 }
 
+/* The vDPA device on 'vf'; NULL: none. */
+static const struct vdpad_dev *
+find_dev(const struct vdpad_planner *p, const struct vdpad_pci *vf)
+{
+    for (size_t i = 0; i < p->world->n_devs; i++) {
+        const struct vdpad_dev *dev = &p->world->devs[i];
+
+        if (dev->vf == vf && (dev->vbus || dev->vdpa)) {
+            return dev;
+        }
+    }
+    return NULL;
+}
+
 /* Binds the VFs: those that a policy covers as it says, the others to what
- * the kernel finds, as they would have been had we not held them back. */
-static void
+ * the kernel finds, as they would have been had we not held them back.
+ * Returns a device whose VF waits until it is gone; NULL: none. */
+static const struct vdpad_dev *
 plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
 {
+    const struct vdpad_dev *in_the_way = NULL;
     const struct vdpad_observed *o = p->world->observed;
     const struct vdpad_pci *rows = VDPAD_OBSERVED_ROWS(o, VDPAD_PCI,
                                                        vdpad_pci);
@@ -354,7 +370,7 @@ plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
         ask(p, pf, VDPAD_ACT_AUTOPROBE, number,
             "the e-switch is as it should "
             "be: restored");
-        return;
+        return NULL;
     }
     if (number >= 0) {
         vdpad_pf_let_go(p, pf, VDPAD_REC_PF_AUTOPROBE);
@@ -384,6 +400,10 @@ plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
         if (!policy && !ours) {
             continue;
         }
+        if (vfio && find_dev(p, vf)) {
+            in_the_way = find_dev(p, vf);
+            continue;
+        }
         vdpad_copy(act.object, sizeof act.object, vf->bdf);
         vdpad_copy(act.word, sizeof act.word, vfio ? "vfio-pci" : "");
 
@@ -401,6 +421,7 @@ plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
                        text);
         }
     }
+    return in_the_way;
 }
 
 static void
@@ -513,12 +534,19 @@ vdpad_plan_pf(struct vdpad_planner *p, struct vdpad_pf *pf)
             plan_mode(p, pf);
         }
         if (pf->state == VDPAD_STATE_READY) {
-            plan_vfs(p, pf);
+            const struct vdpad_dev *dev = plan_vfs(p, pf);
+
             pf->is_usable = pf->state == VDPAD_STATE_READY;
             vdpad_plan_uplink(p, pf);
 
             /* Devices wait for the uplink, but not for ever. */
             pf->is_usable &= pf->state != VDPAD_STATE_APPLYING;
+            if (dev) {
+                vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_WAITING,
+                                 "VF %s goes to vfio-pci when vDPA device "
+                                 "%.100s on it is gone",
+                                 dev->vf->bdf, dev->name);
+            }
         }
     } else {
         check_pf(pf);

@@ -138,6 +138,24 @@ check_pair(struct vdpad_resolver *r, size_t j, size_t i)
     }
 }
 
+/* The lowest VF index that 'policy' has on 'pf' and on a PF before it; -1:
+ * none. */
+static int32_t
+find_twin(const struct vdpad_world *w, const struct vdpad_policy *policy,
+          size_t pf)
+{
+    for (int32_t vf = 0; vf < w->pfs[pf].pci->totalvfs; vf++) {
+        for (size_t p = 0; p < pf; p++) {
+            if (vf < w->pfs[p].pci->totalvfs
+                && covers(w, policy, &w->pfs[p], vf)
+                && covers(w, policy, &w->pfs[pf], vf)) {
+                return vf;
+            }
+        }
+    }
+    return -1;
+}
+
 /* Refuses policy 'i' where the host cannot fulfil it, and tells of PFs that
  * it names and that are not there (they may come: no refusal). */
 static void
@@ -164,6 +182,17 @@ check_host(struct vdpad_resolver *r, size_t i)
                        "in the card's firmware",
                        pci->bdf, pci->totalvfs);
             refuse(r, i, "num-vfs", text);
+            return;
+        }
+        if (policy->mac_mode == VDPAD_MAC_BASE
+            && find_twin(w, policy, p) >= 0) {
+            vdpad_text(text, sizeof text,
+                       "VF %d of %s would get the same MAC address as VF %d "
+                       "of another PF; write one policy per PF, or "
+                       "mac=stable",
+                       find_twin(w, policy, p), pci->bdf,
+                       find_twin(w, policy, p));
+            refuse(r, i, "mac", text);
             return;
         }
     }

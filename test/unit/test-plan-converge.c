@@ -114,8 +114,11 @@ add_host(struct wb *b)
 static void
 set_policies(struct wb *b)
 {
-    static const char *const types[] = { "vdpa-type=vhost", "vdpa-type=virtio",
-                                         "eswitch-mode=switchdev", "" };
+    static const char *const types[] = {
+        "vdpa-type=vhost",        "vdpa-type=virtio",
+        "eswitch-mode=switchdev", "",
+        "device-type=vfio-pci",
+    };
     static const char *const ranges[] = { "", "#0", "#0-1", "#1-2", "#3" };
 
     for (unsigned int i = 0; i < 3; i++) {
@@ -123,7 +126,7 @@ set_policies(struct wb *b)
 
         if (chance(70)) {
             bool external = chance(15);
-            unsigned int type = any(external ? 2 : 4);
+            unsigned int type = any(external ? 2 : 5);
 
             snprintf(value, sizeof value,
                      "pf=0000:%02x:00.0%s %s %s %s %s %s priority=%u",
@@ -247,7 +250,7 @@ converge(struct wb *b, const char *foreign)
         if (!b->plan->n && !b->fault) {
             return;
         }
-        if (chance(5)) {
+        if (b->fault && chance(5)) {
             /* Killed: what was only in memory is gone. */
             vdpad_memory_free(b->memory);
             b->memory = vdpad_memory_new();

@@ -357,6 +357,37 @@ vfio_under_a_vdpa_policy(void **state)
     expect_plan(b, "vf-probe " VF0 "\n");
 }
 
+/* The driver would take the device with it: first that one goes, in order. */
+static void
+vfio_waits_for_the_device(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF "#0 num-vfs=2 vdpa-type=vhost\n"
+             "policy b pf=" PF "#1 num-vfs=2 vdpa-type=vhost");
+    wb_converge(b, 10);
+    given(b, "policy a pf=" PF "#0 num-vfs=2 device-type=vfio-pci\n"
+             "holder vdpa:" VF0 " 42 qemu");
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked", "in use by pid 42 (qemu)");
+    expect_state(b, PF, "waiting", "when vDPA device vdpa:" VF0);
+
+    /* Nobody else waits for it. */
+    given(b, "gone vdpa vdpa:" VF1);
+    expect_plan(b, "vdpa-add vdpa:" VF1 " pci/" VF1 "\n"
+                   "vdpa-bind vdpa:" VF1 " vhost_vdpa\n");
+    wb_apply_plan(b);
+    b->observed.class_[VDPAD_HOLDER].picture.n = 0;
+    expect_plan(b, "port-del r65v0 br-int\n");
+    wb_apply_plan(b);
+    expect_plan(b, "vdpa-del vdpa:" VF0 "\n");
+    wb_apply_plan(b);
+    expect_plan(b, "vf-probe " VF0 " vfio-pci\n");
+    wb_converge(b, 4);
+    expect_state(b, VF1, "ready", "");
+}
+
 static void
 unbound_vfs_of_others_are_left_alone(void **state)
 {
@@ -527,6 +558,7 @@ main(void)
         TEST(vfio_policy),
         TEST(vfio_of_others_is_left_alone),
         TEST(vfio_under_a_vdpa_policy),
+        TEST(vfio_waits_for_the_device),
         TEST(unbound_vfs_of_others_are_left_alone),
         TEST(one_vf_that_fails_is_alone),
         TEST(autoprobe_that_was_off_stays_off),

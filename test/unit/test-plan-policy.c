@@ -202,6 +202,32 @@ modes_that_contradict_under_two_names(void **state)
     expect_problem(b, "vdpa-policy-b", "e-switch mode legacy");
 }
 
+/* One base address for two PFs gives it twice, if the indexes meet. */
+static void
+base_mac_on_two_pfs(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "pf " PF2 " mode=switchdev tc=on\n"
+             "vf " VF0 " up\n"
+             "vf 0000:66:00.2 up\n"
+             "vf 0000:66:00.3 up\n"
+             "policy a pf=" PF "#0 pf=" PF2 "#0-1 vdpa-type=vhost "
+             "mac=02:00:00:00:00:01");
+    expect_plan(b, "");
+    expect_problem(b, "vdpa-policy-a", "VF 0 of " PF2);
+    given(b, "policy a pf=" PF "#0 pf=" PF2 "#1 vdpa-type=vhost "
+             "mac=02:00:00:00:00:01\n"
+             "key vdpa-attach none");
+    expect_plan(b, "vdpa-add vdpa:" VF0 " pci/" VF0 " mac=02:00:00:00:00:01\n"
+                   "vdpa-bind vdpa:" VF0 " vhost_vdpa\n"
+                   "vdpa-add vdpa:0000:66:00.3 pci/0000:66:00.3"
+                   " mac=02:00:00:00:00:02\n"
+                   "vdpa-bind vdpa:0000:66:00.3 vhost_vdpa\n");
+    expect_no_problems(b);
+}
+
 static void
 policy_without_count(void **state)
 {
@@ -232,6 +258,7 @@ main(void)
         TEST(counts_that_contradict_under_two_names),
         TEST(modes_that_contradict_under_two_names),
         TEST(policy_without_count),
+        TEST(base_mac_on_two_pfs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

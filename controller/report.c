@@ -33,6 +33,7 @@ struct told {
     char key[VDPAD_BDF_SIZE + VDPAD_NAME_SIZE];
     char name[VDPAD_NAME_SIZE];
     enum vdpad_state state;
+    char blocked[VDPAD_REASON_SIZE]; /* Why, when it is. */
     bool seen;
 };
 
@@ -82,10 +83,12 @@ static void
 tell(struct vdpad_reporter *r, const char *key, const char *name,
      enum vdpad_state state, const char *reason, size_t hint)
 {
+    const char *blocked = state == VDPAD_STATE_BLOCKED ? reason : "";
     struct told *t = find(r, key, hint);
 
-    /* Reasons of a failure count down the seconds: not news. */
-    if (!t || t->state != state) {
+    /* Reasons of a failure count down the seconds: not news.  What a person
+     * has to do is. */
+    if (!t || t->state != state || strcmp(t->blocked, blocked) != 0) {
         if (t || state != VDPAD_STATE_FOREIGN) {
             report(r->history, name, state, reason);
         }
@@ -96,6 +99,7 @@ tell(struct vdpad_reporter *r, const char *key, const char *name,
         vdpad_copy(t->key, sizeof t->key, key);
     }
     vdpad_copy(t->name, sizeof t->name, name);
+    vdpad_copy(t->blocked, sizeof t->blocked, blocked);
     t->state = state;
     t->seen = true;
 }

@@ -466,14 +466,16 @@ check_vf(struct vdpad_planner *p, struct vdpad_dev *dev)
                          e && e->failures ? e->error.text : "");
         return false;
     }
-    if (dev->mgmtdev && dev->mgmtdev->max_vqs > 2
-        && dev->max_vqp > (int32_t) ((dev->mgmtdev->max_vqs - 1) / 2)) {
-        uint32_t most = (dev->mgmtdev->max_vqs - 1) / 2;
 
+    /* The control queue counts, and a single pair does without. */
+    uint32_t queues = dev->mgmtdev ? dev->mgmtdev->max_vqs : 0;
+    int32_t most = queues > 2 ? (int32_t) ((queues - 1) / 2) : 1;
+
+    if (queues && dev->max_vqp > most) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                          VDPAD_KEY_POLICY
                          "%.60s: max-vqp=%d is more than the "
-                         "%u queue pairs of pci/%s; ask for at most that, or "
+                         "%d queue pairs of pci/%s; ask for at most that, or "
                          "max-vqp=max",
                          dev->policy->name, dev->max_vqp, most, dev->vf->bdf);
         return false;

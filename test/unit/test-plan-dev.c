@@ -235,6 +235,21 @@ too_many_queues(void **state)
 }
 
 static void
+queues_of_a_device_without_control_queue(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up max-vqs=2\n"
+             "policy a pf=" PF " vdpa-type=vhost max-vqp=2");
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked", "max-vqp=2 is more than the 1 queue");
+    given(b, "policy a pf=" PF " vdpa-type=vhost max-vqp=1");
+    expect_plan(b, "vdpa-add vdpa:" VF0 " pci/" VF0 " max-vqp=1\n"
+                   "vdpa-bind vdpa:" VF0 " vhost_vdpa\n");
+}
+
+static void
 name_of_another_device(void **state)
 {
     struct wb *b = *state;
@@ -485,6 +500,7 @@ main(void)
         TEST(untold_values_count_as_right),
         TEST(driver_that_ignores_a_value),
         TEST(too_many_queues),
+        TEST(queues_of_a_device_without_control_queue),
         TEST(name_of_another_device),
         TEST(one_name_for_two),
         TEST(template_changes_while_there_is_no_device),

@@ -423,6 +423,7 @@ vdpad_ctl_run(struct vdpad_ctl *ctl, int64_t now_ns)
     vdpad_exec_get_figures(ctl->exec, &figures);
     vdpad_observer_run(ctl->observer, now_ns, figures.n_batches > 0);
     build |= vdpad_exec_take_ended(ctl->exec);
+    build |= vdpad_suspender_take_ended(ctl->suspender);
     build |= vdpad_observer_take_failed(ctl->observer);
     if (vdpad_observer_has_staged(ctl->observer, &since)
         && (vdpad_observer_is_settled(ctl->observer)

@@ -19,7 +19,9 @@ struct vdpad_suspender {
     struct vdpad_store *store;
     struct vdpad_memory *memory;
     struct request *requests;
+    bool ended;
     bool committing; /* The first of them. */
+    bool ended;
 };
 
 struct vdpad_suspender *
@@ -129,6 +131,7 @@ on_committed(void *aux, int error, const struct vdpad_error *why)
     struct request *r = s->requests;
 
     s->committing = false;
+    s->ended = true;
     if (error == -EAGAIN) {
         return; /* Once more. */
     }
@@ -204,4 +207,13 @@ vdpad_suspender_run(struct vdpad_suspender *s,
         r->cb(r->aux, error, &why);
         drop_first(s);
     }
+}
+
+bool
+vdpad_suspender_take_ended(struct vdpad_suspender *s)
+{
+    bool ended = s->ended;
+
+    s->ended = false;
+    return ended;
 }

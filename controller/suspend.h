@@ -29,4 +29,8 @@ void vdpad_suspender_add(struct vdpad_suspender *, const char *policy, bool on,
 void vdpad_suspender_run(struct vdpad_suspender *,
                          const struct vdpad_config *config, uint64_t serial);
 
+/* True once after a request has been carried out: plan anew, since what is
+ * forced is in no snapshot. */
+bool vdpad_suspender_take_ended(struct vdpad_suspender *);
+
 #endif

@@ -19,7 +19,6 @@ struct vdpad_suspender {
     struct vdpad_store *store;
     struct vdpad_memory *memory;
     struct request *requests;
-    bool ended;
     bool committing; /* The first of them. */
     bool ended;
 };

@@ -143,12 +143,25 @@ static const struct vdpad_field qdisc_fields[] = {
 
 static const struct vdpad_field flow_fields[] = {
     FIELD(flow, ifindex, INT, KEY),
+    FIELD(flow, block, UINT, 0),
+    FIELD(flow, epoch, UINT, VOLATILE),
     FIELD(flow, hw_flows, UINT, VOLATILE),
     FIELD(flow, sw_flows, UINT, VOLATILE),
+    FIELD(flow, foreign_flows, UINT, VOLATILE),
     FIELD(flow, hw_packets, UINT, VOLATILE),
     FIELD(flow, hw_bytes, UINT, VOLATILE),
     FIELD(flow, sw_packets, UINT, VOLATILE),
     FIELD(flow, sw_bytes, UINT, VOLATILE),
+    FIELD(flow, rx_packets, UINT, VOLATILE),
+    FIELD(flow, cpu_hit_packets, UINT, VOLATILE),
+    FIELD(flow, has_cpu_hit, BOOL, 0),
+};
+
+static const struct vdpad_field kflow_fields[] = {
+    FIELD(kflow, ifindex, INT, KEY),
+    FIELD(kflow, flows, UINT, VOLATILE),
+    FIELD(kflow, packets, UINT, VOLATILE),
+    FIELD(kflow, bytes, UINT, VOLATILE),
 };
 
 static const struct {
@@ -163,6 +176,7 @@ static const struct {
     TABLE(VDPAD_VDPA, vdpa_fields),       TABLE(VDPAD_VBUS, vbus_fields),
     TABLE(VDPAD_FEATURE, feature_fields), TABLE(VDPAD_HOLDER, holder_fields),
     TABLE(VDPAD_QDISC, qdisc_fields),     TABLE(VDPAD_FLOW, flow_fields),
+    TABLE(VDPAD_KFLOW, kflow_fields),
 #undef TABLE
 };
 

@@ -70,6 +70,7 @@ ROW_ORDER(vdpa, strcmp(a->name, b->name))
 ROW_ORDER(vbus, strcmp(a->name, b->name))
 ROW_ORDER(feature, ORDER(a->ifindex, b->ifindex))
 ROW_ORDER(flow, ORDER(a->ifindex, b->ifindex))
+ROW_ORDER(kflow, ORDER(a->ifindex, b->ifindex))
 
 static const struct class_info {
     const char *name;
@@ -84,6 +85,7 @@ static const struct class_info {
     CLASS(VDPAD_VDPA, vdpa),       CLASS(VDPAD_VBUS, vbus),
     CLASS(VDPAD_FEATURE, feature), CLASS(VDPAD_HOLDER, holder),
     CLASS(VDPAD_QDISC, qdisc),     CLASS(VDPAD_FLOW, flow),
+    CLASS(VDPAD_KFLOW, kflow),
 #undef CLASS
 };
 

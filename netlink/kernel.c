@@ -80,6 +80,18 @@ netlink_submit(struct vdpad_kernel *kernel, const struct vdpad_act *acts,
     return 0;
 }
 
+static int
+netlink_query(struct vdpad_kernel *kernel,
+              const struct vdpad_flow_query *query, vdpad_flow_query_cb *cb,
+              void *aux)
+{
+    (void) kernel;
+    (void) query;
+    (void) cb;
+    (void) aux;
+    return -EOPNOTSUPP;
+}
+
 static void
 netlink_subscribe(struct vdpad_kernel *kernel, vdpad_invalidated_cb *cb,
                   void *aux)
@@ -185,6 +197,7 @@ netlink_destroy(struct vdpad_kernel *kernel)
 static const struct vdpad_kernel_ops netlink_ops = {
     .observe = netlink_observe,
     .submit = netlink_submit,
+    .query = netlink_query,
     .subscribe = netlink_subscribe,
     .run = netlink_run,
     .wait = netlink_wait,

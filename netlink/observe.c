@@ -87,6 +87,8 @@ observe_once(struct vdpad_observer *observer, enum vdpad_class class_,
         return vdpad_observe_qdisc(observer, rows, why);
     case VDPAD_FLOW:
         return vdpad_observe_flow(observer, rows, why);
+    case VDPAD_KFLOW:
+        return 0; /* Not observed yet: none. */
     case VDPAD_N_CLASSES:
     default:
         return vdpad_error_set(why, -EINVAL, "class %d: unknown",

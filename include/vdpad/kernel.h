@@ -11,6 +11,7 @@
 
 #include <vdpad/action.h>
 #include <vdpad/error.h>
+#include <vdpad/flow-query.h>
 #include <vdpad/model.h>
 
 struct vdpad_kernel;
@@ -70,6 +71,12 @@ struct vdpad_kernel_ops {
      * are independent of each other and may run side by side. */
     int (*submit)(struct vdpad_kernel *, const struct vdpad_act *acts,
                   size_t n, vdpad_done_cb *cb, void *aux);
+
+    /* Asks for single flows, or about one: see <vdpad/flow-query.h>.  Any
+     * number may be under way; they wait for each other.  Returns 0 or a
+     * negative errno (then 'cb' is never called). */
+    int (*query)(struct vdpad_kernel *, const struct vdpad_flow_query *query,
+                 vdpad_flow_query_cb *cb, void *aux);
 
     /* Registers who is told of changes.  Called once, before the first
      * run(). */

@@ -33,6 +33,7 @@ enum vdpad_class {
     VDPAD_HOLDER,  /* Processes that hold vhost-vdpa char devices. */
     VDPAD_QDISC,   /* Ingress and clsact qdiscs. */
     VDPAD_FLOW,    /* Sums of flower filters per device. */
+    VDPAD_KFLOW,   /* Sums of the OVS kernel datapath's flows. */
     VDPAD_N_CLASSES
 };
 
@@ -185,12 +186,30 @@ struct vdpad_qdisc {
 };
 
 /* VDPAD_FLOW; key 'ifindex'.  Flower filters at the ingress of a netdev that
- * has an ingress or clsact qdisc.  Counters are those of the filters that are
- * there now. */
+ * has an ingress or clsact qdisc, or one with offload statistics; the tracker
+ * keeps them.  Numbers of flows are those that are there now.  Packets and
+ * bytes are all that were counted since the tracker began, also by filters
+ * that are gone: they never go down while 'epoch' stays. */
 struct vdpad_flow {
     int32_t ifindex;
+    uint32_t block; /* Shared block whose filters these are; 0: its own. */
+    uint32_t epoch; /* Changes when counting began anew. */
     uint32_t hw_flows, sw_flows;
+    uint32_t foreign_flows; /* Of these, without Open vSwitch's cookie. */
     uint64_t hw_packets, hw_bytes, sw_packets, sw_bytes;
+    uint64_t rx_packets;      /* Received by the netdev. */
+    uint64_t cpu_hit_packets; /* Of these, those that hardware passed on to
+                                         * the CPU. */
+    bool has_cpu_hit;         /* The driver tells (mlx5 does). */
+};
+
+/* VDPAD_KFLOW; key 'ifindex'.  Flows of Open vSwitch's kernel datapath by the
+ * netdev on which their packets come in; those in TC are not among them.
+ * Counters are those of the flows that are there now. */
+struct vdpad_kflow {
+    int32_t ifindex;
+    uint32_t flows;
+    uint64_t packets, bytes;
 };
 
 /* A picture of one class: 'n' rows of 'row_size' bytes, sorted by key, keys

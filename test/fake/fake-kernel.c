@@ -445,6 +445,17 @@ fake_stats(const struct vdpad_kernel *kernel, struct vdpad_kernel_stats *stats)
     stats->workers = 1 + fake_stuck(kernel, NULL, 0);
 }
 
+static int
+fake_query(struct vdpad_kernel *kernel, const struct vdpad_flow_query *query,
+           vdpad_flow_query_cb *cb, void *aux)
+{
+    (void) kernel;
+    (void) query;
+    (void) cb;
+    (void) aux;
+    return -EOPNOTSUPP;
+}
+
 static void
 fake_subscribe(struct vdpad_kernel *kernel, vdpad_invalidated_cb *cb,
                void *aux)
@@ -482,6 +493,7 @@ fake_destroy(struct vdpad_kernel *kernel)
 const struct vdpad_kernel_ops fake_kernel_ops = {
     .observe = fake_observe,
     .submit = fake_submit,
+    .query = fake_query,
     .subscribe = fake_subscribe,
     .run = fake_run,
     .wait = fake_wait,

@@ -364,6 +364,8 @@ sim_picture(struct sim *sim, enum vdpad_class class_,
     case VDPAD_HOLDER:
         put_holders(sim, picture);
         break;
+    case VDPAD_KFLOW:
+        break; /* No flow ever gets there. */
     case VDPAD_N_CLASSES:
     default:
         abort();

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Planning of vDPA devices: modules, creation, bus driver, representor; and
- * their removal. */
-#include <string.h>
-
+/* Planning of vDPA devices: modules, creation, bus driver, representor. */
 #include <net/if.h>
+#include <string.h>
 
 #include "lookup.h"
 #include "plan-internal.h"
@@ -13,36 +11,11 @@
 #define F_MAC 5
 #define F_MQ 22
 
-/* What proves together that a device has gone. */
-#define GONE_CLASSES \
-    (1u << VDPAD_PCI | 1u << VDPAD_VDPA | 1u << VDPAD_VBUS | 1u << VDPAD_LINK)
-
-static uint32_t
-lane_of(const struct vdpad_dev *dev)
-{
-    return VDPAD_LANE_DEV
-           + (uint32_t) (dev->vf_index > 0 ? dev->vf_index : 0) % 4;
-}
-
 static const char *
 bus_driver(const struct vdpad_dev *dev)
 {
     return dev->policy->type == VDPAD_TYPE_VIRTIO ? "virtio_vdpa"
                                                   : "vhost_vdpa";
-}
-
-static enum vdpad_ask
-ask(struct vdpad_planner *p, struct vdpad_dev *dev, uint32_t lane,
-    const struct vdpad_act *act, const char *reason)
-{
-    char text[VDPAD_REASON_SIZE];
-    enum vdpad_ask outcome = vdpad_ask_act(p, lane, act, text, "%s", reason);
-
-    vdpad_fold(&dev->state, dev->reason, outcome,
-               dev->intent == VDPAD_INTENT_REMOVE ? VDPAD_STATE_REMOVING
-                                                  : VDPAD_STATE_APPLYING,
-               text);
-    return outcome;
 }
 
 static void
@@ -53,7 +26,7 @@ ask_named(struct vdpad_planner *p, struct vdpad_dev *dev, uint32_t lane,
 
     vdpad_copy(act.object, sizeof act.object, dev->name);
     vdpad_copy(act.word, sizeof act.word, word);
-    ask(p, dev, lane, &act, reason);
+    vdpad_ask_dev(p, dev, lane, &act, reason);
 }
 
 /* This very step in the plan, NULL: none.  Devices share modules. */
@@ -112,7 +85,7 @@ need_module(struct vdpad_planner *p, struct vdpad_dev *dev, const char *name,
         char reason[VDPAD_REASON_SIZE];
 
         vdpad_text(reason, sizeof reason, "module %s is not loaded", name);
-        ask(p, dev, VDPAD_LANE_MODULE, &act, reason);
+        vdpad_ask_dev(p, dev, VDPAD_LANE_MODULE, &act, reason);
     }
     return false;
 }
@@ -134,15 +107,6 @@ need_modules(struct vdpad_planner *p, struct vdpad_dev *dev)
         ok &= need_module(p, dev, "mlx5_vdpa", kernel_remedy);
     }
     return ok;
-}
-
-/* Whether the device is in the middle of a removal that waits for its user:
- * the kernel has taken its driver away already, or all of it out of sysfs. */
-static bool
-is_late(const struct vdpad_dev *dev, char text[VDPAD_REASON_SIZE])
-{
-    return (!dev->vbus || !dev->vbus->driver[0])
-           && vdpad_dev_in_use(dev, text);
 }
 
 /* Whether the device may be changed in a way that its user would notice. */
@@ -225,7 +189,8 @@ plan_create(struct vdpad_planner *p, struct vdpad_dev *dev)
                "policy %.100s wants a vDPA device on "
                "VF %s",
                dev->policy->name, dev->vf->bdf);
-    if (ask(p, dev, lane_of(dev), &act, reason) != VDPAD_ASK_DUE) {
+    if (vdpad_ask_dev(p, dev, vdpad_dev_lane(dev), &act, reason)
+        != VDPAD_ASK_DUE) {
         return;
     }
     if (!known) {
@@ -239,8 +204,8 @@ plan_create(struct vdpad_planner *p, struct vdpad_dev *dev)
      * the device it fails and is forgotten. */
     vdpad_text(reason, sizeof reason, "policy %.100s wants driver %s",
                dev->policy->name, bus_driver(dev));
-    ask_named(p, dev, lane_of(dev), VDPAD_ACT_VDPA_BIND, bus_driver(dev),
-              reason);
+    ask_named(p, dev, vdpad_dev_lane(dev), VDPAD_ACT_VDPA_BIND,
+              bus_driver(dev), reason);
 }
 
 /* Whether a device without 'feature' (a virtio feature bit) would have it if
@@ -322,7 +287,7 @@ plan_replace(struct vdpad_planner *p, struct vdpad_dev *dev,
                          difference, dev->name);
     } else if (is_free(p, dev, difference)) {
         vdpad_text(reason, sizeof reason, "%.200s: made anew", difference);
-        ask_named(p, dev, lane_of(dev), VDPAD_ACT_VDPA_DEL, "", reason);
+        ask_named(p, dev, vdpad_dev_lane(dev), VDPAD_ACT_VDPA_DEL, "", reason);
     }
 }
 
@@ -344,7 +309,8 @@ plan_mac(struct vdpad_planner *p, struct vdpad_dev *dev)
     }
     vdpad_copy(act.object, sizeof act.object, dev->name);
     memcpy(act.mac, dev->mac, sizeof act.mac);
-    ask(p, dev, lane_of(dev), &act, "another MAC address is wanted");
+    vdpad_ask_dev(p, dev, vdpad_dev_lane(dev), &act,
+                  "another MAC address is wanted");
 }
 
 static void
@@ -358,7 +324,7 @@ plan_existing(struct vdpad_planner *p, struct vdpad_dev *dev)
         vdpad_ask_rec(p, VDPAD_REC_DEV, dev->vf->bdf, dev->policy->name,
                       dev->record ? dev->record->name : "", 0);
     }
-    if (is_late(dev, text)) {
+    if (vdpad_dev_is_late(dev, text)) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                          "another program removes it, which waits in the "
                          "kernel until it is let go of: %.120s",
@@ -386,7 +352,8 @@ plan_existing(struct vdpad_planner *p, struct vdpad_dev *dev)
                    dev->vbus->driver[0] ? dev->vbus->driver : "(none)",
                    dev->policy->name, driver);
         if (is_free(p, dev, text)) {
-            ask_named(p, dev, lane_of(dev), VDPAD_ACT_VDPA_BIND, driver, text);
+            ask_named(p, dev, vdpad_dev_lane(dev), VDPAD_ACT_VDPA_BIND, driver,
+                      text);
         }
         return;
     }
@@ -421,8 +388,8 @@ plan_representor(struct vdpad_planner *p, struct vdpad_dev *dev)
         && !dev->rep_feature->active) {
         act.kind = VDPAD_ACT_FEATURE;
         act.number = 1;
-        ask(p, dev, VDPAD_LANE_LINK, &act,
-            "hw-tc-offload of the representor is off");
+        vdpad_ask_dev(p, dev, VDPAD_LANE_LINK, &act,
+                      "hw-tc-offload of the representor is off");
     }
     if (dev->mtu && rep->mtu != (uint32_t) dev->mtu) {
         char reason[VDPAD_REASON_SIZE];
@@ -433,12 +400,12 @@ plan_representor(struct vdpad_planner *p, struct vdpad_dev *dev)
                    "representor's MTU is %u, wanted "
                    "%d",
                    rep->mtu, dev->mtu);
-        ask(p, dev, VDPAD_LANE_LINK, &act, reason);
+        vdpad_ask_dev(p, dev, VDPAD_LANE_LINK, &act, reason);
     }
     if (dev->want_attach && !(rep->flags & IFF_UP)) {
         act.kind = VDPAD_ACT_LINK_UP;
         act.number = 1;
-        ask(p, dev, VDPAD_LANE_LINK, &act, "representor is down");
+        vdpad_ask_dev(p, dev, VDPAD_LANE_LINK, &act, "representor is down");
     }
 }
 
@@ -524,91 +491,4 @@ vdpad_plan_dev(struct vdpad_planner *p, struct vdpad_dev *dev)
     }
     plan_representor(p, dev);
     vdpad_plan_port(p, dev);
-}
-
-/* Deletes our device.  The kernel sleeps for as long as somebody holds it, so
- * a forced deletion has a batch of its own. */
-static void
-plan_delete(struct vdpad_planner *p, struct vdpad_dev *dev, bool forced)
-{
-    struct vdpad_act act = { .kind = VDPAD_ACT_VDPA_DEL, .force = forced };
-    uint32_t lane = forced
-                        ? VDPAD_LANE_FORCED + (uint32_t) (dev - p->world->devs)
-                        : lane_of(dev);
-
-    vdpad_copy(act.object, sizeof act.object, dev->name);
-    ask(p, dev, lane, &act,
-        forced ? "teardown --force" : "no policy wants it");
-}
-
-void
-vdpad_plan_removal(struct vdpad_planner *p, struct vdpad_dev *dev)
-{
-    bool forced = vdpad_memory_is_forced(p->memory, dev->policy_name);
-    bool ours = dev->record->name[0] != '\0';
-    bool left = false; /* Something to wait for. */
-    enum vdpad_ask outcome;
-    char use[VDPAD_REASON_SIZE];
-
-    dev->state = VDPAD_STATE_READY;
-    if (!p->world->db_connected) {
-        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
-                         "to be removed when the database is connected "
-                         "again");
-        return;
-    }
-    vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_REMOVING,
-                     "no policy wants it");
-    if (is_late(dev, use)) {
-        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
-                         "its removal waits in the kernel until it is let go "
-                         "of: %.120s",
-                         use);
-        if (!forced) {
-            return;
-        }
-    } else if (!forced && vdpad_dev_in_use(dev, use)) {
-        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
-                         "to be removed, but %.120s; stop it, or `teardown "
-                         "--force %.60s`",
-                         use, dev->policy_name);
-        return;
-    }
-    if (!forced && !vdpad_ask_holders(p)) {
-        return;
-    }
-    if (vdpad_plan_detach(p, dev)) {
-        return;
-    }
-    if (dev->qdisc && !dev->iface && dev->rep && ours) {
-        struct vdpad_act act = { .kind = VDPAD_ACT_QDISC_DEL,
-                                 .ifindex = dev->rep->ifindex };
-
-        vdpad_copy(act.object, sizeof act.object, dev->rep->name);
-        ask(p, dev, VDPAD_LANE_LINK, &act,
-            "left behind by ovs-vswitchd when the port went");
-        left = true;
-    }
-    if (ours && dev->owner == VDPAD_OWNER_US && (dev->vdpa || dev->vbus)) {
-        plan_delete(p, dev, forced);
-        left = true;
-    }
-    if (left) {
-        return;
-    }
-    if (!vdpad_ask_pictures(p, GONE_CLASSES, &outcome, use)) {
-        vdpad_fold(&dev->state, dev->reason, outcome, VDPAD_STATE_REMOVING,
-                   use);
-        return;
-    }
-    if (dev->vdpa || dev->vbus || !dev->vf || !dev->rep
-        || !(dev->rep->flags & IFF_UP) || dev->pf->record || dev->iface) {
-        vdpad_ask_rec(p, VDPAD_REC_DEV_DEL, dev->record->vf, "", "", 0);
-    } else {
-        struct vdpad_act act = { .kind = VDPAD_ACT_LINK_UP,
-                                 .ifindex = dev->rep->ifindex };
-
-        vdpad_copy(act.object, sizeof act.object, dev->rep->name);
-        ask(p, dev, VDPAD_LANE_LINK, &act, "its device is gone");
-    }
 }

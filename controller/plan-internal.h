@@ -59,6 +59,20 @@ bool vdpad_ask_pictures(const struct vdpad_planner *, unsigned int mask,
                         enum vdpad_ask *ret_outcome,
                         char text[VDPAD_REASON_SIZE]);
 
+/* vdpad_ask_act(), and its outcome folded into the state of 'dev'. */
+enum vdpad_ask vdpad_ask_dev(struct vdpad_planner *, struct vdpad_dev *dev,
+                             uint32_t lane, const struct vdpad_act *act,
+                             const char *reason);
+
+/* The lane of the steps of 'dev'. */
+uint32_t vdpad_dev_lane(const struct vdpad_dev *dev);
+
+/* Whether the device is in the middle of a removal that waits for its user
+ * ('text' says who): the kernel has taken its driver away already, or all of
+ * it out of sysfs. */
+bool vdpad_dev_is_late(const struct vdpad_dev *dev,
+                       char text[VDPAD_REASON_SIZE]);
+
 /* Adds a change of the record. */
 void vdpad_ask_rec(struct vdpad_planner *, enum vdpad_rec_kind kind,
                    const char *object, const char *word, const char *name,
@@ -85,7 +99,8 @@ void vdpad_fold_state(enum vdpad_state *state, char reason[VDPAD_REASON_SIZE],
 const char *vdpad_plan_strdup(struct vdpad_planner *, const char *);
 void *vdpad_plan_alloc(struct vdpad_planner *, size_t n, size_t size);
 
-/* The parts: PFs and VFs; vDPA devices; the database. */
+/* The parts: PFs and VFs; vDPA devices, and their removal; ports; the rest of
+ * the database. */
 void vdpad_plan_pf(struct vdpad_planner *, struct vdpad_pf *pf);
 void vdpad_plan_dev(struct vdpad_planner *, struct vdpad_dev *dev);
 void vdpad_plan_removal(struct vdpad_planner *, struct vdpad_dev *dev);

@@ -21,16 +21,16 @@ enum vdpad_flow_where {
 /* What a flow needs of the hardware: bits of vdpad_flow_detail.uses. */
 enum vdpad_flow_use {
     /* Matches. */
-    VDPAD_USE_CT_STATE = 1u << 0,    /* Connection state, zone, mark, label. */
-    VDPAD_USE_RECIRC = 1u << 1,      /* A chain, or recirc_id, other than 0. */
-    VDPAD_USE_TUNNEL_KEY = 1u << 2,  /* It comes from a tunnel. */
+    VDPAD_USE_CT_STATE = 1u << 0,   /* Connection state, zone, mark, label. */
+    VDPAD_USE_RECIRC = 1u << 1,     /* A chain, or recirc_id, other than 0. */
+    VDPAD_USE_TUNNEL_KEY = 1u << 2, /* It comes from a tunnel. */
     VDPAD_USE_VLAN_KEY = 1u << 3,
     VDPAD_USE_MPLS_KEY = 1u << 4,
-    VDPAD_USE_FRAG_KEY = 1u << 5,    /* Later fragments. */
-    VDPAD_USE_DP_HASH = 1u << 6,     /* Kernel datapath only, like … */
+    VDPAD_USE_FRAG_KEY = 1u << 5, /* Later fragments. */
+    VDPAD_USE_DP_HASH = 1u << 6,  /* Kernel datapath only, like … */
     VDPAD_USE_PKT_MARK = 1u << 7,
-    VDPAD_USE_PRIORITY = 1u << 8,    /* … this. */
-    VDPAD_USE_OTHER_KEY = 1u << 9,   /* One that we do not know. */
+    VDPAD_USE_PRIORITY = 1u << 8,  /* … this. */
+    VDPAD_USE_OTHER_KEY = 1u << 9, /* One that we do not know. */
     /* Actions. */
     VDPAD_USE_CT = 1u << 16,
     VDPAD_USE_GOTO = 1u << 17,       /* Recirculation. */
@@ -39,12 +39,12 @@ enum vdpad_flow_use {
     VDPAD_USE_VLAN = 1u << 20,
     VDPAD_USE_MPLS = 1u << 21,
     VDPAD_USE_PEDIT = 1u << 22,
-    VDPAD_USE_POLICE = 1u << 23,     /* A meter. */
-    VDPAD_USE_MIRROR = 1u << 24,     /* More than one output. */
+    VDPAD_USE_POLICE = 1u << 23, /* A meter. */
+    VDPAD_USE_MIRROR = 1u << 24, /* More than one output. */
     VDPAD_USE_SAMPLE = 1u << 25,
-    VDPAD_USE_USERSPACE = 1u << 26,  /* To ovs-vswitchd: logging, sFlow,
+    VDPAD_USE_USERSPACE = 1u << 26, /* To ovs-vswitchd: logging, sFlow,
                                          * slow path. */
-    VDPAD_USE_HASH = 1u << 27,       /* dp_hash, for groups. */
+    VDPAD_USE_HASH = 1u << 27,      /* dp_hash, for groups. */
     VDPAD_USE_OTHER_ACTION = 1u << 28,
 };
 
@@ -75,7 +75,8 @@ struct vdpad_flow_detail {
     uint64_t hw_packets, hw_bytes, sw_packets, sw_bytes;
     int64_t used_ms; /* Since the last packet; -1: none yet, or not told. */
     int64_t age_ms;  /* Since it was made; -1: not told. */
-    char match[VDPAD_FLOW_TEXT_SIZE]; /* As Open vSwitch writes them; printable;
+    char
+        match[VDPAD_FLOW_TEXT_SIZE]; /* As Open vSwitch writes them; printable;
                                          * "…" at the end when cut. */
     char actions[VDPAD_FLOW_TEXT_SIZE];
 };

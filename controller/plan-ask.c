@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How the parts of the planner ask for steps, and what that makes of the state
+ * of a device or PF. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "plan-internal.h"
+#include "util.h"
+
+#define BIT(CLASS) (1u << (CLASS))
+#define SEC_NS 1000000000
+
+/* A picture of holders decides nothing when it is older. */
+#define HOLDERS_AGE_NS INT64_C(2000000000)
+
+/* The pictures that a step depends on must be fresh when it is decided on. */
+static unsigned int
+needed_classes(enum vdpad_act_kind kind)
+{
+    switch (kind) {
+    case VDPAD_ACT_MODULE_LOAD:
+        return BIT(VDPAD_MODULE);
+    case VDPAD_ACT_AUTOPROBE:
+    case VDPAD_ACT_VF_PROBE:
+        return BIT(VDPAD_PCI);
+    case VDPAD_ACT_NUMVFS:
+    case VDPAD_ACT_ESWITCH_MODE:
+    case VDPAD_ACT_VF_UNBIND:
+        return BIT(VDPAD_PCI) | BIT(VDPAD_ESWITCH) | BIT(VDPAD_VDPA)
+               | BIT(VDPAD_VBUS) | BIT(VDPAD_HOLDER);
+    case VDPAD_ACT_FEATURE:
+        return BIT(VDPAD_FEATURE) | BIT(VDPAD_LINK);
+    case VDPAD_ACT_VDPA_ADD:
+        return BIT(VDPAD_PCI) | BIT(VDPAD_MGMTDEV) | BIT(VDPAD_VDPA)
+               | BIT(VDPAD_VBUS);
+    case VDPAD_ACT_VDPA_DEL:
+    case VDPAD_ACT_VDPA_SET_MAC:
+    case VDPAD_ACT_VDPA_BIND:
+    case VDPAD_ACT_VDPA_UNBIND:
+        return BIT(VDPAD_VDPA) | BIT(VDPAD_VBUS) | BIT(VDPAD_HOLDER);
+    case VDPAD_ACT_LINK_UP:
+    case VDPAD_ACT_LINK_MTU:
+        return BIT(VDPAD_LINK);
+    case VDPAD_ACT_QDISC_DEL:
+        return BIT(VDPAD_QDISC) | BIT(VDPAD_LINK);
+    case VDPAD_ACT_PORT_HW_ADDR:
+        return BIT(VDPAD_DLPORT);
+    case VDPAD_ACT_N:
+        break;
+    }
+    return 0;
+}
+
+/* The first class of 'mask' that is not fresh, or VDPAD_N_CLASSES. */
+static enum vdpad_class
+first_stale(const struct vdpad_observed *o, unsigned int mask)
+{
+    for (int i = 0; i < VDPAD_N_CLASSES; i++) {
+        if (mask & BIT(i) && !o->class_[i].fresh) {
+            return (enum vdpad_class) i;
+        }
+    }
+    return VDPAD_N_CLASSES;
+}
+
+static struct vdpad_step *
+new_step(struct vdpad_planner *p, enum vdpad_step_kind kind)
+{
+    struct vdpad_plan *plan = p->plan;
+
+    plan->steps = vdpad_grow(plan->steps, plan->n, &p->allocated,
+                             sizeof *plan->steps);
+
+    struct vdpad_step *step = &plan->steps[plan->n++];
+
+    memset(step, 0, sizeof *step);
+    step->kind = kind;
+    return step;
+}
+
+/* Marks the newest step by what memory knows of it. */
+static enum vdpad_ask
+judge(struct vdpad_planner *p, struct vdpad_step *step,
+      char text[VDPAD_REASON_SIZE])
+{
+    char key[VDPAD_NAME_SIZE + 32];
+
+    vdpad_memory_key(key, vdpad_step_action(step), vdpad_step_object(step));
+
+    const struct vdpad_memory_entry *e = vdpad_memory_find(p->memory, key);
+
+    vdpad_text(text, VDPAD_REASON_SIZE, "%s", step->reason);
+    if (e && e->in_flight) {
+        step->in_flight = true;
+        if (e->stuck) {
+            vdpad_text(text, VDPAD_REASON_SIZE, "%s", e->error.text);
+        }
+        return e->stuck ? VDPAD_ASK_STUCK : VDPAD_ASK_IN_FLIGHT;
+    }
+    if (e && e->next_ns > p->now_ns) {
+        step->deferred = true;
+        if (e->next_ns < p->plan->next_ns) {
+            p->plan->next_ns = e->next_ns;
+        }
+        vdpad_text(text, VDPAD_REASON_SIZE, "%s (attempt %u, next in %lld s)",
+                   e->error.text, e->failures + e->repeats,
+                   (long long) (e->next_ns - p->now_ns + SEC_NS - 1) / SEC_NS);
+        return VDPAD_ASK_DEFERRED;
+    }
+    p->plan->n_due++;
+    return VDPAD_ASK_DUE;
+}
+
+static void __attribute__((format(printf, 2, 0)))
+format_reason(char text[VDPAD_REASON_SIZE], const char *format, va_list args)
+{
+    char raw[VDPAD_REASON_SIZE];
+
+    (void) vsnprintf(raw, sizeof raw, format, args);
+    vdpad_text(text, VDPAD_REASON_SIZE, "%s", raw);
+}
+
+#define FORMAT_REASON(STEP, FORMAT)                   \
+    do {                                              \
+        va_list args_;                                \
+                                                      \
+        va_start(args_, FORMAT);                      \
+        format_reason((STEP)->reason, FORMAT, args_); \
+        va_end(args_);                                \
+    } while (0)
+
+enum vdpad_ask
+vdpad_ask_act(struct vdpad_planner *p, uint32_t lane,
+              const struct vdpad_act *act, char text[VDPAD_REASON_SIZE],
+              const char *reason, ...)
+{
+    const struct vdpad_observed *o = p->world->observed;
+    const struct vdpad_memory_entry *e = vdpad_ask_memory(
+        p, (enum vdpad_act_kind) act->kind, act->object);
+    enum vdpad_class stale = first_stale(
+        o, needed_classes((enum vdpad_act_kind) act->kind));
+
+    if (stale != VDPAD_N_CLASSES && !(e && e->in_flight)) {
+        const struct vdpad_observed_class *c = &o->class_[stale];
+
+        if (c->error) {
+            vdpad_text(text, VDPAD_REASON_SIZE, "%s cannot be observed: %s",
+                       vdpad_class_name(stale), c->why.text);
+            return VDPAD_ASK_UNSURE;
+        }
+        /* Most likely done already and about to be seen. */
+        va_list args;
+
+        va_start(args, reason);
+        format_reason(text, reason, args);
+        va_end(args);
+        return VDPAD_ASK_OBSERVING;
+    }
+
+    struct vdpad_step *step = new_step(p, VDPAD_STEP_KERNEL);
+
+    step->act = *act;
+    step->lane = lane;
+    FORMAT_REASON(step, reason);
+    return judge(p, step, text);
+}
+
+enum vdpad_ask
+vdpad_ask_db(struct vdpad_planner *p, const struct vdpad_dbop *op,
+             char text[VDPAD_REASON_SIZE], const char *reason, ...)
+{
+    struct vdpad_step *step = new_step(p, VDPAD_STEP_DB);
+    struct vdpad_dbop *copy = &step->op;
+
+    *copy = *op;
+    copy->bridge = vdpad_plan_strdup(p, op->bridge);
+    copy->port = vdpad_plan_strdup(p, op->port);
+    copy->uuid = vdpad_plan_strdup(p, op->uuid);
+    copy->key = vdpad_plan_strdup(p, op->key);
+    copy->value = vdpad_plan_strdup(p, op->value);
+    if (op->ids.n) {
+        struct vdpad_kv *kv = vdpad_plan_alloc(p, op->ids.n, sizeof *kv);
+
+        for (size_t i = 0; i < op->ids.n; i++) {
+            kv[i].key = vdpad_plan_strdup(p, op->ids.kv[i].key);
+            kv[i].value = vdpad_plan_strdup(p, op->ids.kv[i].value);
+        }
+        copy->ids.kv = kv;
+    }
+    if (op->n_trunks) {
+        copy->trunks = memcpy(vdpad_plan_alloc(p, op->n_trunks,
+                                               sizeof *op->trunks),
+                              op->trunks, op->n_trunks * sizeof *op->trunks);
+    }
+    FORMAT_REASON(step, reason);
+    return judge(p, step, text);
+}
+
+bool
+vdpad_ask_pictures(const struct vdpad_planner *p, unsigned int mask,
+                   enum vdpad_ask *ret_outcome, char text[VDPAD_REASON_SIZE])
+{
+    const struct vdpad_observed *o = p->world->observed;
+    enum vdpad_class stale = first_stale(o, mask);
+
+    if (stale == VDPAD_N_CLASSES) {
+        return true;
+    }
+    if (o->class_[stale].error) {
+        *ret_outcome = VDPAD_ASK_UNSURE;
+        vdpad_text(text, VDPAD_REASON_SIZE, "%s cannot be observed: %s",
+                   vdpad_class_name(stale), o->class_[stale].why.text);
+    } else {
+        *ret_outcome = VDPAD_ASK_OBSERVING;
+        vdpad_text(text, VDPAD_REASON_SIZE, "%s is being observed",
+                   vdpad_class_name(stale));
+    }
+    return false;
+}
+
+bool
+vdpad_ask_holders(struct vdpad_planner *p)
+{
+    const struct vdpad_observed *o = p->world->observed;
+    const struct vdpad_observed_class *c = &o->class_[VDPAD_HOLDER];
+
+    if (c->fresh && p->now_ns - c->at_ns < HOLDERS_AGE_NS
+        && o->class_[VDPAD_VBUS].fresh) {
+        return true;
+    }
+    p->plan->wants_holders = true;
+    return false;
+}
+
+void
+vdpad_ask_rec(struct vdpad_planner *p, enum vdpad_rec_kind kind,
+              const char *object, const char *word, const char *name,
+              int32_t number)
+{
+    struct vdpad_step *step = new_step(p, VDPAD_STEP_RECORD);
+
+    step->rec.kind = kind;
+    step->rec.number = number;
+    vdpad_copy(step->rec.object, sizeof step->rec.object, object);
+    vdpad_copy(step->rec.word, sizeof step->rec.word, word ? word : "");
+    vdpad_copy(step->rec.name, sizeof step->rec.name, name ? name : "");
+}
+
+const struct vdpad_memory_entry *
+vdpad_ask_memory(const struct vdpad_planner *p, enum vdpad_act_kind kind,
+                 const char *object)
+{
+    char key[VDPAD_NAME_SIZE + 32];
+
+    vdpad_memory_key(key, vdpad_act_name(kind), object);
+    return vdpad_memory_find(p->memory, key);
+}
+
+/* Which of two states a person should see. */
+static int
+gravity(enum vdpad_state state)
+{
+    switch (state) {
+    case VDPAD_STATE_READY:
+    case VDPAD_STATE_FOREIGN:
+        return 0;
+    case VDPAD_STATE_WAITING:
+        return 1;
+    case VDPAD_STATE_APPLYING:
+        return 2;
+    case VDPAD_STATE_REMOVING:
+        return 3;
+    case VDPAD_STATE_FAILED:
+        return 4;
+    case VDPAD_STATE_BLOCKED:
+        return 5;
+    case VDPAD_N_STATES:
+        break;
+    }
+    return 0;
+}
+
+void
+vdpad_fold_state(enum vdpad_state *state, char reason[VDPAD_REASON_SIZE],
+                 enum vdpad_state new_state, const char *format, ...)
+{
+    char text[VDPAD_REASON_SIZE];
+    va_list args;
+
+    if (gravity(new_state) <= gravity(*state)) {
+        return;
+    }
+    *state = new_state;
+    va_start(args, format);
+    (void) vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    vdpad_text(reason, VDPAD_REASON_SIZE, "%s", text);
+}
+
+void
+vdpad_fold(enum vdpad_state *state, char reason[VDPAD_REASON_SIZE],
+           enum vdpad_ask ask, enum vdpad_state working, const char *text)
+{
+    switch (ask) {
+    case VDPAD_ASK_DUE:
+    case VDPAD_ASK_IN_FLIGHT:
+    case VDPAD_ASK_OBSERVING:
+        vdpad_fold_state(state, reason, working, "%s", text);
+        break;
+    case VDPAD_ASK_STUCK:
+        vdpad_fold_state(state, reason, VDPAD_STATE_BLOCKED, "%s", text);
+        break;
+    case VDPAD_ASK_DEFERRED:
+        vdpad_fold_state(state, reason, VDPAD_STATE_FAILED, "%s", text);
+        break;
+    case VDPAD_ASK_UNSURE:
+        vdpad_fold_state(state, reason, VDPAD_STATE_WAITING, "%s", text);
+        break;
+    }
+}
+
+uint32_t
+vdpad_dev_lane(const struct vdpad_dev *dev)
+{
+    return VDPAD_LANE_DEV
+           + (uint32_t) (dev->vf_index > 0 ? dev->vf_index : 0) % 4;
+}
+
+enum vdpad_ask
+vdpad_ask_dev(struct vdpad_planner *p, struct vdpad_dev *dev, uint32_t lane,
+              const struct vdpad_act *act, const char *reason)
+{
+    char text[VDPAD_REASON_SIZE];
+    enum vdpad_ask outcome = vdpad_ask_act(p, lane, act, text, "%s", reason);
+
+    vdpad_fold(&dev->state, dev->reason, outcome,
+               dev->intent == VDPAD_INTENT_REMOVE ? VDPAD_STATE_REMOVING
+                                                  : VDPAD_STATE_APPLYING,
+               text);
+    return outcome;
+}
+
+bool
+vdpad_dev_is_late(const struct vdpad_dev *dev, char text[VDPAD_REASON_SIZE])
+{
+    return (!dev->vbus || !dev->vbus->driver[0])
+           && vdpad_dev_in_use(dev, text);
+}

@@ -143,7 +143,10 @@ vdpad_ctl_new(struct vdpad_loop *loop, struct vdpad_kernel *kernel,
     ctl->store = store;
     ctl->dry_run = options->dry_run;
     ctl->record_path = vdpad_xstrdup(options->record_path);
-    ctl->now_ns = vdpad_loop_clock_ns();
+    int64_t (*clock_ns)(void) = options->clock_ns ? options->clock_ns
+                                                  : vdpad_loop_clock_ns;
+
+    ctl->now_ns = clock_ns();
     ctl->audit_ns = ctl->now_ns + AUDIT_NS;
     read_seed(ctl->seed);
     ctl->history = vdpad_history_new();
@@ -153,7 +156,8 @@ vdpad_ctl_new(struct vdpad_loop *loop, struct vdpad_kernel *kernel,
     ctl->memory->grace_until_ns = ctl->now_ns + GRACE_NS;
     load_record(ctl);
     ctl->exec = vdpad_exec_new(kernel, store, ctl->observer, ctl->memory,
-                               ctl->record, ctl->record_path, ctl->history);
+                               ctl->record, ctl->record_path, ctl->history,
+                               clock_ns);
     ctl->suspender = vdpad_suspender_new(store, ctl->memory);
     ctl->config = vdpad_config_parse(&none);
     kernel->ops->subscribe(kernel, on_invalidated, ctl);
@@ -459,13 +463,15 @@ vdpad_ctl_run(struct vdpad_ctl *ctl, int64_t now_ns)
     vdpad_observer_answer(ctl->observer);
 }
 
-void
-vdpad_ctl_wait(struct vdpad_ctl *ctl)
+int64_t
+vdpad_ctl_next_ns(const struct vdpad_ctl *ctl)
 {
     int64_t next = ctl->audit_ns;
     int64_t since;
 
-    ctl->kernel->ops->wait(ctl->kernel);
+    if (ctl->replan || vdpad_exec_wants_turn(ctl->exec)) {
+        return INT64_MIN;
+    }
     if (ctl->holder_ns && ctl->holder_ns < next) {
         next = ctl->holder_ns;
     }
@@ -482,10 +488,14 @@ vdpad_ctl_wait(struct vdpad_ctl *ctl)
     if (ctl->record_failed && ctl->record_retry_ns < next) {
         next = ctl->record_retry_ns;
     }
-    vdpad_loop_wake_at(ctl->loop, next);
-    if (ctl->replan || vdpad_exec_wants_turn(ctl->exec)) {
-        vdpad_loop_wake_now(ctl->loop);
-    }
+    return next;
+}
+
+void
+vdpad_ctl_wait(struct vdpad_ctl *ctl)
+{
+    ctl->kernel->ops->wait(ctl->kernel);
+    vdpad_loop_wake_at(ctl->loop, vdpad_ctl_next_ns(ctl));
 }
 
 bool

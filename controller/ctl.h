@@ -17,9 +17,11 @@ struct vdpad_ctl;
 struct vdpad_ctl_options {
     bool dry_run;
     const char *record_path;
+    int64_t (*clock_ns)(void); /* NULL: CLOCK_MONOTONIC. */
 };
 
-/* Makes a controller over 'kernel' and 'store', which must outlive it. */
+/* Makes a controller over 'kernel' and 'store', which must outlive it.  'loop'
+ * is for vdpad_ctl_wait() alone. */
 struct vdpad_ctl *vdpad_ctl_new(struct vdpad_loop *loop,
                                 struct vdpad_kernel *kernel,
                                 struct vdpad_store *store,
@@ -29,6 +31,11 @@ void vdpad_ctl_free(struct vdpad_ctl *ctl);
 /* One turn, and what to wait for after it. */
 void vdpad_ctl_run(struct vdpad_ctl *ctl, int64_t now_ns);
 void vdpad_ctl_wait(struct vdpad_ctl *ctl);
+
+/* When run() has something to do although neither the kernel nor the store
+ * tells anything: what vdpad_ctl_wait() asks the loop for, besides what the
+ * kernel port asks for itself.  In the past: at once. */
+int64_t vdpad_ctl_next_ns(const struct vdpad_ctl *ctl);
 
 /* True once the first complete observation and the first database snapshot
  * are there: what READY=1 means. */

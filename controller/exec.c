@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <vdpad/log.h>
 
@@ -20,6 +19,7 @@ struct vdpad_exec {
     struct vdpad_record *record;
     char *path;
     struct vdpad_history *history;
+    int64_t (*clock_ns)(void);
     struct vdpad_exec_figures figures;
     struct batch *batches; /* Under way. */
     bool ended, unsaved;
@@ -42,7 +42,7 @@ struct vdpad_exec *
 vdpad_exec_new(struct vdpad_kernel *kernel, struct vdpad_store *store,
                struct vdpad_observer *observer, struct vdpad_memory *memory,
                struct vdpad_record *record, const char *path,
-               struct vdpad_history *history)
+               struct vdpad_history *history, int64_t (*clock_ns)(void))
 {
     struct vdpad_exec *x = vdpad_xcalloc(1, sizeof *x);
 
@@ -53,6 +53,7 @@ vdpad_exec_new(struct vdpad_kernel *kernel, struct vdpad_store *store,
     x->record = record;
     x->path = vdpad_xstrdup(path);
     x->history = history;
+    x->clock_ns = clock_ns;
     return x;
 }
 
@@ -134,15 +135,6 @@ touched_classes(enum vdpad_act_kind kind)
     return 0;
 }
 
-static int64_t
-clock_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
-}
-
 /* Whether the bind that was sent along with a creation failed only because
  * that failed. */
 static bool
@@ -201,7 +193,7 @@ on_done(void *aux, const struct vdpad_act *act, int error,
         error = -ECANCELED;
     }
     vdpad_memory_key(key, name, act->object);
-    vdpad_memory_ended(x->memory, key, error, why, clock_ns());
+    vdpad_memory_ended(x->memory, key, error, why, x->clock_ns());
     if (error) {
         forget(x, act, error);
     } else {
@@ -314,7 +306,8 @@ on_committed(void *aux, int error, const struct vdpad_error *why)
     struct vdpad_exec *x = aux;
 
     for (size_t i = 0; i < x->n_db_keys; i++) {
-        vdpad_memory_ended(x->memory, x->db_keys[i], error, why, clock_ns());
+        vdpad_memory_ended(x->memory, x->db_keys[i], error, why,
+                           x->clock_ns());
         if (!error) {
             vdpad_history_add(x->history, "database", "step", "%s done",
                               x->db_keys[i]);
@@ -383,7 +376,7 @@ submit_db(struct vdpad_exec *x, struct vdpad_plan *plan)
                 vdpad_log(VDPAD_LOG_DBG, "database: %s", x->db_keys[i]);
             } else if (error != -EBUSY && error != -ENOTCONN) {
                 vdpad_memory_ended(x->memory, x->db_keys[i], error, NULL,
-                                   clock_ns());
+                                   x->clock_ns());
             }
         }
     }

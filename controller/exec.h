@@ -21,11 +21,12 @@ struct vdpad_exec_figures {
 
 struct vdpad_exec;
 
-/* All are borrowed. */
+/* All are borrowed.  'clock_ns' tells monotonic time. */
 struct vdpad_exec *vdpad_exec_new(struct vdpad_kernel *, struct vdpad_store *,
                                   struct vdpad_observer *,
                                   struct vdpad_memory *, struct vdpad_record *,
-                                  const char *path, struct vdpad_history *);
+                                  const char *path, struct vdpad_history *,
+                                  int64_t (*clock_ns)(void));
 void vdpad_exec_free(struct vdpad_exec *);
 
 /* Starts what is due in 'plan'.  Returns 0, or the error with which the

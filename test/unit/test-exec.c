@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <vdpad/loop.h>
+
 #include "controller/exec.h"
 #include "script-kernel.h"
 #include "world-builder.h"
@@ -61,7 +63,7 @@ set_up(void **state)
     vdpad_observer_adopt(t->o);
     t->history = vdpad_history_new();
     t->x = vdpad_exec_new(&t->k.up, &t->s.up, t->o, t->b->memory, t->b->record,
-                          t->path, t->history);
+                          t->path, t->history, vdpad_loop_clock_ns);
     *state = t;
     return 0;
 }

@@ -1,21 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* export/nova, export/libvirt: what the programs that hand devices to virtual
- * machines want to be told. */
+ * machines want to be told.  What containers are told is in
+ * cmd-export-kube.c. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "cmd-call.h"
+#include "cmd-export.h"
 #include "json-rows.h"
 #include "util.h"
 
 #define SET(OBJECT, KEY, VALUE) vdpad_json_set(OBJECT, KEY, VALUE)
 
-/* Whether nova can hand out 'dev': it knows vDPA devices by their VF, and only
- * such as have a char device. */
+bool
+vdpad_export_can(struct vdpad_call *call, const struct vdpad_dev *dev)
+{
+    /* What others made and nobody asked us to manage is as it is. */
+    if (dev->state == VDPAD_STATE_READY || dev->state == VDPAD_STATE_FOREIGN) {
+        return true;
+    }
+    vdpad_call_error(call, "device %s is not ready: %s%s%s", dev->name,
+                     vdpad_state_name(dev->state), dev->reason[0] ? ": " : "",
+                     dev->reason);
+    return false;
+}
+
+/* Whether nova is to hand out 'dev': it uses no vDPA devices but those with a
+ * char device. */
 static bool
 is_for_nova(const struct vdpad_dev *dev, const char *policy)
 {
-    return dev->policy && dev->vf && dev->policy->type == VDPAD_TYPE_VHOST
+    return dev->policy && dev->policy->type == VDPAD_TYPE_VHOST
            && (!policy || !strcmp(dev->policy->name, policy));
 }
 
@@ -40,7 +55,7 @@ check_policy(struct vdpad_call *call, const char *policy)
 }
 
 static char *
-nova_text(json_t *specs)
+nova_text(const json_t *specs, const json_t *not_ready)
 {
     struct vdpad_text_stream out;
 
@@ -50,6 +65,23 @@ nova_text(json_t *specs)
           "network's name in\n"
           "# quotes there for ports of that network.\n",
           out.stream);
+    if (json_array_size(not_ready)) {
+        fputs("# Nova counts a VF as vDPA only if its device is there when "
+              "nova-compute looks.\n"
+              "# Not ready yet:\n",
+              out.stream);
+    }
+    for (size_t i = 0; i < json_array_size(not_ready); i++) {
+        json_t *row = json_array_get(not_ready, i);
+        char *name = vdpad_json_human(json_object_get(row, "name"));
+        char *state = vdpad_json_human(json_object_get(row, "state"));
+        char *reason = vdpad_json_human(json_object_get(row, "reason"));
+
+        fprintf(out.stream, "#   %s: %s: %s\n", name, state, reason);
+        free(name);
+        free(state);
+        free(reason);
+    }
     for (size_t i = 0; i < json_array_size(specs); i++) {
         char *line = json_dumps(json_array_get(specs, i), 0);
 
@@ -68,29 +100,49 @@ export_nova(struct vdpad_call *call)
     if (policy && !check_policy(call, policy)) {
         return;
     }
-    json_t *specs = json_array();
+    json_t *specs = json_array(), *not_ready = json_array();
     for (size_t i = 0; i < world->n_devs; i++) {
         const struct vdpad_dev *dev = &world->devs[i];
 
-        if (is_for_nova(dev, policy)) {
+        if (!is_for_nova(dev, policy)) {
+            continue;
+        }
+        if (dev->vf) {
             json_t *spec = json_object();
+
             SET(spec, "address", vdpad_json_text(dev->vf->bdf));
             SET(spec, "physical_network", json_null());
             vdpad_json_add(specs, spec);
         }
+        if (dev->state != VDPAD_STATE_READY) {
+            json_t *row = json_object();
+
+            SET(row, "name", vdpad_json_text(dev->name));
+            SET(row, "state", vdpad_json_text(vdpad_state_name(dev->state)));
+            SET(row, "reason", vdpad_json_text(dev->reason));
+            vdpad_json_add(not_ready, row);
+        }
     }
     if (!json_array_size(specs)) {
+        bool waits = json_array_size(not_ready);
+
         json_decref(specs);
+        json_decref(not_ready);
         vdpad_call_error(call,
-                         "%s%s has %s device with vdpa-type=vhost, the "
-                         "only kind that nova uses",
+                         "%s%s has %s%s with vdpa-type=vhost, the only kind "
+                         "that nova uses%s",
                          policy ? "policy " : "no policy",
-                         policy ? policy : "", policy ? "no" : "a");
+                         policy ? policy : "", policy ? "no " : "a ",
+                         waits ? "VF yet for its devices" : "device",
+                         waits ? "; see ovs-appctl -t ovs-vdpad device/list"
+                               : "");
         return;
     }
     json_t *o = json_object();
+    char *text = call->json ? NULL : nova_text(specs, not_ready);
     SET(o, "device_spec", specs);
-    vdpad_call_reply(call, o, call->json ? NULL : nova_text(specs));
+    SET(o, "not_ready", not_ready);
+    vdpad_call_reply(call, o, text);
 }
 
 /* "<interface type='vdpa'>…": 'mac', which may be NULL, and 'chardev' have
@@ -109,16 +161,13 @@ libvirt_xml(const char *mac, const char *chardev)
     return vdpad_text_close(&out);
 }
 
-/* Whether 'chardev' is "vhost-vdpa-" and a number, as the kernel names
- * them. */
-static bool
-is_chardev(const char *chardev)
+bool
+vdpad_export_is_numbered(const char *name, const char *prefix)
 {
-    static const char prefix[] = "vhost-vdpa-";
-    size_t len = sizeof prefix - 1;
+    size_t len = strlen(prefix);
 
-    return !strncmp(chardev, prefix, len) && chardev[len]
-           && strspn(chardev + len, "0123456789") == strlen(chardev + len);
+    return !strncmp(name, prefix, len) && name[len]
+           && strspn(name + len, "0123456789") == strlen(name + len);
 }
 
 static void
@@ -126,15 +175,16 @@ export_libvirt(struct vdpad_call *call)
 {
     const struct vdpad_dev *dev = vdpad_call_device(call, call->argv[0]);
 
-    if (!dev) {
+    if (!dev || !vdpad_export_can(call, dev)) {
         return;
     }
-    if (!dev->vbus || !is_chardev(dev->vbus->chardev)) {
-        vdpad_call_error(
-            call, "device %s has no char device: %s", dev->name,
-            dev->reason[0]
-                ? dev->reason
-                : "it is not bound to vhost_vdpa (vdpa-type=vhost)");
+    if (!dev->vbus
+        || !vdpad_export_is_numbered(dev->vbus->chardev,
+                                     VDPAD_CHARDEV_PREFIX)) {
+        vdpad_call_error(call,
+                         "device %s has no char device: it is not bound to "
+                         "vhost_vdpa (vdpa-type=vhost)",
+                         dev->name);
         return;
     }
     json_t *shown = vdpad_json_device(vdpad_call_world(call), dev,
@@ -152,6 +202,11 @@ export_libvirt(struct vdpad_call *call)
 
 const struct vdpad_command vdpad_commands_export[] = {
     { "export/nova", "[POLICY] [--json]", 0, 1, 0, export_nova },
-    { "export/libvirt", "NAME [--json]", 1, 1, 0, export_libvirt },
+    { "export/libvirt", "NAME [--json]", 1, 1, VDPAD_MASK_EXPORT,
+      export_libvirt },
+    { "export/deviceinfo", "NAME [--json]", 1, 1, VDPAD_MASK_EXPORT,
+      vdpad_export_deviceinfo },
+    { "export/device-plugin", "[--json]", 0, 0, 0,
+      vdpad_export_device_plugin },
     { .name = NULL },
 };

@@ -58,7 +58,7 @@ _ovs_vdpad_argument() {
     shift 2
     local before=" $* " policies
     case $command in
-    device/show | why | flow/stats | export/libvirt)
+    device/show | why | flow/stats | export/libvirt | export/deviceinfo)
         [[ $# -eq 0 ]] &&
             _ovs_vdpad_reply "$(_ovs_vdpad_values device/list name) --json" \
                 "$cur" && return ;;

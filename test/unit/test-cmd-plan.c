@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plan, reconcile, resync, verify, event/list, metrics, exports. */
+/* plan, reconcile, resync, verify, event/list, metrics. */
 #include "cmd-fixture.h"
 
 static void
@@ -262,64 +262,6 @@ flow_stats(void **state)
     free(text);
 }
 
-static void
-export_nova(void **state)
-{
-    char *text = RUN("export/nova", "gold");
-
-    (void) state;
-    assert_memory_equal(text, "[pci]\n#", 7);
-    assert_contains(text, "\ndevice_spec = {\"address\": \"0000:65:00.2\", "
-                          "\"physical_network\": null}\n");
-    free(text);
-    json_t *o = RUN_JSON("export/nova");
-    assert_members(o, "device_spec");
-    assert_int_equal(json_array_size(json_object_get(o, "device_spec")), 2);
-    json_decref(o);
-    text = RUN_ERROR("export/nova", "silver");
-    assert_contains(text, "no policy \"silver\"; there is gold");
-    free(text);
-    fix.policy.type = VDPAD_TYPE_VIRTIO;
-    text = RUN_ERROR("export/nova", "gold");
-    assert_contains(text, "policy gold has no device with vdpa-type=vhost");
-    free(text);
-    text = RUN_ERROR("export/nova");
-    assert_contains(text, "no policy has a device");
-    free(text);
-}
-
-static void
-export_libvirt(void **state)
-{
-    char *text = RUN("export/libvirt", "lp1");
-
-    (void) state;
-    assert_string_equal(text, "<interface type='vdpa'>\n"
-                              "  <mac address='02:00:00:00:00:01'/>\n"
-                              "  <source dev='/dev/vhost-vdpa-0'/>\n"
-                              "</interface>");
-    free(text);
-    json_t *o = RUN_JSON("export/libvirt", "lp1");
-    assert_members(o, "name chardev xml");
-    json_decref(o);
-    /* A device without an address of its own has that of its VF. */
-    fix.vdpa[0].has_mac = false;
-    text = RUN("export/libvirt", "lp1");
-    assert_contains(text, "<mac address='02:00:00:00:01:00'/>");
-    free(text);
-    memset(fix.dlports[1].hw_addr, 0, 6);
-    text = RUN("export/libvirt", "lp1");
-    assert_null(strstr(text, "mac"));
-    free(text);
-    text = RUN_ERROR("export/libvirt", "vdpa:0000:65:00.3");
-    assert_contains(text, "has no char device: waiting for the management");
-    free(text);
-    strcpy(fix.vbus[0].chardev, "x'/><evil/>");
-    text = RUN_ERROR("export/libvirt", "lp1");
-    assert_contains(text, "has no char device");
-    free(text);
-}
-
 int
 main(void)
 {
@@ -334,8 +276,6 @@ main(void)
         fixture_test(events_refuse_nonsense),
         fixture_test(metrics),
         fixture_test(flow_stats),
-        fixture_test(export_nova),
-        fixture_test(export_libvirt),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

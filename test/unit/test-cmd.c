@@ -28,16 +28,30 @@ integer_at(json_t *object, const char *key)
 static void
 all_are_registered(void **state)
 {
-    static const char *const names[] = {
-        "status",      "pf/list",          "device/list",
-        "device/show", "representor/list", "port/list",
-        "config/show", "config/check",     "plan",
-        "reconcile",   "resync",           "verify",
-        "teardown",    "resume",           "event/list",
-        "why",         "flow/stats",       "metrics",
-        "export/nova", "export/libvirt",   "loop/show",
-        "ready/wait",
-    };
+    static const char *const names[] = { "status",
+                                         "pf/list",
+                                         "device/list",
+                                         "device/show",
+                                         "representor/list",
+                                         "port/list",
+                                         "config/show",
+                                         "config/check",
+                                         "plan",
+                                         "reconcile",
+                                         "resync",
+                                         "verify",
+                                         "teardown",
+                                         "resume",
+                                         "event/list",
+                                         "why",
+                                         "flow/stats",
+                                         "metrics",
+                                         "export/nova",
+                                         "export/libvirt",
+                                         "loop/show",
+                                         "ready/wait",
+                                         "export/deviceinfo",
+                                         "export/device-plugin" };
 
     (void) state;
     assert_int_equal(fixture_n_commands, N_ELEMS(names));

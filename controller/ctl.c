@@ -46,6 +46,7 @@ struct vdpad_ctl {
     struct vdpad_loop *loop;
     struct vdpad_kernel *kernel;
     struct vdpad_store *store;
+    struct vdpad_vswitchd *vswitchd; /* Or NULL. */
     bool dry_run;
     char *record_path;
     char seed[64];
@@ -141,6 +142,7 @@ vdpad_ctl_new(struct vdpad_loop *loop, struct vdpad_kernel *kernel,
     ctl->loop = loop;
     ctl->kernel = kernel;
     ctl->store = store;
+    ctl->vswitchd = options->vswitchd;
     ctl->dry_run = options->dry_run;
     ctl->record_path = vdpad_xstrdup(options->record_path);
     int64_t (*clock_ns)(void) = options->clock_ns ? options->clock_ns
@@ -526,6 +528,12 @@ const struct vdpad_store *
 vdpad_ctl_store(const struct vdpad_ctl *ctl)
 {
     return ctl->store;
+}
+
+struct vdpad_vswitchd *
+vdpad_ctl_vswitchd(struct vdpad_ctl *ctl)
+{
+    return ctl->vswitchd;
 }
 
 struct vdpad_history *

@@ -6,6 +6,7 @@
 
 #include <vdpad/kernel.h>
 #include <vdpad/store.h>
+#include <vdpad/vswitchd.h>
 
 #include "history.h"
 #include "plan.h"
@@ -17,11 +18,12 @@ struct vdpad_ctl;
 struct vdpad_ctl_options {
     bool dry_run;
     const char *record_path;
-    int64_t (*clock_ns)(void); /* NULL: CLOCK_MONOTONIC. */
+    int64_t (*clock_ns)(void);       /* NULL: CLOCK_MONOTONIC. */
+    struct vdpad_vswitchd *vswitchd; /* NULL: none, as in tests. */
 };
 
-/* Makes a controller over 'kernel' and 'store', which must outlive it.  'loop'
- * is for vdpad_ctl_wait() alone. */
+/* Makes a controller over 'kernel', 'store' and the options' 'vswitchd', which
+ * must outlive it.  'loop' is for vdpad_ctl_wait() alone. */
 struct vdpad_ctl *vdpad_ctl_new(struct vdpad_loop *loop,
                                 struct vdpad_kernel *kernel,
                                 struct vdpad_store *store,
@@ -47,6 +49,8 @@ const struct vdpad_world *vdpad_ctl_world(const struct vdpad_ctl *ctl);
 const struct vdpad_plan *vdpad_ctl_plan(const struct vdpad_ctl *ctl);
 const struct vdpad_kernel *vdpad_ctl_kernel(const struct vdpad_ctl *ctl);
 const struct vdpad_store *vdpad_ctl_store(const struct vdpad_ctl *ctl);
+struct vdpad_vswitchd *
+vdpad_ctl_vswitchd(struct vdpad_ctl *ctl); /* Or NULL. */
 struct vdpad_history *vdpad_ctl_history(struct vdpad_ctl *ctl);
 
 struct vdpad_ctl_figures {

@@ -25,6 +25,7 @@ struct daemon {
     struct vdpad_poll_bridge *bridge;
     struct vdpad_kernel *kernel;
     struct vdpad_store *store;
+    struct vdpad_vswitchd *vswitchd;
     struct vdpad_unixctl *unixctl;
     struct vdpad_ctl *ctl;
     struct vdpad_notify *notify;
@@ -57,6 +58,7 @@ run_store(void *aux)
     struct daemon *d = aux;
 
     d->store->ops->run(d->store);
+    d->vswitchd->ops->run(d->vswitchd);
     vdpad_ctl_run(d->ctl, vdpad_loop_clock_ns());
     vdpad_notify_run(d->notify, d->ctl, vdpad_loop_clock_ns());
 }
@@ -68,6 +70,7 @@ wait_store(void *aux)
 
     d->store->ops->wait(d->store);
     vdpad_ctl_wait(d->ctl);
+    d->vswitchd->ops->wait(d->vswitchd);
     vdpad_notify_wait(d->notify, d->loop);
 }
 
@@ -138,6 +141,8 @@ start(struct daemon *d, const struct vdpad_options *options,
         return -1;
     }
     d->store = vdpad_ovsdb_store_new(options->remote, options->dry_run);
+    d->vswitchd = vdpad_ovs_vswitchd_new(vdpad_rundir());
+    ctl.vswitchd = d->vswitchd;
     d->ctl = vdpad_ctl_new(d->loop, d->kernel, d->store, &ctl);
     d->notify = vdpad_notify_new();
     vdpad_commands_register(d->ctl, d->loop);
@@ -159,6 +164,9 @@ stop(struct daemon *d)
     vdpad_ctl_free(d->ctl);
     if (d->store) {
         d->store->ops->destroy(d->store);
+    }
+    if (d->vswitchd) {
+        d->vswitchd->ops->destroy(d->vswitchd);
     }
     if (d->kernel) {
         d->kernel->ops->destroy(d->kernel);

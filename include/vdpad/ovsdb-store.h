@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What ovsdb/ offers beside <vdpad/store.h>: OVS's command line options, its
- * status socket (unixctl) and the store over its IDL. */
+ * status socket (unixctl), the store over its IDL, and the port to
+ * ovs-vswitchd. */
 #ifndef VDPAD_OVSDB_STORE_H
 #define VDPAD_OVSDB_STORE_H 1
 
 #include <vdpad/store.h>
+#include <vdpad/vswitchd.h>
 
 struct vdpad_loop;
 
@@ -41,6 +43,10 @@ void vdpad_daemonize_complete(void);
  * commit() is refused with -EROFS.  Never fails: a bad remote is shown by
  * is_connected() and in the log. */
 struct vdpad_store *vdpad_ovsdb_store_new(const char *remote, bool dry_run);
+
+/* The ovs-vswitchd whose pid file and status socket are in 'rundir'.  Never
+ * fails: where none runs, calls end with -ENOENT. */
+struct vdpad_vswitchd *vdpad_ovs_vswitchd_new(const char *rundir);
 
 /* The status socket. */
 struct vdpad_unixctl;

@@ -14,12 +14,13 @@
 
 struct vdpad_vswitchd;
 
-/* Ends a call.  'error' 0: 'reply' is the command's output, borrowed, untrusted
- * text of any length up to 16 MiB.  Otherwise 'reply' is NULL and 'why' says
- * more:
+/* Ends a call.  'error' 0: 'reply' is the command's output, borrowed,
+ * untrusted text of any length up to 16 MiB.  Otherwise 'reply' is NULL and
+ * 'why' says more:
  *   -ENOENT      no ovs-vswitchd runs (no pid file, or nobody listens);
  *   -EOPNOTSUPP  this one has no such command;
- *   -ETIMEDOUT   no answer in 5 s;
+ *   -ETIMEDOUT   no answer in 5 s; the calls that waited behind that one
+ *                end likewise;
  *   -EMSGSIZE    the answer is too long;
  *   -EIO         the command itself failed, 'why' has its words. */
 typedef void vdpad_vswitchd_cb(void *aux, int error, const char *reply,

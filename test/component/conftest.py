@@ -93,7 +93,7 @@ class Host:
     def start_vswitchd(self):
         self.vswitchd = self.spawn(
             VSWITCHD, "--enable-dummy=system", "--disable-system",
-            "--unixctl=" + self.dir + "/vswitchd.ctl", self.remote,
+            "--pidfile", self.remote,
             log="vswitchd.out")
 
     def stop_vswitchd(self):

@@ -143,6 +143,7 @@ struct vdpad_ctl {
     struct vdpad_ctl_figures figures;
     struct fixture_kernel kernel;
     struct fixture_store store;
+    struct vdpad_vswitchd *vswitchd; /* NULL: none. */
     int reconciles, resyncs;
 
     /* Refreshes asked for and not yet ended. */
@@ -186,6 +187,12 @@ const struct vdpad_store *
 vdpad_ctl_store(const struct vdpad_ctl *ctl)
 {
     return &ctl->store.store;
+}
+
+struct vdpad_vswitchd *
+vdpad_ctl_vswitchd(struct vdpad_ctl *ctl)
+{
+    return ctl->vswitchd;
 }
 
 struct vdpad_history *

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fields.h"
+#include "lookup.h"
 
 #define SET(OBJECT, KEY, VALUE) vdpad_json_set(OBJECT, KEY, VALUE)
 #define TEXT(VALUE) vdpad_json_text(VALUE)
@@ -351,7 +352,6 @@ port_row(const struct vdpad_world *world, const struct vdpad_db_iface *iface,
 {
     const struct vdpad_map none = { 0, NULL };
     const struct vdpad_map *ids = iface ? &iface->external_ids : &none;
-    const char *mark = vdpad_map_get(ids, VDPAD_OWNER_KEY);
     const struct vdpad_db_port *port = iface ? vdpad_port_of(world, iface)
                                              : NULL;
     json_t *trunks = json_array();
@@ -375,8 +375,7 @@ port_row(const struct vdpad_world *world, const struct vdpad_db_iface *iface,
              : json_null());
     SET(o, "owner",
         !iface ? json_null()
-               : TEXT(mark && !strcmp(mark, VDPAD_OWNER_VALUE) ? "ovs-vdpad"
-                                                               : "foreign"));
+               : TEXT(vdpad_iface_is_ours(iface) ? "ovs-vdpad" : "foreign"));
     SET(o, "state",
         dev ? state(dev->state) : TEXT(spec ? "waiting" : "removing"));
     if (iface && iface->error[0]) {
@@ -406,9 +405,7 @@ vdpad_json_ports(const struct vdpad_world *world)
     }
     for (size_t i = 0; world->db && i < world->db->n_ifaces; i++) {
         const struct vdpad_db_iface *iface = &world->db->ifaces[i];
-        const char *mark = vdpad_map_get(&iface->external_ids,
-                                         VDPAD_OWNER_KEY);
-        bool done = !mark || strcmp(mark, VDPAD_OWNER_VALUE);
+        bool done = !vdpad_iface_is_ours(iface);
 
         for (size_t d = 0; d < world->n_devs && !done; d++) {
             done = world->devs[d].iface == iface;

@@ -323,3 +323,12 @@ vdpad_find_bridge(const struct vdpad_snapshot *db, const char *name)
                                          sizeof *db->bridges, compare_bridge)
                                : NULL;
 }
+
+bool
+vdpad_iface_is_ours(const struct vdpad_db_iface *iface)
+{
+    const char *mark = vdpad_map_get(&iface->external_ids, VDPAD_OWNER_KEY);
+
+    return mark && !strcmp(mark, VDPAD_OWNER_VALUE)
+           && !vdpad_map_get(&iface->external_ids, VDPAD_OVN_PLUGGED_KEY);
+}

@@ -57,6 +57,11 @@ vdpad_find_representor(const struct vdpad_observed *, const char *bdf,
 
 const struct vdpad_db_iface *vdpad_find_iface(const struct vdpad_snapshot *,
                                               const char *name);
+
+/* Whether we made 'iface' and nobody else has taken it over: it has our mark,
+ * and OVN, which marks what it plugs itself, has none on it. */
+bool vdpad_iface_is_ours(const struct vdpad_db_iface *iface);
+
 const struct vdpad_db_bridge *vdpad_find_bridge(const struct vdpad_snapshot *,
                                                 const char *name);
 

@@ -14,13 +14,6 @@
 /* What tells the name of a representor. */
 #define NAME_CLASSES (1u << VDPAD_LINK | 1u << VDPAD_DLPORT)
 
-static bool
-is_ours(const struct vdpad_db_iface *iface)
-{
-    return vdpad_streq(vdpad_map_get(&iface->external_ids, VDPAD_OWNER_KEY),
-                       VDPAD_OWNER_VALUE);
-}
-
 static const struct vdpad_db_port *
 port_of(const struct vdpad_planner *p, const struct vdpad_db_iface *iface)
 {
@@ -269,7 +262,7 @@ find_renamed(const struct vdpad_planner *p, const struct vdpad_dev *dev)
     for (size_t i = 0; dev->vf && i < db->n_ifaces; i++) {
         const struct vdpad_db_iface *iface = &db->ifaces[i];
 
-        if (iface != dev->iface && is_ours(iface)
+        if (iface != dev->iface && vdpad_iface_is_ours(iface)
             && vdpad_streq(vdpad_map_get(&iface->external_ids, "vdpa-vf"),
                            dev->vf->bdf)) {
             return iface;
@@ -302,7 +295,7 @@ plan_attached(struct vdpad_planner *p, struct vdpad_dev *dev)
         return;
     }
     if (strcmp(bridge, dev->bridge)) {
-        if (!is_ours(iface)) {
+        if (!vdpad_iface_is_ours(iface)) {
             vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                              "representor %s is a port of bridge %.60s, put "
                              "there by another program; wanted in %.60s: "
@@ -317,7 +310,7 @@ plan_attached(struct vdpad_planner *p, struct vdpad_dev *dev)
         ask_add(p, dev, iface, "it is in another bridge than wanted");
         return;
     }
-    if (is_ours(iface)) {
+    if (vdpad_iface_is_ours(iface)) {
         plan_ids(p, dev);
         plan_vlan(p, dev);
     } else if (spec && !vdpad_streq(iface_id, spec->iface_id)) {
@@ -347,7 +340,7 @@ plan_unwanted(struct vdpad_planner *p, struct vdpad_dev *dev)
 {
     char use[VDPAD_REASON_SIZE];
 
-    if (!dev->iface || !is_ours(dev->iface)
+    if (!dev->iface || !vdpad_iface_is_ours(dev->iface)
         || is_declaration_refused(p, dev->iface)) {
         return;
     }
@@ -416,9 +409,9 @@ vdpad_plan_port(struct vdpad_planner *p, struct vdpad_dev *dev)
 bool
 vdpad_plan_detach(struct vdpad_planner *p, struct vdpad_dev *dev)
 {
-    const struct vdpad_db_iface *iface = dev->iface && is_ours(dev->iface)
-                                             ? dev->iface
-                                             : find_renamed(p, dev);
+    const struct vdpad_db_iface *iface =
+        dev->iface && vdpad_iface_is_ours(dev->iface) ? dev->iface
+                                                      : find_renamed(p, dev);
 
     if (iface) {
         ask_del(p, dev, iface, "its device is being removed");
@@ -468,7 +461,7 @@ is_stale(const struct vdpad_planner *p, const struct vdpad_db_iface *iface)
 {
     const char *vf = vdpad_map_get(&iface->external_ids, "vdpa-vf");
 
-    if (!is_ours(iface)) {
+    if (!vdpad_iface_is_ours(iface)) {
         return false;
     }
     for (size_t i = 0; vf && i < p->world->n_devs; i++) {

@@ -415,8 +415,7 @@ find_away(const struct vdpad_world *w, const struct vdpad_port_spec *spec)
 
         if (vf
             && vdpad_streq(vdpad_map_get(ids, "vdpa-iface-id"), spec->iface_id)
-            && vdpad_streq(vdpad_map_get(ids, VDPAD_OWNER_KEY),
-                           VDPAD_OWNER_VALUE)
+            && vdpad_iface_is_ours(&w->db->ifaces[i])
             && !vdpad_find_pci(w->observed, vf)) {
             return vf;
         }

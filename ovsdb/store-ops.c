@@ -42,7 +42,8 @@ static bool
 is_ours(const struct smap *external_ids)
 {
     const char *owner = smap_get(external_ids, VDPAD_OWNER_KEY);
-    return owner && !strcmp(owner, VDPAD_OWNER_VALUE);
+    return owner && !strcmp(owner, VDPAD_OWNER_VALUE)
+           && !smap_get(external_ids, VDPAD_OVN_PLUGGED_KEY);
 }
 
 static bool

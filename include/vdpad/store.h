@@ -102,6 +102,10 @@ struct vdpad_dbop {
 #define VDPAD_OWNER_KEY "vdpa-owner"
 #define VDPAD_OWNER_VALUE "ovs-vdpad"
 
+/* OVN's mark on what its VIF plug providers made: such a row is OVN's, whatever
+ * else it says. */
+#define VDPAD_OVN_PLUGGED_KEY "ovn-plugged"
+
 struct vdpad_store;
 
 /* Ends a commit(): 0, -EAGAIN when the database changed meanwhile or the

@@ -226,3 +226,28 @@ def test_port_list_shows_waiting_key(ready):
     assert rows[0]["state"] == "waiting" and rows[0]["port"] is None
     assert len(ready.json("port/list")) == 5
     json.dumps(rows)
+
+
+def test_what_ovn_has_plugged_is_ovns(host):
+    """OVN's VIF plugging marks its ports: neither changed nor removed, also
+    where it took over one that was ours."""
+    host.set_keys(vdpa_attach="declared")
+    host.policy(POLICY)
+    host.wait_ready(4)
+    host.vsctl("add-port", "br-int", "pf0vf0", "--", "set", "interface",
+               "pf0vf0", "external_ids:iface-id=lsp0",
+               "external_ids:ovn-plugged=representor",
+               "mtu_request=1400")
+    host.set_keys(vdpa_port_lp1="vf=%s" % vf(1))
+    host.wait_until(lambda: "pf0vf1" in host.ports(), "the declared port")
+    host.vsctl("set", "interface", "pf0vf1",
+               "external_ids:ovn-plugged=representor",
+               "external_ids:iface-id=lsp1")
+    host.wait_until(lambda: host.devices()[name(1)]["iface_id"] == "lsp1",
+                    "OVN's port is shown")
+    before = [host.interface("pf0vf%d" % i) for i in range(2)]
+    host.remove_key("vdpa-port-lp1")
+    host.remove_key("vdpa-policy-a")
+    host.wait_quiet()
+    assert sorted(host.ports()) == ["pf0vf0", "pf0vf1"]
+    assert [host.interface("pf0vf%d" % i) for i in range(2)] == before

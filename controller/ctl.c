@@ -11,6 +11,7 @@
 
 #include "exec.h"
 #include "observer.h"
+#include "patience.h"
 #include "report.h"
 #include "suspend.h"
 #include "util.h"
@@ -31,8 +32,9 @@
 /* New pictures wait this long for others that are on their way. */
 #define ADOPT_NS (200 * MS_NS)
 
-/* A port of a device that nobody wants is kept this long after a start: who
- * wants it may be starting too. */
+/* A port of a device that nobody wants is kept this long after a start, after
+ * the database has been away and after a PF has gone: who wants it may be on
+ * his way, too. */
 #define GRACE_NS (30 * SEC_NS)
 
 /* Who waits for everything to be ready. */
@@ -58,6 +60,7 @@ struct vdpad_ctl {
     struct vdpad_exec *exec;
     struct vdpad_suspender *suspender;
     struct vdpad_reporter *reporter;
+    struct vdpad_patience *patience;
 
     uint64_t db_serial;
     uint64_t keys_hash; /* Of our keys in it. */
@@ -69,7 +72,7 @@ struct vdpad_ctl {
     struct ready_waiter *waiters;
     bool up, replan, record_failed;
     int64_t now_ns, audit_ns, holder_ns, record_retry_ns;
-    size_t n_stuck;
+    size_t n_stuck, n_pfs;
     struct vdpad_ctl_figures figures;
 };
 
@@ -123,7 +126,18 @@ rebuild(struct vdpad_ctl *ctl)
                                  ctl->store->ops->snapshot(ctl->store),
                                  ctl->db_connected, ctl->config, ctl->record,
                                  ctl->seed);
+    if (ctl->world->n_pfs < ctl->n_pfs) {
+        ctl->memory->grace_until_ns = ctl->now_ns + GRACE_NS;
+    }
+    ctl->n_pfs = ctl->world->n_pfs;
     ctl->plan = vdpad_plan_new(ctl->world, ctl->memory, ctl->now_ns);
+
+    int64_t next_ns = vdpad_patience_run(ctl->patience, ctl->world,
+                                         ctl->now_ns);
+
+    if (next_ns < ctl->plan->next_ns) {
+        ctl->plan->next_ns = next_ns;
+    }
     ctl->figures.reconciles++;
     ctl->figures.last_reconcile_ns = ctl->now_ns;
     if (ctl->up) {
@@ -153,6 +167,7 @@ vdpad_ctl_new(struct vdpad_loop *loop, struct vdpad_kernel *kernel,
     read_seed(ctl->seed);
     ctl->history = vdpad_history_new();
     ctl->reporter = vdpad_reporter_new(ctl->history);
+    ctl->patience = vdpad_patience_new();
     ctl->observer = vdpad_observer_new(kernel);
     ctl->memory = vdpad_memory_new();
     ctl->memory->grace_until_ns = ctl->now_ns + GRACE_NS;
@@ -188,6 +203,7 @@ vdpad_ctl_free(struct vdpad_ctl *ctl)
     vdpad_record_free(ctl->record);
     vdpad_config_free(ctl->config);
     vdpad_reporter_free(ctl->reporter);
+    vdpad_patience_free(ctl->patience);
     vdpad_history_free(ctl->history);
     free(ctl->record_path);
     free(ctl);
@@ -227,6 +243,7 @@ take_snapshot(struct vdpad_ctl *ctl)
 
     if (connected != ctl->db_connected) {
         ctl->db_connected = connected;
+        ctl->memory->grace_until_ns = ctl->now_ns + GRACE_NS;
         vdpad_history_add(ctl->history, "database", "database",
                           connected ? "connected" : "connection lost");
         changed = true;

@@ -525,6 +525,15 @@ vdpad_plan_pf(struct vdpad_planner *p, struct vdpad_pf *pf)
     if (!p->world->db) {
         return;
     }
+    if (!pf->pci->driver[0]) {
+        /* Whatever is asked of it would fail, and be tried again ever more
+         * seldom. */
+        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_WAITING,
+                         "no driver is bound to it: `echo %s > "
+                         "/sys/bus/pci/drivers_probe`",
+                         pf->pci->bdf);
+        return;
+    }
     if (!pf->external) {
         plan_numvfs(p, pf);
         if (pf->state == VDPAD_STATE_READY) {

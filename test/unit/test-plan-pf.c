@@ -532,6 +532,21 @@ failed_step_is_due_later(void **state)
     assert_true(b->plan->next_ns == INT64_MAX);
 }
 
+/* Nothing is asked of a PF without a driver: it would fail and then be tried
+ * again minutes after the driver has come back. */
+static void
+pf_without_driver_waits(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " driver= mode=- uplink=-\n"
+             "record pf " PF " numvfs=0 mode=0 autoprobe=1\n"
+             "policy a pf=" PF " num-vfs=2 vdpa-type=vhost");
+    expect_plan(b, "");
+    expect_state(b, PF, "waiting", "no driver is bound to it");
+    expect_state(b, PF "#0", "waiting", "drivers_probe");
+}
+
 int
 main(void)
 {
@@ -568,6 +583,7 @@ main(void)
         TEST(nothing_is_claimed_before_the_step),
         TEST(stuck_step_blocks),
         TEST(failed_step_is_due_later),
+        TEST(pf_without_driver_waits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,11 +28,15 @@ class Daemon:
         self.ovs = ovs
         self.process = None
 
-    def start(self, *options):
+    def spawn(self, *options):
+        """Starts it and does not wait until it answers."""
         with open(self.ovs.dir / 'vdpad.out', 'ab') as out:
             self.process = subprocess.Popen(
                 [str(BUILD / 'ovs-vdpad'), '--pidfile', '-vconsole:info',
                  *options], env=self.ovs.env, stdout=out, stderr=out)
+
+    def start(self, *options):
+        self.spawn(*options)
         wait_for(self.is_up, 'the daemon answers', LIMIT)
 
     def is_up(self):

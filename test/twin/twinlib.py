@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import time
 
@@ -51,7 +52,7 @@ def fails(*args, **kwargs):
     raise AssertionError('succeeded: %s' % ' '.join(map(str, args)))
 
 
-def wait_for(condition, what, limit=LIMIT):
+def wait_for(condition, what, limit=LIMIT, pause=0.05):
     """Waits until condition() is true and returns its value."""
     end = time.monotonic() + limit
     while True:
@@ -60,7 +61,7 @@ def wait_for(condition, what, limit=LIMIT):
             return value
         if time.monotonic() > end:
             raise AssertionError('not within %d s: %s' % (limit, what))
-        time.sleep(0.05)
+        time.sleep(pause)
 
 
 def wait_uptime(seconds=12):
@@ -246,15 +247,30 @@ class Ovs:
         self.env = dict(os.environ, OVS_RUNDIR=rundir, OVS_LOGDIR=rundir,
                         OVS_DBDIR=rundir)
         run('modprobe openvswitch')
-        self.run('ovsdb-tool', 'create', self.dir / 'conf.db', self.schema)
-        self.run('ovsdb-server', self.dir / 'conf.db', '--detach',
-                 '--pidfile', '--log-file', '-vconsole:off',
-                 '--remote=punix:%s/db.sock' % rundir)
+        self.create_db()
+        self.start_db()
         self.vsctl('--no-wait', 'init')
         if hw_offload:
             self.vsctl('--no-wait', 'set', 'Open_vSwitch', '.',
                        'other_config:hw-offload=true')
         self.start()
+
+    def create_db(self):
+        """Makes an empty database file, in place of any former one."""
+        (self.dir / 'conf.db').unlink(missing_ok=True)
+        self.run('ovsdb-tool', 'create', self.dir / 'conf.db', self.schema)
+
+    def start_db(self):
+        self.run('ovsdb-server', self.dir / 'conf.db', '--detach',
+                 '--pidfile', '--log-file', '-vconsole:off',
+                 '--remote=punix:%s/db.sock' % self.dir)
+
+    def kill(self, name, signo=signal.SIGKILL):
+        """Ends ovs-vswitchd or ovsdb-server by a signal."""
+        pid = int((self.dir / (name + '.pid')).read_text())
+        os.kill(pid, signo)
+        wait_for(lambda: not os.path.exists('/proc/%d' % pid),
+                 'end of ' + name)
 
     def run(self, *args, **kwargs):
         return run(*args, env=self.env, **kwargs)

@@ -70,6 +70,10 @@ vdpad_job_lane(const struct vdpad_job *job)
         [VDPAD_KFLOW] = VDPAD_LANE_GENL,
     };
 
+    if (job->kind == VDPAD_JOB_QUERY) {
+        return job->query.kind == VDPAD_QUERY_DATAPATH ? VDPAD_LANE_GENL
+                                                       : VDPAD_LANE_ROUTE;
+    }
     return job->kind == VDPAD_JOB_OBSERVE ? lanes[job->class_]
            : job->kind == VDPAD_JOB_STEPS ? VDPAD_LANE_POOL
                                           : VDPAD_LANE_SYSFS;
@@ -94,6 +98,10 @@ int64_t
 vdpad_job_deadline_ns(const struct vdpad_netlink *netlink,
                       const struct vdpad_job *job)
 {
+    if (job->kind == VDPAD_JOB_QUERY) {
+        /* More is read than for sums, and a probe changes something. */
+        return netlink->options.step_deadline_ns;
+    }
     if (job->kind != VDPAD_JOB_STEPS) {
         return netlink->options.read_deadline_ns;
     }
@@ -114,6 +122,12 @@ vdpad_job_describe(const struct vdpad_job *job, char *text, size_t size)
     } else if (job->kind == VDPAD_JOB_OBSERVE) {
         (void) snprintf(text, size, "observe %s",
                         vdpad_class_name(job->class_));
+    } else if (job->kind == VDPAD_JOB_QUERY) {
+        (void) snprintf(text, size, "%s",
+                        job->query.kind == VDPAD_QUERY_PROBE ? "probe filter"
+                        : job->query.kind == VDPAD_QUERY_TC
+                            ? "list filters"
+                            : "list kernel flows");
     } else {
         (void) snprintf(text, size, "look for holders");
     }
@@ -127,6 +141,7 @@ add_completion(struct vdpad_netlink *netlink, const struct vdpad_job *job,
 
     c->observed = job->observed;
     c->done = job->done;
+    c->queried = job->queried;
     c->aux = job->aux;
     c->class_ = job->class_;
     c->error = error;
@@ -160,6 +175,18 @@ vdpad_job_stepped(struct vdpad_netlink *netlink, struct vdpad_job *job,
     job->act++;
 }
 
+void
+vdpad_job_queried(struct vdpad_netlink *netlink, const struct vdpad_job *job,
+                  int error, struct vdpad_flow_detail *flows, size_t n,
+                  bool more, const struct vdpad_error *why)
+{
+    struct vdpad_completion *c = add_completion(netlink, job, error, why);
+
+    c->flows = flows;
+    c->n_flows = n;
+    c->more = more;
+}
+
 bool
 vdpad_job_fail(struct vdpad_netlink *netlink, struct vdpad_job *job, int error,
                const struct vdpad_error *why, int rest)
@@ -179,6 +206,8 @@ vdpad_job_fail(struct vdpad_netlink *netlink, struct vdpad_job *job, int error,
         }
     } else if (job->kind == VDPAD_JOB_OBSERVE) {
         vdpad_job_observed(netlink, job, error, NULL, why);
+    } else if (job->kind == VDPAD_JOB_QUERY) {
+        vdpad_job_queried(netlink, job, error, NULL, 0, false, why);
     }
     vdpad_job_free(job);
     return true;
@@ -200,8 +229,12 @@ vdpad_completions_deliver(struct vdpad_netlink *netlink)
                         c->error ? NULL : &c->picture, &c->why);
         } else if (c->done) {
             c->done(c->aux, &c->act, c->error, &c->why);
+        } else if (c->queried) {
+            c->queried(c->aux, c->error, c->flows, c->n_flows, c->more,
+                       &c->why);
         }
         vdpad_picture_clear(&c->picture);
+        free(c->flows);
         free(c);
     }
 }

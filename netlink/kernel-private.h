@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The daemon's side of the kernel adapter.
  *
- *   observe(), submit() → job → queue → worker → completion → callback
+ *   observe(), submit(), query()
+ *      → job → queue → worker → completion → callback
  *
- * A job is one observation or one batch.  It waits in the queue of its lane
- * (observations) or of the pool (batches) until a worker takes it.  What ends
- * is put on a list of completions, delivered by run(). */
+ * A job is one observation, one query or one batch.  It waits in the queue of
+ * its lane (observations, queries) or of the pool (batches) until a worker
+ * takes it.  What ends is put on a list of completions, delivered by
+ * run(). */
 #ifndef VDPAD_NETLINK_KERNEL_PRIVATE_H
 #define VDPAD_NETLINK_KERNEL_PRIVATE_H 1
 
@@ -37,14 +39,21 @@ enum vdpad_lane {
     VDPAD_LANE_WATCH,                /* The watcher of devlink. */
 };
 
-enum vdpad_job_kind { VDPAD_JOB_OBSERVE, VDPAD_JOB_STEPS, VDPAD_JOB_SUSPECT };
+enum vdpad_job_kind {
+    VDPAD_JOB_OBSERVE,
+    VDPAD_JOB_STEPS,
+    VDPAD_JOB_SUSPECT,
+    VDPAD_JOB_QUERY
+};
 
 struct vdpad_job {
     struct vdpad_job *next;
     enum vdpad_job_kind kind;
     enum vdpad_class class_; /* OBSERVE. */
     vdpad_observed_cb *observed;
-    vdpad_done_cb *done; /* STEPS. */
+    vdpad_done_cb *done;          /* STEPS. */
+    vdpad_flow_query_cb *queried; /* QUERY; NULL: nobody waits. */
+    struct vdpad_flow_query query;
     void *aux;
     size_t n_acts, act; /* 'act': the step being done. */
     struct vdpad_act *acts;
@@ -52,12 +61,16 @@ struct vdpad_job {
 
 struct vdpad_completion {
     struct vdpad_completion *next;
-    vdpad_observed_cb *observed; /* One of these two. */
+    vdpad_observed_cb *observed; /* One of these three, or none. */
     vdpad_done_cb *done;
+    vdpad_flow_query_cb *queried;
     void *aux;
     enum vdpad_class class_;
     struct vdpad_act act;
     struct vdpad_picture picture;
+    struct vdpad_flow_detail *flows;
+    size_t n_flows;
+    bool more;
     int error;
     struct vdpad_error why;
 };
@@ -147,6 +160,10 @@ void vdpad_job_observed(struct vdpad_netlink *, const struct vdpad_job *job,
                         const struct vdpad_error *why);
 void vdpad_job_stepped(struct vdpad_netlink *, struct vdpad_job *job,
                        int error, const struct vdpad_error *why);
+/* Likewise of a query; 'flows' (from malloc) are taken over. */
+void vdpad_job_queried(struct vdpad_netlink *, const struct vdpad_job *job,
+                       int error, struct vdpad_flow_detail *flows, size_t n,
+                       bool more, const struct vdpad_error *why);
 /* Ends what 'job' is at with 'error'; the rest of a batch with 'rest', unless
  * that is 0.  Frees 'job' if nothing of it is left and returns true. */
 bool vdpad_job_fail(struct vdpad_netlink *, struct vdpad_job *job, int error,

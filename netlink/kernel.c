@@ -85,11 +85,20 @@ netlink_query(struct vdpad_kernel *kernel,
               const struct vdpad_flow_query *query, vdpad_flow_query_cb *cb,
               void *aux)
 {
-    (void) kernel;
-    (void) query;
-    (void) cb;
-    (void) aux;
-    return -EOPNOTSUPP;
+    struct vdpad_netlink *netlink = netlink_cast(kernel);
+    struct vdpad_job *job;
+
+    if ((unsigned int) query->kind > VDPAD_QUERY_PROBE
+        || (query->kind == VDPAD_QUERY_PROBE && !query->has_at)) {
+        return -EINVAL;
+    }
+    job = vdpad_nl_calloc(1, sizeof *job);
+    job->kind = VDPAD_JOB_QUERY;
+    job->query = *query;
+    job->queried = cb;
+    job->aux = aux;
+    netlink_enqueue(netlink, job);
+    return 0;
 }
 
 static void
@@ -189,6 +198,7 @@ netlink_destroy(struct vdpad_kernel *kernel)
     while ((c = netlink->first)) {
         netlink->first = c->next;
         vdpad_picture_clear(&c->picture);
+        free(c->flows);
         free(c);
     }
     free(netlink);

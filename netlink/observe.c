@@ -88,7 +88,7 @@ observe_once(struct vdpad_observer *observer, enum vdpad_class class_,
     case VDPAD_FLOW:
         return vdpad_observe_flow(observer, rows, why);
     case VDPAD_KFLOW:
-        return 0; /* Not observed yet: none. */
+        return vdpad_observe_kflow(observer, rows, why);
     case VDPAD_N_CLASSES:
     default:
         return vdpad_error_set(why, -EINVAL, "class %d: unknown",

@@ -47,6 +47,8 @@ int vdpad_observe_qdisc(struct vdpad_observer *, struct vdpad_rows *,
                         struct vdpad_error *why);
 int vdpad_observe_flow(struct vdpad_observer *, struct vdpad_rows *,
                        struct vdpad_error *why);
+int vdpad_observe_kflow(struct vdpad_observer *, struct vdpad_rows *,
+                        struct vdpad_error *why);
 int vdpad_observe_pci(struct vdpad_rows *, struct vdpad_error *why);
 int vdpad_observe_vbus(struct vdpad_rows *, struct vdpad_error *why);
 int vdpad_observe_module(struct vdpad_rows *, struct vdpad_error *why);

@@ -11,6 +11,7 @@
 
 #include <vdpad/action.h>
 #include <vdpad/error.h>
+#include <vdpad/flow-query.h>
 #include <vdpad/model.h>
 
 /* Command line of a helper: PROGRAM VDPAD_WORKER_OPTION ROLE. */
@@ -27,18 +28,21 @@ enum vdpad_request_kind {
     VDPAD_REQUEST_OBSERVE, /* 'class_'. */
     VDPAD_REQUEST_STEP,    /* 'act'. */
     VDPAD_REQUEST_SUSPECT, /* Answered by the text. */
+    VDPAD_REQUEST_QUERY,   /* 'query'. */
 };
 
 struct vdpad_wire_request {
     uint32_t kind; /* enum vdpad_request_kind. */
     int32_t class_;
     struct vdpad_act act;
+    struct vdpad_flow_query query;
 };
 
 /* Begins a reply; rows follow. */
 struct vdpad_wire_reply {
     uint64_t size;        /* Bytes that follow. */
     int32_t error;        /* 0 or a negative errno. */
+    uint32_t more;        /* Of a query: there are others behind these. */
     uint32_t classes;     /* Of the watcher: what may have changed. */
     uint64_t interrupted; /* Counted since the last reply. */
     uint64_t malformed;

@@ -48,6 +48,17 @@ take_picture(struct vdpad_worker *worker, const struct vdpad_error *why)
     }
 }
 
+static void
+take_flows(struct vdpad_worker *worker, const struct vdpad_error *why)
+{
+    const struct vdpad_wire_reply *reply = &worker->reply;
+    struct vdpad_flow_detail *flows = (void *) worker->rows;
+
+    worker->rows = NULL;
+    vdpad_job_queried(worker->netlink, worker->job, reply->error, flows,
+                      reply->size / sizeof *flows, reply->more, why);
+}
+
 /* Takes a whole reply.  Returns false when the worker is gone. */
 static bool
 take_reply(struct vdpad_worker *worker)
@@ -84,6 +95,8 @@ take_reply(struct vdpad_worker *worker)
         }
     } else if (job->kind == VDPAD_JOB_OBSERVE) {
         take_picture(worker, &why);
+    } else if (job->kind == VDPAD_JOB_QUERY) {
+        take_flows(worker, &why);
     } else {
         vdpad_text_copy(netlink->suspect, sizeof netlink->suspect, why.text);
     }
@@ -97,12 +110,19 @@ static bool
 check_reply(struct vdpad_worker *worker)
 {
     struct vdpad_wire_reply *reply = &worker->reply;
-    bool has_rows = worker->job && worker->job->kind == VDPAD_JOB_OBSERVE
-                    && !reply->error;
+    size_t row_size = 0; /* 0: there can be none. */
+
+    if (worker->job && !reply->error) {
+        row_size = worker->job->kind == VDPAD_JOB_OBSERVE
+                       ? vdpad_row_size(worker->job->class_)
+                   : worker->job->kind == VDPAD_JOB_QUERY
+                       ? sizeof(struct vdpad_flow_detail)
+                       : 0;
+    }
 
     reply->text[sizeof reply->text - 1] = '\0';
-    if (reply->size > VDPAD_WIRE_MAX_SIZE || (reply->size && !has_rows)
-        || (has_rows && reply->size % vdpad_row_size(worker->job->class_))) {
+    if (reply->size > VDPAD_WIRE_MAX_SIZE
+        || (reply->size && (!row_size || reply->size % row_size))) {
         return false;
     }
     if (reply->size) {

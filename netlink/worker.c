@@ -17,6 +17,7 @@
 #include "holders.h"
 #include "observe.h"
 #include "protocol.h"
+#include "query.h"
 #include "step.h"
 #include "watch.h"
 
@@ -89,6 +90,7 @@ serve(struct vdpad_observer *observer,
     struct vdpad_wire_reply reply;
     struct vdpad_error why = { .code = 0 };
     struct vdpad_rows rows = { .capacity = 0 };
+    struct vdpad_page page = { .capacity = 0 };
     bool is_sent;
 
     memset(&reply, 0, sizeof reply);
@@ -109,6 +111,12 @@ serve(struct vdpad_observer *observer,
         vdpad_holders_suspect(why.text, sizeof why.text);
         break;
 
+    case VDPAD_REQUEST_QUERY:
+        reply.error = vdpad_query(observer, &request->query, &page, &why);
+        reply.size = (uint64_t) page.n * sizeof *page.flows;
+        reply.more = page.more;
+        break;
+
     default:
         reply.error = vdpad_error_set(&why, -EPROTO, "unknown request");
         break;
@@ -121,7 +129,9 @@ serve(struct vdpad_observer *observer,
     }
     reply.interrupted = observer->interrupted;
     reply.malformed = observer->malformed;
-    is_sent = vdpad_worker_reply(&reply, rows.picture.rows);
+    is_sent = vdpad_worker_reply(&reply,
+                                 page.flows ? page.flows : rows.picture.rows);
+    vdpad_page_clear(&page);
     vdpad_rows_clear(&rows);
     return is_sent;
 }

@@ -194,6 +194,10 @@ vdpad_worker_send(struct vdpad_worker *worker)
     case VDPAD_JOB_SUSPECT:
         request.kind = VDPAD_REQUEST_SUSPECT;
         break;
+    case VDPAD_JOB_QUERY:
+        request.kind = VDPAD_REQUEST_QUERY;
+        request.query = job->query;
+        break;
     default:
         abort();
     }

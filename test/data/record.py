@@ -86,7 +86,8 @@ def record_genl(directory):
                         + payload, flags)
 
     families["nlctrl"] = GENL_ID_CTRL
-    for name in "vdpa", "devlink", "ethtool":
+    for name in ("vdpa", "devlink", "ethtool", "ovs_datapath", "ovs_vport",
+                 "ovs_flow"):
         try:
             answer = call("nlctrl", 3, attr(2, name), NLM_F_ACK)
         except FileNotFoundError:
@@ -106,6 +107,20 @@ def record_genl(directory):
         record_devlink(directory, call)
     if "ethtool" in families:
         record(directory, "ethtool-features", call("ethtool", 11))
+    if "ovs_flow" in families:
+        record_datapath(directory, call)
+
+
+def record_datapath(directory, call):
+    """Open vSwitch's kernel datapaths, their ports and flows."""
+    datapaths = call("ovs_datapath", 3, struct.pack("=i", 0), version=2)
+    record(directory, "ovs-datapath", datapaths)
+    answers = {"ovs_vport": [], "ovs_flow": []}
+    for message in datapaths:
+        for name, into in answers.items():
+            into += call(name, 3, message[20:24])
+    record(directory, "ovs-vport", answers["ovs_vport"])
+    record(directory, "ovs-flow", answers["ovs_flow"])
 
 
 def record_devlink(directory, call):

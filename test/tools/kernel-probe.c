@@ -10,6 +10,12 @@
  *                            max_vqp, force
  *   then KIND OBJECT [KEY=VALUE...]
  *                            one more step of the batch of the "act" before it
+ *   query KIND [KEY=VALUE...]
+ *                            print single flows, a line each, or what a probe
+ *                            says; KIND: tc, datapath, probe; keys: ifindex,
+ *                            block, where, limit, pages (how many, behind
+ *                            each other), and for a probe parent, chain,
+ *                            prio, protocol, handle
  *   events SECONDS           print invalidations
  *   stuck                    print what hangs, and the counters
  *
@@ -382,6 +388,114 @@ print_stuck(struct probe *probe)
 }
 
 static void
+print_detail(const struct vdpad_flow_detail *f)
+{
+    const struct vdpad_flow_pos *pos = &f->pos;
+
+    printf("flow: where=%d ifindex=%d block=%u parent=%#x chain=%u prio=%u "
+           "protocol=%#x handle=%u ufid=",
+           f->where, pos->ifindex, pos->block, pos->parent, pos->chain,
+           pos->prio, pos->protocol, pos->handle);
+    for (int i = 0; f->has_ufid && i < 16; i++) {
+        printf("%02x", f->ufid[i]);
+    }
+    printf(" flags=%#x in_hw_count=%u uses=%#x outputs=", f->tc_flags,
+           f->in_hw_count, f->uses);
+    for (int i = 0; i < VDPAD_FLOW_OUTPUTS && f->outputs[i]; i++) {
+        printf("%s%d", i ? "," : "", f->outputs[i]);
+    }
+    printf(" in=%d hw=%" PRIu64 "/%" PRIu64 " sw=%" PRIu64 "/%" PRIu64
+           " used=%" PRId64 " age=%" PRId64 "\n    %s\n    %s\n",
+           f->ifindex, f->hw_packets, f->hw_bytes, f->sw_packets, f->sw_bytes,
+           f->used_ms, f->age_ms, f->match, f->actions);
+}
+
+/* A query under way. */
+struct query {
+    struct probe *probe;
+    struct vdpad_flow_query query;
+    bool more;
+};
+
+static void
+on_queried(void *query_, int error, const struct vdpad_flow_detail *flows,
+           size_t n, bool more, const struct vdpad_error *why)
+{
+    struct query *query = query_;
+
+    query->probe->pending--;
+    query->more = more && n;
+    if (error) {
+        printf("query: error %d: %s\n", error, why->text);
+        query->probe->status = EXIT_FAILURE;
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        print_detail(&flows[i]);
+    }
+    printf("query: %zu flows%s\n", n, more ? ", more" : "");
+    if (n) {
+        query->query.has_at = true;
+        query->query.at = flows[n - 1].pos;
+    }
+}
+
+static int
+ask(struct probe *probe, int n, char *words[])
+{
+    struct query query = { .probe = probe };
+    struct vdpad_flow_query *q = &query.query;
+    unsigned long pages = 1;
+    int i = 2, error;
+
+    q->kind = n < 2 || !strcmp(words[1], "tc") ? VDPAD_QUERY_TC
+              : !strcmp(words[1], "datapath")  ? VDPAD_QUERY_DATAPATH
+                                               : VDPAD_QUERY_PROBE;
+    q->has_at = q->kind == VDPAD_QUERY_PROBE;
+    for (; i < n && strchr(words[i], '='); i++) {
+        const char *value = strchr(words[i], '=') + 1;
+        size_t len = (size_t) (value - 1 - words[i]);
+        unsigned long number = strtoul(value, NULL, 0);
+
+#define IS(NAME) (len == strlen(NAME) && !strncmp(words[i], NAME, len))
+        if (IS("ifindex")) {
+            q->ifindex = q->at.ifindex = (int32_t) number;
+        } else if (IS("block")) {
+            q->block = q->at.block = (uint32_t) number;
+        } else if (IS("where")) {
+            q->where = (uint32_t) number;
+        } else if (IS("limit")) {
+            q->limit = (uint32_t) number;
+        } else if (IS("pages")) {
+            pages = number;
+        } else if (IS("parent")) {
+            q->at.parent = (uint32_t) number;
+        } else if (IS("chain")) {
+            q->at.chain = (uint32_t) number;
+        } else if (IS("prio")) {
+            q->at.prio = (uint16_t) number;
+        } else if (IS("protocol")) {
+            q->at.protocol = (uint16_t) number;
+        } else if (IS("handle")) {
+            q->at.handle = (uint32_t) number;
+        }
+#undef IS
+    }
+    do {
+        error = probe->kernel->ops->query(probe->kernel, q, on_queried,
+                                          &query);
+        if (error) {
+            printf("query: error %d: refused\n", error);
+            probe->status = EXIT_FAILURE;
+            break;
+        }
+        probe->pending++;
+        vdpad_loop_run(probe->loop);
+    } while (query.more && --pages);
+    return i;
+}
+
+static void
 do_commands(struct probe *probe, int n, char *words[])
 {
     int i = 0;
@@ -396,6 +510,8 @@ do_commands(struct probe *probe, int n, char *words[])
             i++;
         } else if (!strcmp(words[i], "act")) {
             i += submit(probe, n - i, words + i);
+        } else if (!strcmp(words[i], "query")) {
+            i += ask(probe, n - i, words + i);
         } else if (!strcmp(words[i], "events") && i + 1 < n) {
             probe->print_events = true;
             probe->end_ns = vdpad_loop_clock_ns()

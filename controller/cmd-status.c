@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <vdpad/loop.h>
 
@@ -111,6 +112,10 @@ find_problems(const struct vdpad_call *call)
                            world->db ? "; its last known state is kept" : ""));
     }
     add_config_problems(problems, world);
+    if (vdpad_ctl_effect(call->ctl)->remedy[0]) {
+        vdpad_json_add(problems,
+                       vdpad_json_text(vdpad_ctl_effect(call->ctl)->remedy));
+    }
     add_class_problems(problems, world);
     add_stuck_problems(problems, vdpad_ctl_kernel(call->ctl));
     for (size_t i = 0; i < world->n_pfs; i++) {
@@ -125,39 +130,65 @@ find_problems(const struct vdpad_call *call)
     return problems;
 }
 
-/* Whether OVS gives representors the ingress qdisc that offload needs: null
- * where no representor is attached, or qdiscs cannot be seen. */
-static json_t *
-effective(const struct vdpad_world *world)
+/* Whether OVS gives representors the ingress qdisc that offload needs; -1 where
+ * no representor is attached, or qdiscs cannot be seen. */
+static int
+has_qdiscs(const struct vdpad_world *world)
 {
-    bool attached = false;
+    int has = -1;
 
-    if (!world->observed->class_[VDPAD_QDISC].known) {
-        return json_null();
-    }
-    for (size_t i = 0; i < world->n_devs; i++) {
+    for (size_t i = 0;
+         i < world->n_devs && world->observed->class_[VDPAD_QDISC].known;
+         i++) {
         const struct vdpad_dev *dev = &world->devs[i];
 
         if (dev->iface && dev->iface->ofport > 0) {
-            attached = true;
             if (dev->qdisc) {
-                return json_true();
+                return 1;
             }
+            has = 0;
         }
     }
-    return attached ? json_false() : json_null();
+    return has;
 }
 
+/* hw-offload as the database has it and as the running ovs-vswitchd does. */
 static json_t *
-configured(const struct vdpad_world *world)
+hw_offload_json(const struct vdpad_call *call)
 {
-    const char *value;
+    const struct vdpad_world *world = vdpad_call_world(call);
+    const struct vdpad_effect_state *state = vdpad_ctl_effect(call->ctl);
+    const char *told_by = state->told_by;
+    enum vdpad_effect effect = state->effect;
+    char since[32] = "";
+    struct tm tm;
+    time_t t = (time_t) (state->differs_since_ms / 1000);
+    json_t *o = json_object();
 
-    if (!world->db) {
-        return json_null();
+    if (!state->pid) {
+        /* None runs where we look for it: its traces are all there is. */
+        int has = has_qdiscs(world);
+
+        if (has >= 0) {
+            effect = has ? VDPAD_EFFECT_YES : VDPAD_EFFECT_NO;
+            told_by = "ingress qdiscs of representors; ovs-vswitchd cannot be "
+                      "asked";
+        }
     }
-    value = vdpad_map_get(&world->db->other_config, "hw-offload");
-    return vdpad_json_bool(value && !strcmp(value, "true"));
+    if (state->remedy[0] && gmtime_r(&t, &tm)) {
+        strftime(since, sizeof since, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    }
+    SET(o, "configured",
+        world->db ? vdpad_json_bool(vdpad_hw_offload_configured(world->db))
+                  : json_null());
+    SET(o, "effective",
+        effect == VDPAD_EFFECT_UNKNOWN
+            ? json_null()
+            : vdpad_json_bool(effect == VDPAD_EFFECT_YES));
+    SET(o, "told_by", vdpad_json_text(told_by));
+    SET(o, "differs_since", vdpad_json_text(since));
+    SET(o, "remedy", vdpad_json_text(state->remedy));
+    return o;
 }
 
 static json_t *
@@ -240,10 +271,7 @@ vdpad_status_json(struct vdpad_call *call)
     SET(inner, "connected", vdpad_json_bool(store->ops->is_connected(store)));
     SET(o, "database", inner);
     SET(o, "bridge", vdpad_json_text(world->config->bridge));
-    inner = json_object();
-    SET(inner, "configured", configured(world));
-    SET(inner, "effective", effective(world));
-    SET(o, "hw_offload", inner);
+    SET(o, "hw_offload", hw_offload_json(call));
     SET(o, "devices", count_devices(world));
     SET(o, "flows", count_flows(call));
     inner = json_object();
@@ -329,10 +357,8 @@ status_text(json_t *status)
     print_member(f, status, "\nhw-offload  configured ",
                  "hw_offload.configured");
     print_member(f, status, ", effective ", "hw_offload.effective");
-    fputs(json_is_false(vdpad_json_at(status, "hw_offload.effective"))
-              ? " (see why)\n"
-              : "\n",
-          f);
+    print_member(f, status, " (", "hw_offload.told_by");
+    fputs(")\n", f);
     print_devices(f, json_object_get(status, "devices"));
     print_member(f, status, "flows       hw ", "flows.hw");
     print_member(f, status, ", sw ", "flows.sw");

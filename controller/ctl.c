@@ -61,6 +61,7 @@ struct vdpad_ctl {
     struct vdpad_suspender *suspender;
     struct vdpad_reporter *reporter;
     struct vdpad_patience *patience;
+    struct vdpad_effective *effective;
 
     uint64_t db_serial;
     uint64_t keys_hash; /* Of our keys in it. */
@@ -168,6 +169,7 @@ vdpad_ctl_new(struct vdpad_loop *loop, struct vdpad_kernel *kernel,
     ctl->history = vdpad_history_new();
     ctl->reporter = vdpad_reporter_new(ctl->history);
     ctl->patience = vdpad_patience_new();
+    ctl->effective = vdpad_effective_new(options->vswitchd, ctl->history);
     ctl->observer = vdpad_observer_new(kernel);
     ctl->memory = vdpad_memory_new();
     ctl->memory->grace_until_ns = ctl->now_ns + GRACE_NS;
@@ -204,6 +206,7 @@ vdpad_ctl_free(struct vdpad_ctl *ctl)
     vdpad_config_free(ctl->config);
     vdpad_reporter_free(ctl->reporter);
     vdpad_patience_free(ctl->patience);
+    vdpad_effective_free(ctl->effective);
     vdpad_history_free(ctl->history);
     free(ctl->record_path);
     free(ctl);
@@ -477,6 +480,8 @@ vdpad_ctl_run(struct vdpad_ctl *ctl, int64_t now_ns)
             ctl->holder_ns = 0;
         }
     }
+    vdpad_effective_run(ctl->effective, ctl->store->ops->snapshot(ctl->store),
+                        now_ns);
     answer_waiters(ctl);
     vdpad_suspender_run(ctl->suspender, ctl->config, ctl->db_serial);
     vdpad_observer_answer(ctl->observer);
@@ -493,6 +498,9 @@ vdpad_ctl_next_ns(const struct vdpad_ctl *ctl)
     }
     if (ctl->holder_ns && ctl->holder_ns < next) {
         next = ctl->holder_ns;
+    }
+    if (vdpad_effective_next_ns(ctl->effective) < next) {
+        next = vdpad_effective_next_ns(ctl->effective);
     }
     if (ctl->plan->next_ns < next) {
         next = ctl->plan->next_ns;
@@ -557,6 +565,12 @@ struct vdpad_history *
 vdpad_ctl_history(struct vdpad_ctl *ctl)
 {
     return ctl->history;
+}
+
+const struct vdpad_effect_state *
+vdpad_ctl_effect(struct vdpad_ctl *ctl)
+{
+    return vdpad_effective_get(ctl->effective);
 }
 
 void

@@ -8,6 +8,7 @@
 #include <vdpad/store.h>
 #include <vdpad/vswitchd.h>
 
+#include "effective.h"
 #include "history.h"
 #include "plan.h"
 #include "world.h"
@@ -52,6 +53,9 @@ const struct vdpad_store *vdpad_ctl_store(const struct vdpad_ctl *ctl);
 struct vdpad_vswitchd *
 vdpad_ctl_vswitchd(struct vdpad_ctl *ctl); /* Or NULL. */
 struct vdpad_history *vdpad_ctl_history(struct vdpad_ctl *ctl);
+
+/* Whether hw-offload is in effect, see effective.h. */
+const struct vdpad_effect_state *vdpad_ctl_effect(struct vdpad_ctl *ctl);
 
 struct vdpad_ctl_figures {
     int64_t last_reconcile_ns; /* Monotonic; 0: never. */

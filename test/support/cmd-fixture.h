@@ -144,6 +144,7 @@ struct vdpad_ctl {
     struct fixture_kernel kernel;
     struct fixture_store store;
     struct vdpad_vswitchd *vswitchd; /* NULL: none. */
+    struct vdpad_effect_state effect;
     int reconciles, resyncs;
 
     /* Refreshes asked for and not yet ended. */
@@ -193,6 +194,12 @@ struct vdpad_vswitchd *
 vdpad_ctl_vswitchd(struct vdpad_ctl *ctl)
 {
     return ctl->vswitchd;
+}
+
+const struct vdpad_effect_state *
+vdpad_ctl_effect(struct vdpad_ctl *ctl)
+{
+    return &ctl->effect;
 }
 
 struct vdpad_history *

@@ -417,7 +417,7 @@ status_json(void **state)
     inner = json_object_get(status, "database");
     assert_members(inner, "remote connected");
     inner = json_object_get(status, "hw_offload");
-    assert_members(inner, "configured effective");
+    assert_members(inner, "configured effective told_by differs_since remedy");
     assert_true(json_is_true(json_object_get(inner, "configured")));
     assert_true(json_is_true(json_object_get(inner, "effective")));
     inner = json_object_get(status, "devices");
@@ -449,7 +449,9 @@ status_is_healthy(void **state)
                     "ovs-vdpad " VDPAD_VERSION ": healthy\n"
                     "database    unix:/run/db.sock, connected\n"
                     "bridge      br-int\n"
-                    "hw-offload  configured yes, effective yes\n"
+                    "hw-offload  configured yes, effective yes (ingress "
+                    "qdiscs of representors; ovs-vswitchd cannot be "
+                    "asked)\n"
                     "devices     2 of which 1 ready, 1 foreign\n"
                     "flows       hw 3, sw 0, kernel unknown\n"
                     "netlink     overruns 0, resyncs 0, interrupted dumps "

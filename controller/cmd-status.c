@@ -130,8 +130,8 @@ find_problems(const struct vdpad_call *call)
     return problems;
 }
 
-/* Whether OVS gives representors the ingress qdisc that offload needs; -1 where
- * no representor is attached, or qdiscs cannot be seen. */
+/* Whether OVS gives representors the ingress qdisc that offload needs; -1
+ * where no representor is attached, or qdiscs cannot be seen. */
 static int
 has_qdiscs(const struct vdpad_world *world)
 {

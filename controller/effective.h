@@ -53,7 +53,8 @@ struct vdpad_effective *vdpad_effective_new(struct vdpad_vswitchd *vswitchd,
 /* Forgets a question under way: 'vswitchd' must not run afterwards. */
 void vdpad_effective_free(struct vdpad_effective *);
 
-/* The key of 'db' (NULL: not read yet): true as Open vSwitch understands it. */
+/* The key of 'db' (NULL: not read yet), true as Open vSwitch understands
+ * it. */
 bool vdpad_hw_offload_configured(const struct vdpad_snapshot *db);
 
 /* Asks if it is time to; 'db' may be NULL. */

@@ -39,12 +39,14 @@ def test_ping_in_hardware(daemon, ovs, pf, spaces):
         assert max(hw_packets(f) for f in ours) >= 20
     assert ovs.offloaded('dp:tc')
 
-    device = daemon.device('vdpa:' + pf.vf(0))
-    assert device['offload']['hw_flows'] >= 1
-    assert device['offload']['hw_packets'] >= 20
-    assert device['offload']['verdict'] == 'offloaded'
-    status = daemon.json('status')
-    assert status['hw_offload'] == {'configured': True, 'effective': True}
+    def judged():
+        return daemon.device('vdpa:' + pf.vf(0))['offload']
+    daemon.wait(lambda: judged()['verdict'] == 'offloaded', 'a verdict')
+    assert judged()['hw_flows'] >= 1
+    assert judged()['hw_packets'] >= 20
+    status = daemon.json('status')['hw_offload']
+    assert status['configured'] and status['effective'], status
+    assert status['remedy'] is None
 
 
 def test_software_is_told_from_hardware(daemon, ovs, pf, spaces):

@@ -8,6 +8,10 @@
 #include "rows.h"
 #include "step.h"
 
+/* A hundred thousand filters take longer than anything else that is read, and
+ * may have to be dumped several times. */
+#define TRACK_FACTOR 6
+
 void
 vdpad_queue_init(struct vdpad_queue *queue)
 {
@@ -66,7 +70,7 @@ vdpad_job_lane(const struct vdpad_job *job)
         [VDPAD_DLPORT] = VDPAD_LANE_GENL,  [VDPAD_MGMTDEV] = VDPAD_LANE_GENL,
         [VDPAD_VDPA] = VDPAD_LANE_GENL,    [VDPAD_VBUS] = VDPAD_LANE_SYSFS,
         [VDPAD_FEATURE] = VDPAD_LANE_GENL, [VDPAD_HOLDER] = VDPAD_LANE_SYSFS,
-        [VDPAD_QDISC] = VDPAD_LANE_ROUTE,  [VDPAD_FLOW] = VDPAD_LANE_ROUTE,
+        [VDPAD_QDISC] = VDPAD_LANE_ROUTE,  [VDPAD_FLOW] = VDPAD_LANE_TRACK,
         [VDPAD_KFLOW] = VDPAD_LANE_GENL,
     };
 
@@ -103,7 +107,8 @@ vdpad_job_deadline_ns(const struct vdpad_netlink *netlink,
         return netlink->options.step_deadline_ns;
     }
     if (job->kind != VDPAD_JOB_STEPS) {
-        return netlink->options.read_deadline_ns;
+        return netlink->options.read_deadline_ns
+               * (vdpad_job_lane(job) == VDPAD_LANE_TRACK ? TRACK_FACTOR : 1);
     }
     return vdpad_step_is_slow((enum vdpad_act_kind) current_act(job)->kind)
                ? netlink->options.slow_deadline_ns

@@ -34,6 +34,7 @@ enum vdpad_lane {
     VDPAD_LANE_GENL,
     VDPAD_LANE_ROUTE,
     VDPAD_LANE_SYSFS,
+    VDPAD_LANE_TRACK, /* Flower filters, in the tracker. */
     VDPAD_N_LANES,
     VDPAD_LANE_POOL = VDPAD_N_LANES, /* Steps. */
     VDPAD_LANE_WATCH,                /* The watcher of devlink. */
@@ -196,6 +197,8 @@ void vdpad_worker_failed(struct vdpad_worker *worker);
 /* replies.c */
 /* Which classes devlink tells of. */
 #define VDPAD_DEVLINK_CLASSES (1u << VDPAD_ESWITCH | 1u << VDPAD_DLPORT)
+/* Of what the tracker does. */
+#define VDPAD_TRACK_CLASSES (1u << VDPAD_QDISC | 1u << VDPAD_FLOW)
 #define VDPAD_ALL_CLASSES ((1u << VDPAD_N_CLASSES) - 1)
 /* Takes in what 'worker' has sent; it may be gone afterwards. */
 void vdpad_worker_receive(struct vdpad_worker *worker);

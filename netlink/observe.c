@@ -85,10 +85,9 @@ observe_once(struct vdpad_observer *observer, enum vdpad_class class_,
         return vdpad_holders_observe(rows, why);
     case VDPAD_QDISC:
         return vdpad_observe_qdisc(observer, rows, why);
-    case VDPAD_FLOW:
-        return vdpad_observe_flow(observer, rows, why);
     case VDPAD_KFLOW:
         return vdpad_observe_kflow(observer, rows, why);
+    case VDPAD_FLOW: /* The tracker's. */
     case VDPAD_N_CLASSES:
     default:
         return vdpad_error_set(why, -EINVAL, "class %d: unknown",

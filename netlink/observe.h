@@ -45,8 +45,6 @@ int vdpad_observe_link(struct vdpad_observer *, struct vdpad_rows *,
                        struct vdpad_error *why);
 int vdpad_observe_qdisc(struct vdpad_observer *, struct vdpad_rows *,
                         struct vdpad_error *why);
-int vdpad_observe_flow(struct vdpad_observer *, struct vdpad_rows *,
-                       struct vdpad_error *why);
 int vdpad_observe_kflow(struct vdpad_observer *, struct vdpad_rows *,
                         struct vdpad_error *why);
 int vdpad_observe_pci(struct vdpad_rows *, struct vdpad_error *why);

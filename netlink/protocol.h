@@ -24,6 +24,10 @@
  * others serve requests, under any name. */
 #define VDPAD_WORKER_WATCH "watch"
 
+/* Role of the helper that tracks flower filters: serves requests, and sends
+ * replies unasked beside. */
+#define VDPAD_WORKER_TRACK "track"
+
 enum vdpad_request_kind {
     VDPAD_REQUEST_OBSERVE, /* 'class_'. */
     VDPAD_REQUEST_STEP,    /* 'act'. */
@@ -43,10 +47,15 @@ struct vdpad_wire_reply {
     uint64_t size;        /* Bytes that follow. */
     int32_t error;        /* 0 or a negative errno. */
     uint32_t more;        /* Of a query: there are others behind these. */
-    uint32_t classes;     /* Of the watcher: what may have changed. */
+    uint32_t is_unasked;  /* Of the tracker: no answer, nothing follows. */
+    uint32_t classes;     /* Unasked: what may have changed, */
+    uint32_t lost;        /* of these, because events were lost. */
     uint64_t interrupted; /* Counted since the last reply. */
     uint64_t malformed;
     uint64_t overruns;
+    uint64_t repaired;  /* Of the tracker: differences that it found, */
+    uint32_t flows;     /* filters that it keeps, */
+    uint32_t untracked; /* and those past its limit. */
     char text[VDPAD_ERROR_TEXT];
 };
 

@@ -59,6 +59,21 @@ take_flows(struct vdpad_worker *worker, const struct vdpad_error *why)
                       reply->size / sizeof *flows, reply->more, why);
 }
 
+/* What the tracker says beside an answer, or instead of one. */
+static void
+take_track_reply(struct vdpad_netlink *netlink,
+                 const struct vdpad_wire_reply *reply)
+{
+    netlink->stats.overruns += reply->overruns;
+    netlink->stats.flows = reply->flows;
+    netlink->stats.untracked = reply->untracked;
+    netlink->stats.repaired = reply->repaired;
+    if (reply->is_unasked) {
+        netlink->changed |= reply->classes & VDPAD_TRACK_CLASSES;
+        netlink->lost |= reply->lost & VDPAD_TRACK_CLASSES;
+    }
+}
+
 /* Takes a whole reply.  Returns false when the worker is gone. */
 static bool
 take_reply(struct vdpad_worker *worker)
@@ -73,6 +88,12 @@ take_reply(struct vdpad_worker *worker)
     if (worker->lane == VDPAD_LANE_WATCH) {
         take_watch_reply(netlink, reply);
         return true;
+    }
+    if (worker->lane == VDPAD_LANE_TRACK) {
+        take_track_reply(netlink, reply);
+        if (reply->is_unasked) {
+            return true;
+        }
     }
     if (!job) {
         vdpad_worker_failed(worker);
@@ -112,7 +133,8 @@ check_reply(struct vdpad_worker *worker)
     struct vdpad_wire_reply *reply = &worker->reply;
     size_t row_size = 0; /* 0: there can be none. */
 
-    if (worker->job && !reply->error) {
+    if (worker->job && !reply->error
+        && !(worker->lane == VDPAD_LANE_TRACK && reply->is_unasked)) {
         row_size = worker->job->kind == VDPAD_JOB_OBSERVE
                        ? vdpad_row_size(worker->job->class_)
                    : worker->job->kind == VDPAD_JOB_QUERY
@@ -168,7 +190,8 @@ vdpad_worker_receive(struct vdpad_worker *worker)
             }
             free(worker->rows);
             worker->rows = NULL;
-            if (!worker->job && worker->lane != VDPAD_LANE_WATCH) {
+            if (!worker->job && worker->lane != VDPAD_LANE_WATCH
+                && worker->lane != VDPAD_LANE_TRACK) {
                 vdpad_worker_rest(worker);
                 return;
             }

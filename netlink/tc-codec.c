@@ -10,20 +10,14 @@
 #include "attrs.h"
 #include "uapi.h"
 
+/* Open vSwitch keeps a flow's identifier in the cookie of its actions. */
+#define OVS_COOKIE_SIZE 16
+
 static const struct nla_policy policy[TCA_MAX + 1] = {
     [TCA_KIND] = VDPAD_POLICY_TEXT,
     [TCA_OPTIONS] = { .type = NLA_UNSPEC },
     [TCA_INGRESS_BLOCK] = VDPAD_POLICY_U32,
     [TCA_EGRESS_BLOCK] = VDPAD_POLICY_U32,
-};
-
-static const struct nla_policy flower_policy[TCA_FLOWER_FLAGS + 1] = {
-    [TCA_FLOWER_ACT] = VDPAD_POLICY_NEST,
-    [TCA_FLOWER_FLAGS] = VDPAD_POLICY_U32,
-};
-
-static const struct nla_policy act_policy[TCA_ACT_STATS + 1] = {
-    [TCA_ACT_STATS] = VDPAD_POLICY_NEST,
 };
 
 static int
@@ -71,6 +65,58 @@ struct counters {
     uint64_t packets, bytes;
 };
 
+/* Attributes one after the other.  A tracker decodes a hundred thousand
+ * filters at a time: what libnl's parser costs (two passes, and a table
+ * cleared for each nest) is a good part of what the kernel's dump costs. */
+struct cursor {
+    const char *at;
+    size_t left;
+};
+
+static struct cursor
+cursor_of(const void *data, size_t len)
+{
+    return (struct cursor){ .at = data, .left = len };
+}
+
+/* Moves on to the next attribute: its type, and in 'value' what is in it.
+ * Returns 1, 0 at the end, or -EBADMSG. */
+static int
+cursor_next(struct cursor *cursor, int *type, struct cursor *value)
+{
+    struct nlattr attr;
+    size_t step;
+
+    if (!cursor->left) {
+        return 0;
+    }
+    if (cursor->left < sizeof attr) {
+        return -EBADMSG;
+    }
+    memcpy(&attr, cursor->at, sizeof attr);
+    if (attr.nla_len < sizeof attr || attr.nla_len > cursor->left) {
+        return -EBADMSG;
+    }
+    *type = attr.nla_type & NLA_TYPE_MASK;
+    *value = cursor_of(cursor->at + sizeof attr, attr.nla_len - sizeof attr);
+    /* The last attribute may lack its padding. */
+    step = (attr.nla_len + 3u) & ~(size_t) 3;
+    step = step > cursor->left ? cursor->left : step;
+    cursor->at += step;
+    cursor->left -= step;
+    return 1;
+}
+
+static int
+take_u32(const struct cursor *value, uint32_t *number)
+{
+    if (value->left != sizeof *number) {
+        return -EBADMSG;
+    }
+    memcpy(number, value->at, sizeof *number);
+    return 0;
+}
+
 static void
 counters_max(struct counters *into, const struct counters *from)
 {
@@ -83,102 +129,167 @@ counters_max(struct counters *into, const struct counters *from)
  * they belong to, both under one number (gnet_stats_copy_basic() and
  * gnet_stats_copy_basic_hw() of 5.5 to 6.12). */
 static int
-decode_stats(const struct nlattr *nest, struct counters *all,
-             struct counters *hw)
+decode_stats(struct cursor nest, struct counters *all, struct counters *hw)
 {
     struct counters group[2] = { { 0, 0 }, { 0, 0 } };
     struct counters *current = NULL;
-    const struct nlattr *attr;
-    int left;
+    struct cursor value;
+    int error, type;
 
-    if (!vdpad_attrs_are_sound(nla_data(nest), (size_t) nla_len(nest))) {
-        return -EBADMSG;
-    }
-    nla_for_each_nested(attr, nest, left)
-    {
-        int type = nla_type(attr);
-
+    while ((error = cursor_next(&nest, &type, &value)) > 0) {
         if (type == TCA_STATS_BASIC || type == TCA_STATS_BASIC_HW) {
             struct gnet_stats_basic basic;
             size_t need = offsetof(struct gnet_stats_basic, packets)
                           + sizeof basic.packets;
 
-            if ((size_t) nla_len(attr) < need) {
+            if (value.left < need) {
                 return -EBADMSG;
             }
             memset(&basic, 0, sizeof basic);
-            memcpy(&basic, nla_data(attr), need);
+            memcpy(&basic, value.at, need);
             current = &group[type == TCA_STATS_BASIC_HW];
             current->packets = basic.packets;
             current->bytes = basic.bytes;
         } else if (type == TCA_STATS_PKT64) {
-            if (nla_len(attr) != 8) {
+            if (value.left != sizeof current->packets) {
                 return -EBADMSG;
             }
             if (current) {
-                current->packets = nla_get_u64(attr);
+                memcpy(&current->packets, value.at, value.left);
             }
         }
     }
     counters_max(all, &group[0]);
     counters_max(hw, &group[1]);
-    return 0;
+    return error;
 }
 
 static int
-decode_actions(const struct nlattr *nest, struct vdpad_filter *filter)
+decode_action(struct cursor nest, struct vdpad_filter *filter,
+              struct counters *all, struct counters *hw)
+{
+    struct cursor value;
+    int error, type;
+
+    while ((error = cursor_next(&nest, &type, &value)) > 0) {
+        if (type == TCA_ACT_COOKIE) {
+            filter->has_cookie |= value.left == OVS_COOKIE_SIZE;
+        } else if (type == TCA_ACT_STATS) {
+            error = decode_stats(value, all, hw);
+            if (error) {
+                return error;
+            }
+        }
+    }
+    return error;
+}
+
+static int
+decode_actions(struct cursor nest, struct vdpad_filter *filter)
 {
     struct counters all = { 0, 0 }, hw = { 0, 0 };
-    const struct nlattr *attr;
-    int left;
+    struct cursor action;
+    int error, type;
 
-    if (!vdpad_attrs_are_sound(nla_data(nest), (size_t) nla_len(nest))) {
-        return -EBADMSG;
-    }
-    nla_for_each_nested(attr, nest, left)
-    {
-        struct nlattr *tb[TCA_ACT_STATS + 1];
-
-        if (vdpad_attrs_parse_nested(tb, TCA_ACT_STATS, attr, act_policy)
-            || (tb[TCA_ACT_STATS]
-                && decode_stats(tb[TCA_ACT_STATS], &all, &hw))) {
-            return -EBADMSG;
+    while ((error = cursor_next(&nest, &type, &action)) > 0) {
+        error = decode_action(action, filter, &all, &hw);
+        if (error) {
+            return error;
         }
     }
     filter->packets = all.packets;
     filter->bytes = all.bytes;
     filter->hw_packets = hw.packets;
     filter->hw_bytes = hw.bytes;
-    return 0;
+    return error;
+}
+
+static int
+decode_flower(struct cursor options, struct vdpad_filter *filter)
+{
+    struct cursor value;
+    uint32_t flags = 0;
+    int error, type;
+
+    while ((error = cursor_next(&options, &type, &value)) > 0) {
+        if (type == TCA_FLOWER_ACT) {
+            error = decode_actions(value, filter);
+        } else if (type == TCA_FLOWER_FLAGS) {
+            error = take_u32(&value, &flags);
+        } else {
+            error = 0;
+        }
+        if (error) {
+            return error;
+        }
+    }
+    filter->in_hw = flags & TCA_CLS_FLAGS_IN_HW;
+    return error;
+}
+
+static void
+take_header(const struct tcmsg *header, struct vdpad_filter *filter)
+{
+    bool is_block = (uint32_t) header->tcm_ifindex == TCM_IFINDEX_MAGIC_BLOCK;
+
+    memset(filter, 0, sizeof *filter);
+    filter->ifindex = is_block ? 0 : header->tcm_ifindex;
+    filter->parent = header->tcm_parent; /* Of a block tcm_block_index. */
+    filter->handle = header->tcm_handle;
+    filter->prio = (uint16_t) (TC_H_MAJ(header->tcm_info) >> 16);
+    filter->protocol = (uint16_t) TC_H_MIN(header->tcm_info);
+}
+
+int
+vdpad_tc_decode_event(const void *payload, size_t len,
+                      struct vdpad_filter *filter)
+{
+    static const char flower[] = "flower";
+    struct cursor cursor, value, options = { NULL, 0 };
+    struct tcmsg header;
+    bool has_options = false;
+    int error, type;
+
+    if (len < sizeof header) {
+        return -EBADMSG;
+    }
+    memcpy(&header, payload, sizeof header);
+    take_header(&header, filter);
+    if (!filter->ifindex && !filter->parent) {
+        return -EBADMSG;
+    }
+    cursor = cursor_of((const char *) payload + sizeof header,
+                       len - sizeof header);
+    while ((error = cursor_next(&cursor, &type, &value)) > 0) {
+        error = 0;
+        if (type == TCA_KIND) {
+            filter->is_flower = value.left == sizeof flower
+                                && !memcmp(value.at, flower, sizeof flower);
+        } else if (type == TCA_CHAIN) {
+            error = take_u32(&value, &filter->chain);
+        } else if (type == TCA_OPTIONS) {
+            has_options = true;
+            options = value;
+        }
+        if (error) {
+            return error;
+        }
+    }
+    return !error && filter->is_flower && filter->handle && has_options
+               ? decode_flower(options, filter)
+               : error;
 }
 
 int
 vdpad_tc_decode_filter(const void *payload, size_t len,
                        struct vdpad_filter *filter)
 {
-    struct nlattr *tb[TCA_MAX + 1], *flower[TCA_FLOWER_FLAGS + 1];
-    struct tcmsg header;
-    char kind[VDPAD_WORD_SIZE];
-    int error = parse(tb, payload, len, &header, kind);
+    int error = vdpad_tc_decode_event(payload, len, filter);
 
-    if (error) {
-        return error;
-    }
     /* A dump has a message for each classifier too, with no handle. */
-    if (strcmp(kind, "flower") || !header.tcm_handle || !tb[TCA_OPTIONS]) {
-        return VDPAD_CODEC_SKIP;
-    }
-    error = vdpad_attrs_parse_nested(flower, TCA_FLOWER_FLAGS, tb[TCA_OPTIONS],
-                                     flower_policy);
-    if (error) {
-        return error;
-    }
-    memset(filter, 0, sizeof *filter);
-    filter->in_hw = vdpad_attr_u32(flower[TCA_FLOWER_FLAGS], 0)
-                    & TCA_CLS_FLAGS_IN_HW;
-    return flower[TCA_FLOWER_ACT]
-               ? decode_actions(flower[TCA_FLOWER_ACT], filter)
-               : 0;
+    return error                                 ? error
+           : filter->is_flower && filter->handle ? 0
+                                                 : VDPAD_CODEC_SKIP;
 }
 
 static int

@@ -8,9 +8,16 @@
 
 struct nl_msg;
 
-/* One flower filter. */
+/* What a message says of one filter: in a dump, or when it came or went. */
 struct vdpad_filter {
+    int32_t ifindex; /* 0: of the shared block 'parent'. */
+    uint32_t parent; /* TC_H_..., or the number of the block. */
+    uint32_t chain;
+    uint32_t handle;         /* 0: all that have 'prio' in 'chain'. */
+    uint16_t prio, protocol; /* The protocol in network order. */
+    bool is_flower;          /* The rest holds for flower only. */
     bool in_hw;
+    bool has_cookie;               /* Of 16 bytes: Open vSwitch's. */
     uint64_t packets, bytes;       /* All, of the busiest action. */
     uint64_t hw_packets, hw_bytes; /* Those that the hardware counted. */
 };
@@ -22,6 +29,11 @@ int vdpad_tc_decode_qdisc(const void *payload, size_t len,
                           struct vdpad_qdisc *row);
 int vdpad_tc_decode_filter(const void *payload, size_t len,
                            struct vdpad_filter *filter);
+
+/* Like vdpad_tc_decode_filter(), but skips nothing: for what is announced,
+ * chains (RTM_NEWCHAIN, RTM_DELCHAIN: neither prio nor handle) included. */
+int vdpad_tc_decode_event(const void *payload, size_t len,
+                          struct vdpad_filter *filter);
 
 /* Append header and attributes of a request to 'msg'.  Return 0 or
  * -EMSGSIZE.  Filters are those at the ingress of netdev 'ifindex', or, when

@@ -17,6 +17,10 @@
  * until the daemon closes its end.  Returns the exit status. */
 int vdpad_watch_main(void);
 
+/* Receives the next request.  Returns false when the daemon has gone, or has
+ * given us up. */
+bool vdpad_worker_request(struct vdpad_wire_request *request);
+
 /* Sends 'reply' with the 'reply->size' bytes at 'rows' to the daemon, waiting
  * as long as it takes.  Returns false when it has gone. */
 bool vdpad_worker_reply(const struct vdpad_wire_reply *reply,

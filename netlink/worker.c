@@ -19,6 +19,7 @@
 #include "protocol.h"
 #include "query.h"
 #include "step.h"
+#include "track.h"
 #include "watch.h"
 
 bool
@@ -39,8 +40,8 @@ is_abandoned(void)
     return poll(&pollfd, 1, 0) > 0 && (pollfd.revents & (POLLHUP | POLLERR));
 }
 
-static bool
-receive_request(struct vdpad_wire_request *request)
+bool
+vdpad_worker_request(struct vdpad_wire_request *request)
 {
     size_t got = 0;
 
@@ -54,7 +55,7 @@ receive_request(struct vdpad_wire_request *request)
             return false;
         }
     }
-    return true;
+    return !is_abandoned();
 }
 
 static bool
@@ -157,7 +158,10 @@ vdpad_worker_main(int argc, char *argv[])
     if (!strcmp(argv[2], VDPAD_WORKER_WATCH)) {
         return vdpad_watch_main();
     }
-    while (receive_request(&request) && !is_abandoned()) {
+    if (!strcmp(argv[2], VDPAD_WORKER_TRACK)) {
+        return vdpad_track_main();
+    }
+    while (vdpad_worker_request(&request)) {
         if (!serve(&observer, &request)) {
             break;
         }

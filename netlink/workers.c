@@ -29,6 +29,8 @@ lane_role(enum vdpad_lane lane)
         return "route";
     case VDPAD_LANE_SYSFS:
         return "sysfs";
+    case VDPAD_LANE_TRACK:
+        return VDPAD_WORKER_TRACK;
     case VDPAD_LANE_WATCH:
         return VDPAD_WORKER_WATCH;
     case VDPAD_LANE_POOL:
@@ -358,6 +360,9 @@ vdpad_worker_failed(struct vdpad_worker *worker)
         if (netlink->is_watch_wanted) {
             netlink->lost |= VDPAD_DEVLINK_CLASSES;
         }
+    } else if (lane == VDPAD_LANE_TRACK) {
+        /* The next request starts another one. */
+        netlink->lost |= VDPAD_TRACK_CLASSES;
     }
     if (job && !vdpad_job_fail(netlink, job, error, &why, 0)) {
         vdpad_queue_put_back(&netlink->queues[VDPAD_LANE_POOL], job);

@@ -57,6 +57,10 @@ struct vdpad_kernel_stats {
                                  * refused behind them. */
     uint64_t requests;    /* All requests. */
     size_t workers;       /* Helper processes alive, stuck included. */
+    uint64_t flows;       /* Flower filters that are tracked one by one. */
+    uint64_t untracked;   /* More than that, of which only sums are known. */
+    uint64_t repaired;    /* Filters that had come or gone without an event,
+                                 * as a dump showed. */
 };
 
 struct vdpad_kernel_ops {

@@ -17,6 +17,7 @@
 
 #include "cmd.h"
 #include "ctl.h"
+#include "glue-import.h"
 #include "glue-notify.h"
 #include "util.h"
 
@@ -186,12 +187,10 @@ vdpad_daemon_main(int argc, char *argv[], vdpad_kernel_factory *factory,
 
     vdpad_options_parse(argc, argv, &options);
     if (options.import_file) {
-        fprintf(stderr,
-                "ovs-vdpad: --import: this version cannot read "
-                "SriovNetworkNodePolicy files; write the policy's words by "
-                "hand (ovs-vdpad(8), CONFIGURATION)\n");
+        int status = vdpad_import_main(options.import_file);
+
         vdpad_options_free(&options);
-        return EXIT_FAILURE;
+        return status;
     }
     vdpad_text(record, sizeof record, "%s/ovs-vdpad.record", vdpad_rundir());
     vdpad_daemonize_start();

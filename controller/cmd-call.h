@@ -28,6 +28,11 @@ typedef void vdpad_call_cb(struct vdpad_call *);
  * there is fresh enough. */
 #define VDPAD_MASK_NEW (1u << 31)
 
+/* For a command that says by itself what it does not know: it is run after
+ * VDPAD_PATIENCE_NS even if not all is fresh by then. */
+#define VDPAD_MASK_HASTY (1u << 30)
+#define VDPAD_PATIENCE_NS INT64_C(2000000000)
+
 /* A picture that is older is taken anew before a command shows it. */
 #define VDPAD_SHOWN_AGE_NS INT64_C(1000000000)
 
@@ -35,7 +40,8 @@ struct vdpad_command {
     const char *name;
     const char *usage;    /* Of the arguments. */
     int min, max;         /* Arguments, without "--json". */
-    unsigned int classes; /* To be fresh before 'run'; may have _MASK_NEW. */
+    unsigned int classes; /* To be fresh before 'run'; may have _MASK_NEW or
+                           * _MASK_HASTY. */
     vdpad_call_cb *run;   /* Ends, now or later, in exactly one of
                                  * vdpad_call_reply() and its kin. */
 };
@@ -60,7 +66,9 @@ struct vdpad_call {
     const struct vdpad_command *command;
     struct vdpad_request *request;
     bool json;
-    int argc; /* Without the command, "--json". */
+    int64_t run_ns; /* When it is run at the latest; 0: when all is fresh. */
+    bool is_early;  /* It was, before all was fresh. */
+    int argc;       /* Without the command, "--json". */
     char **argv;
     struct vdpad_call *next; /* In a list of waiting calls. */
 };

@@ -12,7 +12,9 @@
 
 /* Nothing tells of changes in these, so that their cached pictures may differ
  * at any time: they are observed whenever they are needed. */
-#define POLLED (VDPAD_MASK(VDPAD_HOLDER) | VDPAD_MASK(VDPAD_FLOW))
+#define POLLED                                         \
+    (VDPAD_MASK(VDPAD_HOLDER) | VDPAD_MASK(VDPAD_FLOW) \
+     | VDPAD_MASK(VDPAD_HOST))
 #define COMPARED ((VDPAD_MASK(VDPAD_N_CLASSES) - 1) & ~POLLED)
 
 struct comparison {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks of the host, and of the chain from the PF to the vDPA device. */
+/* Checks of the chain from the PF to the vDPA device. */
+#include <inttypes.h>
 #include <net/if.h>
 #include <string.h>
 
@@ -10,119 +11,10 @@
 /* VIRTIO_NET_S_LINK_UP of the virtio specification. */
 #define NET_STATUS_LINK_UP 1
 
+#define MASK(CLASS) (1u << (CLASS))
 #define OK VDPAD_CHECK_OK
 #define FAIL VDPAD_CHECK_FAIL
 #define UNKNOWN VDPAD_CHECK_UNKNOWN
-
-static const struct vdpad_module *
-find_module(const struct vdpad_world *world, const char *name)
-{
-    const struct vdpad_module *rows = VDPAD_OBSERVED_ROWS(world->observed,
-                                                          VDPAD_MODULE,
-                                                          vdpad_module);
-
-    for (size_t i = 0; i < VDPAD_OBSERVED_N(world->observed, VDPAD_MODULE);
-         i++) {
-        if (!strcmp(rows[i].name, name)) {
-            return &rows[i];
-        }
-    }
-    return NULL;
-}
-
-/* Finds out whether all 'names' (NULL at the end) can be had.  'remedy' says
- * what to do about a missing one. */
-static void
-check_modules(const struct vdpad_check_input *in, struct vdpad_finding *f,
-              const char *const *names, const char *remedy)
-{
-    char text[VDPAD_REASON_SIZE] = "";
-    bool missing = false;
-
-    if (!vdpad_check_knows(in, VDPAD_MODULE, f)) {
-        return;
-    }
-    for (; *names; names++) {
-        const struct vdpad_module *module = find_module(in->world, *names);
-        int32_t state = module ? module->state : VDPAD_MODULE_MISSING;
-        size_t used = strlen(text);
-
-        vdpad_text(text + used, sizeof text - used, "%s%s %s",
-                   used ? ", " : "", *names, vdpad_module_state_name(state));
-        missing = missing || state == VDPAD_MODULE_MISSING;
-    }
-    vdpad_found(f, missing ? FAIL : OK, "%s", text);
-    if (missing) {
-        vdpad_remedy(f, "%s", remedy);
-    }
-}
-
-static void
-flower_modules(const struct vdpad_check_input *in, struct vdpad_finding *f)
-{
-    static const char *const names[] = {
-        "cls_flower",
-        "act_mirred",
-        "sch_ingress",
-        NULL,
-    };
-
-    check_modules(in, f, names,
-                  "boot a kernel with CONFIG_NET_CLS_FLOWER, "
-                  "CONFIG_NET_ACT_MIRRED and CONFIG_NET_SCH_INGRESS");
-}
-
-static void
-hw_offload(const struct vdpad_check_input *in, struct vdpad_finding *f)
-{
-    const char *value;
-
-    if (!in->world->db) {
-        vdpad_found(f, UNKNOWN, "the database was not read yet");
-        return;
-    }
-    value = vdpad_map_get(&in->world->db->other_config, "hw-offload");
-    vdpad_found(f, value && !strcmp(value, "true") ? OK : FAIL,
-                "other_config:hw-offload is %s", value ? value : "not set");
-    if (f->result == FAIL) {
-        vdpad_remedy(f, "ovs-vsctl set Open_vSwitch . "
-                        "other_config:hw-offload=true && systemctl restart "
-                        "openvswitch-switch");
-    }
-}
-
-static void
-tc_policy(const struct vdpad_check_input *in, struct vdpad_finding *f)
-{
-    const char *value;
-
-    if (!in->world->db) {
-        vdpad_found(f, UNKNOWN, "the database was not read yet");
-        return;
-    }
-    value = vdpad_map_get(&in->world->db->other_config, "tc-policy");
-    if (!value || !strcmp(value, "none")) {
-        vdpad_found(f, OK, "other_config:tc-policy is %s",
-                    value ? value : "not set");
-    } else if (!strcmp(value, "skip_sw")) {
-        vdpad_found(f, UNKNOWN,
-                    "other_config:tc-policy is skip_sw, which "
-                    "keeps connection tracking out of hardware");
-    } else {
-        vdpad_found(f, FAIL, "other_config:tc-policy is %s", value);
-    }
-    if (f->result != OK) {
-        vdpad_remedy(f, "ovs-vsctl remove Open_vSwitch . other_config "
-                        "tc-policy && systemctl restart openvswitch-switch");
-    }
-}
-
-const struct vdpad_check vdpad_checks_host[] = {
-    { "flower-modules", flower_modules },
-    { "hw-offload", hw_offload },
-    { "tc-policy", tc_policy },
-    { NULL, NULL },
-};
 
 static void
 vdpa_modules(const struct vdpad_check_input *in, struct vdpad_finding *f)
@@ -145,9 +37,9 @@ vdpa_modules(const struct vdpad_check_input *in, struct vdpad_finding *f)
     if (pf && !strcmp(pf->pci->driver, "mlx5_core")) {
         names[n++] = "mlx5_vdpa";
     }
-    check_modules(in, f, names,
-                  "boot a kernel that has them (Debian's lack "
-                  "CONFIG_MLX5_VDPA), or install NVIDIA's drivers");
+    vdpad_check_modules(in, f, names,
+                        "boot a kernel that has them (Debian's lack "
+                        "CONFIG_MLX5_VDPA), or install NVIDIA's drivers");
 }
 
 static void
@@ -175,57 +67,6 @@ eswitch_mode(const struct vdpad_check_input *in, struct vdpad_finding *f)
                      "set eswitch-mode=switchdev in its policy, or: "
                      "devlink dev eswitch set pci/%s mode switchdev",
                      vdpad_shell_word(pf->pci->bdf, word));
-    }
-}
-
-static void
-uplink_up(const struct vdpad_check_input *in, struct vdpad_finding *f)
-{
-    const struct vdpad_pf *pf = in->dev->pf;
-    const struct vdpad_link *uplink = pf ? pf->uplink : NULL;
-    char word[VDPAD_SHELL_SIZE];
-
-    if (!pf) {
-        vdpad_skip(f);
-    } else if (uplink) {
-        bool up = uplink->flags & IFF_UP;
-
-        vdpad_found(f, up && uplink->carrier ? OK : FAIL, "uplink %s is %s%s",
-                    uplink->name, up ? "up" : "down",
-                    uplink->carrier ? "" : " and has no carrier");
-        if (!up) {
-            vdpad_remedy(f, "ip link set dev %s up",
-                         vdpad_shell_word(uplink->name, word));
-        } else if (!uplink->carrier) {
-            vdpad_remedy(f, "check the cable and the far side");
-        }
-    } else if (vdpad_check_knows(in, VDPAD_LINK, f)) {
-        vdpad_found(f, FAIL, "%s has no uplink netdev", pf->pci->bdf);
-        vdpad_remedy(f, "see that its driver is bound: pf/list");
-    }
-}
-
-static void
-uplink_hw_tc(const struct vdpad_check_input *in, struct vdpad_finding *f)
-{
-    const struct vdpad_pf *pf = in->dev->pf;
-    char word[VDPAD_SHELL_SIZE];
-
-    if (!pf || !pf->uplink) {
-        vdpad_skip(f);
-    } else if (pf->uplink_feature) {
-        vdpad_found(f, pf->uplink_feature->active ? OK : FAIL,
-                    "hw-tc-offload of uplink %s is %s", pf->uplink->name,
-                    pf->uplink_feature->active ? "on" : "off");
-        if (!pf->uplink_feature->active) {
-            vdpad_remedy(f, "ethtool -K %s hw-tc-offload on",
-                         vdpad_shell_word(pf->uplink->name, word));
-        }
-    } else if (vdpad_check_knows(in, VDPAD_FEATURE, f)) {
-        vdpad_found(f, FAIL, "uplink %s has no hw-tc-offload",
-                    pf->uplink->name);
-        vdpad_remedy(f, "boot a kernel whose driver for it can offload "
-                        "flower (for mlx5: CONFIG_MLX5_CLS_ACT)");
     }
 }
 
@@ -278,6 +119,109 @@ vdpa_driver(const struct vdpad_check_input *in, struct vdpad_finding *f)
     }
 }
 
+/* Whether a guest is there, where one is expected. */
+static void
+vdpa_holder(const struct vdpad_check_input *in, struct vdpad_finding *f)
+{
+    const struct vdpad_dev *dev = in->dev;
+    const char *iface_id = dev->iface
+                               ? vdpad_map_get(&dev->iface->external_ids,
+                                               "iface-id")
+                               : NULL;
+
+    if (!dev->vbus || strcmp(dev->vbus->driver, "vhost_vdpa") != 0) {
+        vdpad_skip(f);
+    } else if (dev->n_holders) {
+        vdpad_found(f, OK, "/dev/%s is held by pid %d (%s)",
+                    dev->vbus->chardev, dev->holders[0].pid,
+                    dev->holders[0].command);
+    } else if (vdpad_check_knows(in, VDPAD_HOLDER, f)) {
+        vdpad_found(f, iface_id ? FAIL : UNKNOWN,
+                    "no process holds /dev/%s%s%s%s", dev->vbus->chardev,
+                    iface_id ? ", though its port is logical port " : "",
+                    iface_id ? iface_id : "", iface_id ? "" : ": it is free");
+        if (iface_id) {
+            vdpad_remedy(f, "start the guest, or see why it ended: virsh "
+                            "list --all");
+        }
+    }
+}
+
+/* vhost-vdpa pins the guest's memory and counts it against the limit of who
+ * opened the device (vhost_vdpa_pa_map(), drivers/vhost/vdpa.c of 6.12).  The
+ * usual limit without any setting is 8 MiB, and no guest is as small as
+ * this. */
+#define MEMLOCK_MIN (UINT64_C(64) << 20)
+
+static const struct vdpad_holder *
+small_holder(const struct vdpad_dev *dev)
+{
+    for (size_t i = 0; i < dev->n_holders; i++) {
+        uint64_t limit = dev->holders[i].memlock;
+
+        if (limit && limit < MEMLOCK_MIN) {
+            return &dev->holders[i];
+        }
+    }
+    return NULL;
+}
+
+static void
+memlock(const struct vdpad_check_input *in, struct vdpad_finding *f)
+{
+    const struct vdpad_dev *dev = in->dev;
+    const struct vdpad_holder *h = small_holder(dev);
+
+    if (!dev->n_holders) {
+        vdpad_skip(f);
+    } else if (h && !(dev->vdpa && dev->vdpa->negotiated)) {
+        vdpad_found(f, FAIL,
+                    "pid %d (%s) may lock %" PRIu64 " KiB of memory, less "
+                    "than any guest has",
+                    h->pid, h->command, h->memlock >> 10);
+        vdpad_remedy(f,
+                     "prlimit --pid %d --memlock=unlimited, and start the "
+                     "guest anew with that (libvirt sets it by itself)",
+                     h->pid);
+    } else if (dev->holders[0].memlock == UINT64_MAX) {
+        vdpad_found(f, OK, "pid %d may lock memory without limit",
+                    dev->holders[0].pid);
+    } else if (dev->holders[0].memlock) {
+        vdpad_found(f, OK, "pid %d may lock %" PRIu64 " KiB of memory",
+                    dev->holders[0].pid, dev->holders[0].memlock >> 10);
+    } else {
+        vdpad_found(f, UNKNOWN, "the limits of pid %d cannot be read",
+                    dev->holders[0].pid);
+    }
+}
+
+/* mlx5_vdpa maps memory by itself; vfio-pci and other drivers need the
+ * platform's IOMMU. */
+static void
+iommu(const struct vdpad_check_input *in, struct vdpad_finding *f)
+{
+    const struct vdpad_dev *dev = in->dev;
+
+    if (!dev->vf) {
+        vdpad_skip(f);
+    } else if (dev->vf->iommu_group >= 0) {
+        vdpad_found(f, OK, "%s is in IOMMU group %d", dev->vf->bdf,
+                    dev->vf->iommu_group);
+    } else if (!strcmp(dev->vf->driver, "mlx5_core")) {
+        vdpad_found(f, OK,
+                    "%s has no IOMMU group, which mlx5_vdpa does not need",
+                    dev->vf->bdf);
+    } else {
+        vdpad_found(f, UNKNOWN,
+                    "%s has no IOMMU group: vfio-pci does not work, and "
+                    "vhost-vdpa only with drivers that map memory by "
+                    "themselves",
+                    dev->vf->bdf);
+        vdpad_remedy(f, "enable VT-d or AMD-Vi in the firmware and boot with "
+                        "intel_iommu=on iommu=pt");
+    }
+}
+
 /* Whether anything drives the device: negotiated features appear, or the
  * driver has set its status. */
 static void
@@ -287,16 +231,17 @@ negotiated(const struct vdpad_check_input *in, struct vdpad_finding *f)
 
     if (!dev->vdpa || !wants_vdpa(dev)) {
         vdpad_skip(f);
-    } else if (!dev->vdpa->has_negotiated) {
+    } else if (!dev->vdpa->has_config) {
         vdpad_found(f, UNKNOWN,
                     "the kernel does not tell whether a guest's "
                     "driver has negotiated features%s",
                     dev->n_holders ? "" : "; nobody holds the device");
-    } else if (dev->vdpa->negotiated) {
+    } else if (dev->vdpa->has_negotiated && dev->vdpa->negotiated) {
         vdpad_found(f, OK, "a driver has negotiated features 0x%llx",
                     (unsigned long long) dev->vdpa->negotiated);
     } else {
-        vdpad_found(f, dev->n_holders ? FAIL : UNKNOWN,
+        /* Without memory it cannot. */
+        vdpad_found(f, dev->n_holders && !small_holder(dev) ? FAIL : UNKNOWN,
                     "no driver has negotiated features yet%s",
                     dev->n_holders ? "" : ", and nobody holds the device");
         vdpad_remedy(f, "start the guest, and see that its virtio_net is "
@@ -308,8 +253,10 @@ static void
 vdpa_link(const struct vdpad_check_input *in, struct vdpad_finding *f)
 {
     const struct vdpad_vdpa *vdpa = in->dev->vdpa;
+    const struct vdpad_link *rep = in->dev->rep;
 
-    if (!vdpa || !wants_vdpa(in->dev)) {
+    /* It follows the representor, which has a check of its own. */
+    if (!vdpa || !wants_vdpa(in->dev) || (rep && !(rep->flags & IFF_UP))) {
         vdpad_skip(f);
     } else if (!vdpa->has_status) {
         vdpad_found(f, UNKNOWN, "the device tells no link status");
@@ -328,10 +275,14 @@ device_state(const struct vdpad_check_input *in, struct vdpad_finding *f)
 {
     const struct vdpad_dev *dev = in->dev;
 
+    /* What is being done needs no remedy yet; if it does not succeed, that is
+     * another state. */
     vdpad_found(f,
-                dev->state == VDPAD_STATE_READY     ? OK
-                : dev->state == VDPAD_STATE_FOREIGN ? UNKNOWN
-                                                    : FAIL,
+                dev->state == VDPAD_STATE_READY ? OK
+                : dev->state == VDPAD_STATE_BLOCKED
+                        || dev->state == VDPAD_STATE_FAILED
+                    ? FAIL
+                    : UNKNOWN,
                 "%s%s%s", vdpad_state_name(dev->state),
                 dev->reason[0] ? ": " : "", dev->reason);
     if (f->result == FAIL) {
@@ -340,14 +291,15 @@ device_state(const struct vdpad_check_input *in, struct vdpad_finding *f)
 }
 
 const struct vdpad_check vdpad_checks_chain[] = {
-    { "state", device_state },
-    { "vdpa-modules", vdpa_modules },
-    { "eswitch-mode", eswitch_mode },
-    { "uplink-up", uplink_up },
-    { "uplink-hw-tc-offload", uplink_hw_tc },
-    { "vdpa-device", vdpa_device },
-    { "vdpa-driver", vdpa_driver },
-    { "vdpa-negotiated", negotiated },
-    { "vdpa-link", vdpa_link },
-    { NULL, NULL },
+    { "state", device_state, 0 },
+    { "vdpa-modules", vdpa_modules, 0 },
+    { "iommu", iommu, 0 },
+    { "eswitch-mode", eswitch_mode, MASK(VDPAD_ESWITCH) },
+    { "vdpa-device", vdpa_device, 0 },
+    { "vdpa-driver", vdpa_driver, 0 },
+    { "vdpa-holder", vdpa_holder, 0 },
+    { "memlock", memlock, 0 },
+    { "vdpa-negotiated", negotiated, MASK(VDPAD_VDPA) },
+    { "vdpa-link", vdpa_link, MASK(VDPAD_VDPA) },
+    { NULL, NULL, 0 },
 };

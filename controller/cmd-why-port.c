@@ -10,6 +10,7 @@
 #include "json-rows.h"
 #include "util.h"
 
+#define MASK(CLASS) (1u << (CLASS))
 #define OK VDPAD_CHECK_OK
 #define FAIL VDPAD_CHECK_FAIL
 #define UNKNOWN VDPAD_CHECK_UNKNOWN
@@ -22,6 +23,9 @@ representor(const struct vdpad_check_input *in, struct vdpad_finding *f)
     if (dev->rep) {
         vdpad_found(f, OK, "%s (ifindex %d)", dev->rep->name,
                     dev->rep->ifindex);
+    } else if (dev->pf && dev->pf->eswitch
+               && dev->pf->eswitch->mode != VDPAD_ESWITCH_SWITCHDEV) {
+        vdpad_skip(f); /* See eswitch-mode. */
     } else if (dev->dlport) {
         vdpad_found(f, FAIL, "devlink port %u has no netdev (yet)",
                     dev->dlport->index);
@@ -94,6 +98,13 @@ rep_hw_tc(const struct vdpad_check_input *in, struct vdpad_finding *f)
     }
 }
 
+static void
+mac_text(const uint8_t m[6], char text[18])
+{
+    snprintf(text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3],
+             m[4], m[5]);
+}
+
 /* Where the representor should be attached. */
 static const char *
 wanted_bridge(const struct vdpad_check_input *in)
@@ -104,6 +115,83 @@ wanted_bridge(const struct vdpad_check_input *in)
            : dev->port_spec && dev->port_spec->bridge
                ? dev->port_spec->bridge
                : in->world->config->bridge;
+}
+
+/* Whether 'iface' was made for 'dev': by its mark, by the address that it
+ * lets pass, or because it is its netdev. */
+static bool
+is_port_of(const struct vdpad_db_iface *iface, const struct vdpad_dev *dev)
+{
+    const char *device = vdpad_map_get(&iface->external_ids, "vdpa-device");
+    const char *mac = vdpad_map_get(&iface->external_ids, "attached-mac");
+    char text[18];
+
+    if (device) {
+        return !strcmp(device, dev->name);
+    }
+    if (iface->ifindex && iface->ifindex == dev->rep->ifindex) {
+        return true;
+    }
+    if (!mac || !dev->vdpa || !dev->vdpa->has_mac) {
+        return false;
+    }
+    mac_text(dev->vdpa->mac, text);
+    return !strcasecmp(mac, text);
+}
+
+/* A port that was left behind by a representor that has another name now. */
+static const struct vdpad_db_iface *
+find_old_port(const struct vdpad_check_input *in)
+{
+    const struct vdpad_snapshot *db = in->world->db;
+    const struct vdpad_observed *o = in->world->observed;
+    const struct vdpad_link *links = VDPAD_OBSERVED_ROWS(o, VDPAD_LINK,
+                                                         vdpad_link);
+
+    for (size_t i = 0; i < db->n_ifaces; i++) {
+        const struct vdpad_db_iface *iface = &db->ifaces[i];
+        bool exists = false;
+
+        if (iface == in->dev->iface || !is_port_of(iface, in->dev)) {
+            continue;
+        }
+        for (size_t j = 0; j < VDPAD_OBSERVED_N(o, VDPAD_LINK); j++) {
+            exists = exists || !strcmp(links[j].name, iface->name);
+        }
+        if (!exists) {
+            return iface;
+        }
+    }
+    return NULL;
+}
+
+static void
+port_name(const struct vdpad_check_input *in, struct vdpad_finding *f)
+{
+    const struct vdpad_db_iface *old;
+    char word[VDPAD_SHELL_SIZE], word2[VDPAD_SHELL_SIZE],
+        word3[VDPAD_SHELL_SIZE];
+
+    if (!in->world->db || !has_rep(in->dev, f) || !(old = find_old_port(in))) {
+        vdpad_skip(f);
+        return;
+    }
+
+    const char *port = vdpad_port_of(in->world, old)->name;
+    const char *bridge = vdpad_bridge_of(in->world, old)->name;
+
+    vdpad_found(f, FAIL,
+                "port %s of bridge %s was made for this device, whose "
+                "representor is called %s by now",
+                old->name, bridge, in->dev->rep->name);
+    if (in->dev->iface) {
+        vdpad_remedy(f, "ovs-vsctl del-port %s", vdpad_shell_word(port, word));
+    } else {
+        vdpad_remedy(f, "ovs-vsctl del-port %s -- add-port %s %s",
+                     vdpad_shell_word(port, word),
+                     vdpad_shell_word(bridge, word2),
+                     vdpad_shell_word(in->dev->rep->name, word3));
+    }
 }
 
 static void
@@ -118,6 +206,8 @@ in_bridge(const struct vdpad_check_input *in, struct vdpad_finding *f)
     }
     if (!in->world->db) {
         vdpad_found(f, UNKNOWN, "the database was not read yet");
+    } else if (!dev->iface && find_old_port(in)) {
+        vdpad_skip(f); /* See port-name. */
     } else if (!dev->iface) {
         vdpad_found(f, FAIL, "%s is in no bridge", dev->rep->name);
         if (dev->want_attach) {
@@ -201,18 +291,30 @@ offload_priority(const struct vdpad_check_input *in, struct vdpad_finding *f)
     }
 }
 
+/* Open vSwitch makes an ingress qdisc on each port that it offloads. */
 static void
 ingress_qdisc(const struct vdpad_check_input *in, struct vdpad_finding *f)
 {
     const struct vdpad_dev *dev = in->dev;
+    char word[VDPAD_SHELL_SIZE], word2[VDPAD_SHELL_SIZE];
 
     if (!has_rep(dev, f) || !vdpad_check_knows(in, VDPAD_QDISC, f)) {
         return;
     }
-    if (dev->qdisc) {
-        vdpad_found(f, OK, "%s has %s", dev->rep->name,
-                    dev->qdisc->clsact ? "a clsact qdisc"
-                                       : "an ingress qdisc");
+
+    const char *name = vdpad_shell_word(dev->rep->name, word);
+
+    if (dev->qdisc && !dev->qdisc->clsact) {
+        vdpad_found(f, OK, "%s has an ingress qdisc", dev->rep->name);
+    } else if (dev->qdisc) {
+        vdpad_found(f, FAIL,
+                    "%s has a clsact qdisc in place of an ingress qdisc: "
+                    "another program took it over",
+                    dev->rep->name);
+        vdpad_remedy(f,
+                     "stop that program (a CNI?); tc qdisc del dev %s "
+                     "clsact; then del-port %s and add-port it",
+                     name, name);
     } else if (!dev->iface || dev->iface->ofport <= 0) {
         vdpad_found(f, UNKNOWN,
                     "%s has no ingress qdisc, which OVS makes "
@@ -224,8 +326,41 @@ ingress_qdisc(const struct vdpad_check_input *in, struct vdpad_finding *f)
                     "attached: hw-offload is not in effect, or somebody "
                     "removed the qdisc",
                     dev->rep->name);
-        vdpad_remedy(f, "systemctl restart openvswitch-switch");
+        vdpad_remedy(
+            f,
+            dev->want_attach
+                ? "ovs-vsctl del-port %s: it is attached anew at once; if "
+                  "that does not help, systemctl restart openvswitch-switch"
+                : "ovs-vsctl del-port %s and add-port it; if that does not "
+                  "help, systemctl restart openvswitch-switch",
+            vdpad_shell_word(vdpad_port_of(in->world, dev->iface)->name,
+                             word2));
     }
+}
+
+/* Filters of others are looked at before or after those of Open vSwitch, as
+ * their priority says, and change what these see. */
+static void
+foreign_filters(const struct vdpad_check_input *in, struct vdpad_finding *f)
+{
+    const struct vdpad_dev *dev = in->dev;
+    char word[VDPAD_SHELL_SIZE];
+
+    if (!has_rep(dev, f) || !vdpad_check_knows(in, VDPAD_FLOW, f)) {
+        return;
+    }
+    if (!dev->flow || !dev->flow->foreign_flows) {
+        vdpad_found(f, OK, "no other program's filters are on %s",
+                    dev->rep->name);
+        return;
+    }
+    vdpad_found(f, FAIL, "%u of the %u filters on %s are not Open vSwitch's",
+                dev->flow->foreign_flows,
+                dev->flow->hw_flows + dev->flow->sw_flows, dev->rep->name);
+    vdpad_remedy(f,
+                 "tc filter show dev %s ingress; stop the program that "
+                 "makes them, and tc filter del them",
+                 vdpad_shell_word(dev->rep->name, word));
 }
 
 static void
@@ -277,9 +412,7 @@ mac(const struct vdpad_check_input *in, struct vdpad_finding *f)
         vdpad_skip(f);
         return;
     }
-    const uint8_t *m = dev->vdpa->mac;
-    snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1],
-             m[2], m[3], m[4], m[5]);
+    mac_text(dev->vdpa->mac, text);
     bool ok = !strcasecmp(attached, text);
     vdpad_found(f, ok ? OK : FAIL,
                 "the vDPA device has %s, attached-mac is "
@@ -319,15 +452,17 @@ traffic(const struct vdpad_check_input *in, struct vdpad_finding *f)
 }
 
 const struct vdpad_check vdpad_checks_port[] = {
-    { "representor", representor },
-    { "representor-up", rep_up },
-    { "representor-hw-tc-offload", rep_hw_tc },
-    { "bridge", in_bridge },
-    { "ofport", ofport },
-    { "hw-offload-priority", offload_priority },
-    { "ingress-qdisc", ingress_qdisc },
-    { "mtu", mtu_chain },
-    { "mac", mac },
-    { "traffic", traffic },
-    { NULL, NULL },
+    { "representor", representor, MASK(VDPAD_DLPORT) },
+    { "representor-up", rep_up, 0 },
+    { "representor-hw-tc-offload", rep_hw_tc, MASK(VDPAD_FEATURE) },
+    { "port-name", port_name, 0 },
+    { "bridge", in_bridge, 0 },
+    { "ofport", ofport, 0 },
+    { "hw-offload-priority", offload_priority, 0 },
+    { "ingress-qdisc", ingress_qdisc, 0 },
+    { "foreign-filters", foreign_filters, 0 },
+    { "mtu", mtu_chain, MASK(VDPAD_VDPA) },
+    { "mac", mac, MASK(VDPAD_VDPA) },
+    { "traffic", traffic, 0 },
+    { NULL, NULL, 0 },
 };

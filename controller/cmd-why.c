@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <vdpad/loop.h>
+
 #include "cmd-call.h"
 #include "util.h"
 
@@ -110,6 +112,32 @@ result_name(enum vdpad_check_result result)
     }
 }
 
+/* What generic netlink told some time ago and does not tell now may have
+ * changed: whatever it says, it is not certain. */
+static void
+doubt(const struct vdpad_check_input *input, unsigned int classes,
+      struct vdpad_finding *finding)
+{
+    for (int i = 0; i < VDPAD_N_CLASSES; i++) {
+        const struct vdpad_observed_class *c =
+            &input->world->observed->class_[i];
+        int64_t age = vdpad_loop_clock_ns() - c->at_ns;
+        char seen[VDPAD_REASON_SIZE];
+
+        if (classes & VDPAD_MASK(i) && c->known
+            && (c->error || (input->is_early && age > VDPAD_SHOWN_AGE_NS))
+            && finding->result != VDPAD_CHECK_SKIP) {
+            vdpad_copy(seen, sizeof seen, finding->seen);
+            vdpad_found(finding, VDPAD_CHECK_UNKNOWN,
+                        "generic netlink does not answer; %lld s ago: %s",
+                        (long long) (age / 1000000000), seen);
+            vdpad_remedy(finding, "ovs-appctl -t ovs-vdpad status tells who "
+                                  "holds it up");
+            return;
+        }
+    }
+}
+
 /* Makes all checks of 'table', and adds those that apply to 'rows' under the
  * name of 'device' (NULL: all devices). */
 static void
@@ -120,6 +148,7 @@ run_checks(json_t *rows, const struct vdpad_check *table,
         struct vdpad_finding finding = { .result = VDPAD_CHECK_UNKNOWN };
 
         table->run(input, &finding);
+        doubt(input, table->genl, &finding);
         if (finding.result == VDPAD_CHECK_SKIP) {
             continue;
         }
@@ -142,7 +171,11 @@ run_why(struct vdpad_call *call)
     };
     const struct vdpad_world *world = vdpad_call_world(call);
     const struct vdpad_dev *only = NULL;
-    struct vdpad_check_input input = { .world = world, .looks = call->looks };
+    struct vdpad_check_input input = {
+        .world = world,
+        .looks = call->looks,
+        .is_early = call->is_early,
+    };
     json_t *rows;
 
     if (call->argc) {
@@ -162,6 +195,7 @@ run_why(struct vdpad_call *call)
                 : dev->vdpa || dev->vbus || dev->intent != VDPAD_INTENT_NONE) {
             input.dev = dev;
             run_checks(rows, vdpad_checks_chain, &input, dev->name);
+            run_checks(rows, vdpad_checks_uplink, &input, dev->name);
             run_checks(rows, vdpad_checks_port, &input, dev->name);
         }
     }
@@ -170,7 +204,8 @@ run_why(struct vdpad_call *call)
 
 const struct vdpad_command vdpad_commands_why[] = {
     { "why", "[NAME] [--json]", 0, 1,
-      VDPAD_MASK_SHOWN | VDPAD_MASK(VDPAD_VDPA) | VDPAD_MASK(VDPAD_FEATURE),
+      VDPAD_MASK_SHOWN | VDPAD_MASK(VDPAD_VDPA) | VDPAD_MASK(VDPAD_FEATURE)
+          | VDPAD_MASK(VDPAD_HOST) | VDPAD_MASK_HASTY,
       run_why },
     { .name = NULL },
 };

@@ -26,18 +26,23 @@ struct vdpad_check_input {
     const struct vdpad_world *world;
     const struct vdpad_dev *dev; /* NULL in checks of the host. */
     const struct vdpad_looks *looks;
+    bool is_early; /* Not all was observed anew before. */
 };
 
 struct vdpad_check {
     const char *name;
     void (*run)(const struct vdpad_check_input *, struct vdpad_finding *);
+    unsigned int genl; /* Classes that it looks at and that come over generic
+                        * netlink (bits 1u << class), which another program's
+                        * act can stop for the whole host. */
 };
 
 /* Both end at an entry without a name.  Checks of the host apply to all
  * devices, and are made first. */
 extern const struct vdpad_check vdpad_checks_host[];
-extern const struct vdpad_check vdpad_checks_chain[]; /* PF to vDPA */
-extern const struct vdpad_check vdpad_checks_port[];  /* Representor, OVS */
+extern const struct vdpad_check vdpad_checks_chain[];  /* PF to vDPA */
+extern const struct vdpad_check vdpad_checks_uplink[]; /* Uplink, bond */
+extern const struct vdpad_check vdpad_checks_port[];   /* Representor, OVS */
 
 /* Says that the check does not concern the device. */
 void vdpad_skip(struct vdpad_finding *);
@@ -55,6 +60,15 @@ void vdpad_remedy(struct vdpad_finding *, const char *format, ...)
  * word, since one that does not fit is left out as "NAME". */
 #define VDPAD_SHELL_SIZE 160
 const char *vdpad_shell_word(const char *word, char buf[VDPAD_SHELL_SIZE]);
+
+/* Finds out whether all modules 'names' (NULL at the end) can be had.
+ * 'remedy' says what to do about a missing one. */
+void vdpad_check_modules(const struct vdpad_check_input *,
+                         struct vdpad_finding *, const char *const *names,
+                         const char *remedy);
+
+/* The value of a fact of VDPAD_HOST, borrowed; NULL: not known. */
+const char *vdpad_host_fact(const struct vdpad_world *, const char *name);
 
 /* Whether there is a picture of 'class_'.  If not, the finding says so. */
 bool vdpad_check_knows(const struct vdpad_check_input *,

@@ -22,7 +22,7 @@ struct wait {
 /* One per process, as the registry of commands is. */
 static struct {
     struct vdpad_ctl *ctl;
-    const struct vdpad_loop *loop;
+    struct vdpad_loop *loop;
     struct vdpad_looks looks;
     struct wait *waits;
 } commands;
@@ -266,6 +266,41 @@ wait_for(struct vdpad_call *call, unsigned int mask)
     }
 }
 
+void
+vdpad_commands_run(int64_t now_ns)
+{
+    for (struct wait *wait = commands.waits; wait; wait = wait->next) {
+        struct vdpad_call **p = &wait->calls;
+
+        /* Running one changes no list of those that wait. */
+        while (*p) {
+            struct vdpad_call *call = *p;
+
+            if (call->run_ns && call->run_ns <= now_ns) {
+                *p = call->next;
+                call->next = NULL;
+                call->is_early = true;
+                run_call(call);
+            } else {
+                p = &call->next;
+            }
+        }
+        wait->tail = p;
+    }
+}
+
+void
+vdpad_commands_wait(void)
+{
+    for (const struct wait *wait = commands.waits; wait; wait = wait->next) {
+        for (const struct vdpad_call *c = wait->calls; c; c = c->next) {
+            if (c->run_ns) {
+                vdpad_loop_wake_at(commands.loop, c->run_ns);
+            }
+        }
+    }
+}
+
 static void
 on_command(struct vdpad_request *request, int argc, const char *argv[],
            void *command)
@@ -297,6 +332,9 @@ on_command(struct vdpad_request *request, int argc, const char *argv[],
         return;
     }
     unsigned int stale = stale_classes(world, call->command->classes);
+    if (call->command->classes & VDPAD_MASK_HASTY) {
+        call->run_ns = vdpad_loop_clock_ns() + VDPAD_PATIENCE_NS;
+    }
     if (stale) {
         wait_for(call, stale);
     } else {
@@ -305,7 +343,7 @@ on_command(struct vdpad_request *request, int argc, const char *argv[],
 }
 
 void
-vdpad_commands_register(struct vdpad_ctl *ctl, const struct vdpad_loop *loop)
+vdpad_commands_register(struct vdpad_ctl *ctl, struct vdpad_loop *loop)
 {
     static const struct vdpad_command *const tables[] = {
         vdpad_commands_state,  vdpad_commands_list,   vdpad_commands_config,

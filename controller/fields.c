@@ -58,6 +58,7 @@ static const struct vdpad_field link_fields[] = {
     FIELD(link, parent_dev, TEXT, 0),
     FIELD(link, rx_packets, UINT, VOLATILE),
     FIELD(link, rx_bytes, UINT, VOLATILE),
+    FIELD(link, bond_mode, INT, 0),
 };
 
 static const struct vdpad_field eswitch_fields[] = {
@@ -132,6 +133,7 @@ static const struct vdpad_field holder_fields[] = {
     FIELD(holder, chardev, TEXT, KEY),
     FIELD(holder, pid, INT, KEY),
     FIELD(holder, command, TEXT, 0),
+    FIELD(holder, memlock, UINT, 0),
 };
 
 static const struct vdpad_field qdisc_fields[] = {
@@ -164,6 +166,11 @@ static const struct vdpad_field kflow_fields[] = {
     FIELD(kflow, bytes, UINT, VOLATILE),
 };
 
+static const struct vdpad_field host_fields[] = {
+    FIELD(host, name, TEXT, KEY),
+    FIELD(host, value, TEXT, 0),
+};
+
 static const struct {
     const struct vdpad_field *fields;
     size_t n;
@@ -176,7 +183,7 @@ static const struct {
     TABLE(VDPAD_VDPA, vdpa_fields),       TABLE(VDPAD_VBUS, vbus_fields),
     TABLE(VDPAD_FEATURE, feature_fields), TABLE(VDPAD_HOLDER, holder_fields),
     TABLE(VDPAD_QDISC, qdisc_fields),     TABLE(VDPAD_FLOW, flow_fields),
-    TABLE(VDPAD_KFLOW, kflow_fields),
+    TABLE(VDPAD_KFLOW, kflow_fields),     TABLE(VDPAD_HOST, host_fields),
 #undef TABLE
 };
 

@@ -79,12 +79,14 @@ static void
 run_unixctl(void *aux)
 {
     vdpad_unixctl_run(aux);
+    vdpad_commands_run(vdpad_loop_clock_ns());
 }
 
 static void
 wait_unixctl(void *aux)
 {
     vdpad_unixctl_wait(aux);
+    vdpad_commands_wait();
 }
 
 /* One daemon acts on a host: the record belongs to one writer.  Returns the

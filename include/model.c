@@ -13,6 +13,26 @@ const char *const vdpad_module_names[] = {
     "act_mirred", "sch_ingress", NULL,
 };
 
+const char *const vdpad_config_names[] = {
+    "NET_CLS_FLOWER",
+    "NET_SCH_INGRESS",
+    "NET_ACT_MIRRED",
+    "NET_ACT_VLAN",
+    "NET_ACT_PEDIT",
+    "NET_ACT_TUNNEL_KEY",
+    "NET_ACT_CT",
+    "NET_TC_SKB_EXT",
+    "NET_SWITCHDEV",
+    "PCI_IOV",
+    "MLX5_ESWITCH",
+    "MLX5_CLS_ACT",
+    "MLX5_TC_CT",
+    "MLX5_VDPA_NET",
+    "VHOST_VDPA",
+    "VIRTIO_VDPA",
+    NULL,
+};
+
 /* -1, 0, 1. */
 #define ORDER(A, B) (((A) > (B)) - ((A) < (B)))
 
@@ -71,6 +91,7 @@ ROW_ORDER(vbus, strcmp(a->name, b->name))
 ROW_ORDER(feature, ORDER(a->ifindex, b->ifindex))
 ROW_ORDER(flow, ORDER(a->ifindex, b->ifindex))
 ROW_ORDER(kflow, ORDER(a->ifindex, b->ifindex))
+ROW_ORDER(host, strcmp(a->name, b->name))
 
 static const struct class_info {
     const char *name;
@@ -85,7 +106,7 @@ static const struct class_info {
     CLASS(VDPAD_VDPA, vdpa),       CLASS(VDPAD_VBUS, vbus),
     CLASS(VDPAD_FEATURE, feature), CLASS(VDPAD_HOLDER, holder),
     CLASS(VDPAD_QDISC, qdisc),     CLASS(VDPAD_FLOW, flow),
-    CLASS(VDPAD_KFLOW, kflow),
+    CLASS(VDPAD_KFLOW, kflow),     CLASS(VDPAD_HOST, host),
 #undef CLASS
 };
 

@@ -10,6 +10,10 @@
 
 #define VDPAD_NO_MAJOR UINT32_MAX
 
+/* Inode of the initial PID namespace (PROC_PID_INIT_INO,
+ * include/linux/proc_ns.h). */
+#define VDPAD_INITIAL_PID_NS 0xeffffffcU
+
 /* The major number of character devices 'name' (as in /proc/devices), or
  * VDPAD_NO_MAJOR. */
 uint32_t vdpad_holders_major(const char *name);

@@ -15,10 +15,6 @@
 #include "holders-scan.h"
 #include "sysfs.h"
 
-/* Inode of the initial PID namespace (PROC_PID_INIT_INO,
- * include/linux/proc_ns.h). */
-#define INITIAL_PID_NS 0xeffffffcU
-
 /* What a scan of all open files looks for. */
 struct scan {
     uint32_t vhost_major, vfio_major, vfio_cdev_major;
@@ -132,7 +128,7 @@ vdpad_holders_scan(vdpad_holders_cb *cb, void *aux, struct vdpad_error *why)
         return 0;
     }
     if (!stat("/proc/self/ns/pid", &status)
-        && status.st_ino != INITIAL_PID_NS) {
+        && status.st_ino != VDPAD_INITIAL_PID_NS) {
         return vdpad_error_set(why, -ENOTSUP,
                                "processes outside of our PID namespace may "
                                "hold devices: run in the host's");
@@ -190,6 +186,38 @@ vdpad_holders_command(int32_t pid, char *command, size_t size)
     vdpad_text_copy(command, size, text);
 }
 
+/* Bytes that process 'pid' may lock, by /proc/PID/limits: UINT64_MAX without a
+ * limit, 0 when that cannot be known. */
+static uint64_t
+memlock_of(int32_t pid)
+{
+    static const char name[] = "Max locked memory";
+    char path[64], line[256];
+    uint64_t limit = 0;
+    FILE *stream;
+
+    (void) snprintf(path, sizeof path, "/proc/%d/limits", (int) pid);
+    stream = fopen(path, "re");
+    while (stream && fgets(line, sizeof line, stream)) {
+        const char *p = line + sizeof name - 1;
+
+        if (strncmp(line, name, sizeof name - 1) != 0) {
+            continue;
+        }
+        p += strspn(p, " ");
+        if (!strncmp(p, "unlimited", 9)) {
+            limit = UINT64_MAX;
+        } else {
+            (void) vdpad_number_take(&p, UINT64_MAX, &limit);
+        }
+        break;
+    }
+    if (stream) {
+        (void) fclose(stream);
+    }
+    return limit;
+}
+
 struct collect {
     struct vdpad_rows *rows;
     uint32_t major_;
@@ -221,6 +249,7 @@ on_holder(void *collect_, uint32_t major_, uint32_t minor_, int32_t pid)
     memcpy(row->chardev, chardev, sizeof row->chardev);
     row->pid = pid;
     vdpad_holders_command(pid, row->command, sizeof row->command);
+    row->memlock = memlock_of(pid);
     return 0;
 }
 

@@ -27,9 +27,38 @@ static const struct nla_policy policy[ATTR_MAX + 1] = {
     [IFLA_PARENT_DEV_BUS_NAME] = VDPAD_POLICY_TEXT,
 };
 
-static const struct nla_policy info_policy[IFLA_INFO_KIND + 1] = {
+/* What IFLA_INFO_DATA is made of depends on the kind. */
+static const struct nla_policy info_policy[IFLA_INFO_DATA + 1] = {
     [IFLA_INFO_KIND] = VDPAD_POLICY_TEXT,
+    [IFLA_INFO_DATA] = { .type = NLA_UNSPEC },
 };
+
+static const struct nla_policy bond_policy[IFLA_BOND_MODE + 1] = {
+    [IFLA_BOND_MODE] = VDPAD_POLICY_U8,
+};
+
+static int
+decode_info(const struct nlattr *nest, struct vdpad_link *row)
+{
+    struct nlattr *info[IFLA_INFO_DATA + 1];
+    struct nlattr *bond[IFLA_BOND_MODE + 1];
+    int error = vdpad_attrs_parse_nested(info, IFLA_INFO_DATA, nest,
+                                         info_policy);
+
+    if (error) {
+        return error;
+    }
+    vdpad_attr_text(info[IFLA_INFO_KIND], row->kind, sizeof row->kind);
+    if (!info[IFLA_INFO_DATA] || strcmp(row->kind, "bond") != 0) {
+        return 0;
+    }
+    error = vdpad_attrs_parse_nested(bond, IFLA_BOND_MODE,
+                                     info[IFLA_INFO_DATA], bond_policy);
+    if (!error) {
+        row->bond_mode = vdpad_attr_u8(bond[IFLA_BOND_MODE], 0);
+    }
+    return error;
+}
 
 static int
 parse(struct nlattr *tb[], const void *payload, size_t len,
@@ -66,14 +95,10 @@ vdpad_link_decode(const void *payload, size_t len, struct vdpad_link *row)
     row->flags = header.ifi_flags;
     vdpad_attr_text(tb[IFLA_IFNAME], row->name, sizeof row->name);
     if (tb[IFLA_LINKINFO]) {
-        struct nlattr *info[IFLA_INFO_KIND + 1];
-
-        error = vdpad_attrs_parse_nested(info, IFLA_INFO_KIND,
-                                         tb[IFLA_LINKINFO], info_policy);
+        error = decode_info(tb[IFLA_LINKINFO], row);
         if (error) {
             return error;
         }
-        vdpad_attr_text(info[IFLA_INFO_KIND], row->kind, sizeof row->kind);
     }
     row->mtu = vdpad_attr_u32(tb[IFLA_MTU], 0);
     row->master = (int32_t) vdpad_attr_u32(tb[IFLA_MASTER], 0);

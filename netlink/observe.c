@@ -87,6 +87,8 @@ observe_once(struct vdpad_observer *observer, enum vdpad_class class_,
         return vdpad_observe_qdisc(observer, rows, why);
     case VDPAD_KFLOW:
         return vdpad_observe_kflow(observer, rows, why);
+    case VDPAD_HOST:
+        return vdpad_observe_host(rows, why);
     case VDPAD_FLOW: /* The tracker's. */
     case VDPAD_N_CLASSES:
     default:

@@ -34,6 +34,7 @@ enum vdpad_class {
     VDPAD_QDISC,   /* Ingress and clsact qdiscs. */
     VDPAD_FLOW,    /* Sums of flower filters per device. */
     VDPAD_KFLOW,   /* Sums of the OVS kernel datapath's flows. */
+    VDPAD_HOST,    /* Facts about the host as a whole. */
     VDPAD_N_CLASSES
 };
 
@@ -68,6 +69,11 @@ struct vdpad_pci {
     int32_t iommu_group;                   /* -1: none. */
 };
 
+/* Of the BOND_MODE_* of linux/if_bonding.h, which are ABI. */
+#define VDPAD_BOND_ACTIVE_BACKUP 1
+#define VDPAD_BOND_BALANCE_XOR 2
+#define VDPAD_BOND_8023AD 4
+
 /* VDPAD_LINK; key 'ifindex'. */
 struct vdpad_link {
     int32_t ifindex;
@@ -84,6 +90,8 @@ struct vdpad_link {
     char parent_bus[VDPAD_WORD_SIZE]; /* "pci", … IFLA_PARENT_DEV_BUS_NAME */
     char parent_dev[VDPAD_BDF_SIZE * 2]; /* IFLA_PARENT_DEV_NAME. */
     uint64_t rx_packets, rx_bytes;       /* IFLA_STATS64; 0 in comparisons. */
+    int32_t bond_mode;                   /* Of a kind "bond": BOND_MODE_* of
+                                         * linux/if_bonding.h. */
 };
 
 enum vdpad_eswitch_mode {
@@ -176,6 +184,9 @@ struct vdpad_holder {
     int32_t pid;
     char command[64]; /* From /proc/PID/comm and cmdline,
                                          * control characters replaced. */
+    uint64_t memlock; /* Bytes that it may lock (guest memory
+                                         * counts); UINT64_MAX: no limit; 0:
+                                         * not told. */
 };
 
 /* VDPAD_QDISC; key 'ifindex', 'clsact'. */
@@ -211,6 +222,24 @@ struct vdpad_kflow {
     uint32_t flows;
     uint64_t packets, bytes;
 };
+
+/* VDPAD_HOST; key 'name'.  Facts that no other class has; what cannot be
+ * found out has no row:
+ *   kernel          its release
+ *   kernel-config   the file that the next ones were read from
+ *   CONFIG_NAME     y, m or n, for each of vdpad_config_names[]
+ *   lag/BDF         of a PF: what mlx5's debugfs says of its LAG
+ *   address/NETDEV  one address of a netdev that has any but link-local ones
+ *   pid-namespace   "initial": all processes of the host are seen; "other"
+ *   vswitchd/PID    a process named ovs-vswitchd: when it began, in ticks
+ *                   since boot */
+struct vdpad_host {
+    char name[64];
+    char value[96];
+};
+
+/* Options of the kernel's configuration; NULL at the end. */
+extern const char *const vdpad_config_names[];
 
 /* A picture of one class: 'n' rows of 'row_size' bytes, sorted by key, keys
  * unique. */

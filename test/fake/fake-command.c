@@ -361,6 +361,24 @@ cmd_away(struct fake_kernel *k, const char *argv[], const struct words *w)
     return sim_set_away(k->sim, argv[1], !strcmp(argv[2], "on"));
 }
 
+/* config NAME: the kernel's configuration lacks that option; "none": lacks
+ * nothing. */
+static int
+cmd_config(struct fake_kernel *k, const char *argv[], const struct words *w)
+{
+    (void) w;
+    sim_text(k->sim->unset_config, sizeof k->sim->unset_config, "%s", argv[1]);
+    return 0;
+}
+
+static int
+cmd_vswitchd(struct fake_kernel *k, const char *argv[], const struct words *w)
+{
+    (void) w;
+    k->sim->vswitchd = (int32_t) parse_number(argv[1]);
+    return 0;
+}
+
 static const struct command {
     const char *name, *usage;
     int n_args; /* Fixed ones; words may follow. */
@@ -369,6 +387,7 @@ static const struct command {
     { "add-mgmtdev", "NAME", 1, cmd_add_mgmtdev },
     { "add-pf", "BDF TOTALVFS UPLINK", 3, cmd_add_pf },
     { "away", "VDPA on|off", 2, cmd_away },
+    { "config", "OPTION|none", 1, cmd_config },
     { "delay", "STEP MS [nth=N] [times=N] [object=O]", 2, cmd_delay },
     { "do", "STEP OBJECT [word=W] [number=N] [mac=M] [mtu=N] [max-vqp=N]", 2,
       cmd_do },
@@ -391,13 +410,15 @@ static const struct command {
       "no-config|max-vqs|STEP|CLASS NUMBER",
       2, cmd_set },
     { "vanish", "OBJECT", 1, cmd_vanish },
+    { "vswitchd", "PID|0", 1, cmd_vswitchd },
 };
 
 const char *const fake_kernel_commands[] = {
-    "add-mgmtdev", "add-pf",       "away",   "delay", "do",      "dump",
-    "fail",        "fail-observe", "flow",   "help",  "hold",    "lose",
-    "lose-events", "module",       "order",  "qdisc", "release", "rename",
-    "reset",       "set",          "vanish",
+    "add-mgmtdev", "add-pf", "away",     "config",       "delay",
+    "do",          "dump",   "fail",     "fail-observe", "flow",
+    "help",        "hold",   "lose",     "lose-events",  "module",
+    "order",       "qdisc",  "release",  "rename",       "reset",
+    "set",         "vanish", "vswitchd",
 };
 const size_t fake_kernel_n_commands = sizeof fake_kernel_commands
                                       / sizeof fake_kernel_commands[0];

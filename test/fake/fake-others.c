@@ -324,8 +324,39 @@ put_holders(const struct sim *sim, struct vdpad_picture *p)
             sim_text(row.chardev, sizeof row.chardev, "vhost-vdpa-%d",
                      h->chardev);
             memcpy(row.command, h->command, sizeof row.command);
+            row.memlock = UINT64_MAX;
             put(p, &row);
         }
+    }
+}
+
+static void
+put_fact(struct vdpad_picture *p, const char *prefix, const char *name,
+         const char *value)
+{
+    struct vdpad_host row = { .name = "" };
+
+    sim_text(row.name, sizeof row.name, "%s%s", prefix, name);
+    sim_text(row.value, sizeof row.value, "%s", value);
+    put(p, &row);
+}
+
+static void
+put_host(const struct sim *sim, struct vdpad_picture *p)
+{
+    put_fact(p, "", "kernel", "6.12.0-fake");
+    put_fact(p, "", "kernel-config", "/boot/config-6.12.0-fake");
+    put_fact(p, "", "pid-namespace", "initial");
+    for (int i = 0; vdpad_config_names[i]; i++) {
+        put_fact(p, "CONFIG_", vdpad_config_names[i],
+                 !strcmp(sim->unset_config, vdpad_config_names[i]) ? "n"
+                                                                   : "y");
+    }
+    if (sim->vswitchd) {
+        char pid[16];
+
+        sim_text(pid, sizeof pid, "%d", sim->vswitchd);
+        put_fact(p, "vswitchd/", pid, "100");
     }
 }
 
@@ -366,6 +397,9 @@ sim_picture(struct sim *sim, enum vdpad_class class_,
         break;
     case VDPAD_KFLOW:
         break; /* No flow ever gets there. */
+    case VDPAD_HOST:
+        put_host(sim, picture);
+        break;
     case VDPAD_N_CLASSES:
     default:
         abort();

@@ -122,6 +122,8 @@ struct sim {
     int64_t vf_delay_ns, rep_delay_ns, rename_delay_ns;
     bool has_no_config; /* As kernels that do not tell it. */
     uint32_t max_vqs;   /* Of a VF's management device. */
+    char unset_config[VDPAD_WORD_SIZE]; /* An option of the kernel. */
+    int32_t vswitchd; /* Its pid; 0: none runs. */
 
     int32_t modules[SIM_MODULES]; /* enum vdpad_module_state. */
     uint32_t load_order[SIM_MODULES];

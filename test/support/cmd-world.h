@@ -37,6 +37,7 @@ static struct fixture_world {
     struct vdpad_holder holders[1];
     struct vdpad_qdisc qdiscs[1];
     struct vdpad_flow flows[1];
+    struct vdpad_host host[24];
 
     struct vdpad_kv external_ids[8], other_config[4];
     struct vdpad_kv ids[4], iface_config[2];
@@ -181,8 +182,12 @@ fixture_fill_kernel(void)
         .driver = "vhost_vdpa",
         .chardev = "vhost-vdpa-0",
     };
-    fix.holders[0] = (struct vdpad_holder){ "vhost-vdpa-0", 4711,
-                                            "qemu-system-x86" };
+    fix.holders[0] = (struct vdpad_holder){
+        .chardev = "vhost-vdpa-0",
+        .pid = 4711,
+        .command = "qemu-system-x86",
+        .memlock = UINT64_MAX,
+    };
     fix.qdiscs[0] = (struct vdpad_qdisc){ .ifindex = 11 };
     fix.flows[0] = (struct vdpad_flow){
         .ifindex = 11,
@@ -190,6 +195,15 @@ fixture_fill_kernel(void)
         .hw_packets = 1000,
         .hw_bytes = 64000,
     };
+    fix.host[0] = (struct vdpad_host){ "kernel-config", "/boot/config" };
+    size_t n_host = 1;
+    for (size_t i = 0; vdpad_config_names[i]; i++, n_host++) {
+        snprintf(fix.host[n_host].name, sizeof fix.host[0].name, "CONFIG_%s",
+                 vdpad_config_names[i]);
+        strcpy(fix.host[n_host].value, "y");
+    }
+    FIXTURE_ROWS(VDPAD_HOST, fix.host);
+    fix.observed.class_[VDPAD_HOST].picture.n = n_host;
     FIXTURE_ROWS(VDPAD_MODULE, fix.modules);
     fix.observed.class_[VDPAD_MODULE].picture.n = n_modules;
     FIXTURE_ROWS(VDPAD_PCI, fix.pci);
@@ -201,6 +215,8 @@ fixture_fill_kernel(void)
     FIXTURE_ROWS(VDPAD_HOLDER, fix.holders);
     FIXTURE_ROWS(VDPAD_QDISC, fix.qdiscs);
     FIXTURE_ROWS(VDPAD_FLOW, fix.flows);
+    fix.observed.class_[VDPAD_HOST].picture.class_ = VDPAD_HOST;
+    (void) vdpad_picture_sort(&fix.observed.class_[VDPAD_HOST].picture);
     for (int i = 0; i < VDPAD_N_CLASSES; i++) {
         struct vdpad_observed_class *c = &fix.observed.class_[i];
 

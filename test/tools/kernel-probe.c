@@ -197,6 +197,14 @@ print_flow(const void *row)
            r->sw_packets, r->sw_bytes);
 }
 
+static void
+print_host(const void *row)
+{
+    const struct vdpad_host *r = row;
+
+    printf(" name=%s value=%s", r->name, r->value);
+}
+
 static void (*const print_row[VDPAD_N_CLASSES])(const void *) = {
     [VDPAD_MODULE] = print_module,   [VDPAD_PCI] = print_pci,
     [VDPAD_LINK] = print_link,       [VDPAD_ESWITCH] = print_eswitch,
@@ -204,6 +212,7 @@ static void (*const print_row[VDPAD_N_CLASSES])(const void *) = {
     [VDPAD_VDPA] = print_vdpa,       [VDPAD_VBUS] = print_vbus,
     [VDPAD_FEATURE] = print_feature, [VDPAD_HOLDER] = print_holder,
     [VDPAD_QDISC] = print_qdisc,     [VDPAD_FLOW] = print_flow,
+    [VDPAD_HOST] = print_host,
 };
 
 static void

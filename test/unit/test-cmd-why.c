@@ -73,6 +73,32 @@ assert_unknown(const char *check, const char *seen)
     assert_contains(r.seen, seen);
 }
 
+/* The uplink is in the bridge too. */
+static struct vdpad_db_iface ifaces[3];
+static struct vdpad_db_port ports[3];
+static struct vdpad_link links[4];
+
+static int
+set_up(void **state)
+{
+    fixture_set_up(state);
+    ports[0] = ports[1] = fix.ports[0];
+    ports[0].name = "p0";
+    ifaces[0] = ifaces[1] = fix.ifaces[0];
+    ifaces[0].name = "p0";
+    ifaces[0].ifindex = 10;
+    ifaces[0].external_ids.n = 0;
+    ifaces[1].port = 1;
+    fix.db.n_ports = fix.db.n_ifaces = 2;
+    fix.db.ports = ports;
+    fix.db.ifaces = ifaces;
+    fix.devs[0].iface = &ifaces[1];
+    return 0;
+}
+
+#define why_test(NAME) \
+    cmocka_unit_test_setup_teardown(NAME, set_up, fixture_tear_down)
+
 /* Puts 'change' into effect for one assertion. */
 #define WITH(LVALUE, VALUE, ASSERTION)      \
     do {                                    \
@@ -87,11 +113,12 @@ all_is_well(void **state)
 {
     json_t *rows = RUN_JSON("why", "vdpa:0000:65:00.2");
     static const char order[] =
-        "flower-modules hw-offload tc-policy state vdpa-modules "
-        "eswitch-mode uplink-up uplink-hw-tc-offload vdpa-device "
-        "vdpa-driver vdpa-negotiated vdpa-link representor representor-up "
+        "kernel-config flower-modules hw-offload tc-policy state "
+        "vdpa-modules iommu eswitch-mode vdpa-device vdpa-driver "
+        "vdpa-holder memlock vdpa-negotiated vdpa-link uplink-up "
+        "uplink-hw-tc-offload uplink-port representor representor-up "
         "representor-hw-tc-offload bridge ofport hw-offload-priority "
-        "ingress-qdisc mtu mac traffic ";
+        "ingress-qdisc foreign-filters mtu mac traffic ";
     char found[1000] = "";
 
     (void) state;
@@ -188,6 +215,7 @@ chain_checks(void **state)
     fix.devs[0].n_holders = 0;
     assert_fails("vdpa-device", "there is no such vDPA device", "plan");
     fix.devs[0] = saved;
+    fix.ids[1].key = "other"; /* No logical port. */
     fix.devs[0].n_holders = 0;
     WITH(fix.vdpa[0].negotiated, 0,
          assert_unknown("vdpa-negotiated", "nobody holds the device"));
@@ -206,12 +234,18 @@ port_checks(void **state)
     WITH(fix.bridges[0].name, "br-ex",
          assert_fails("bridge", "in bridge br-ex instead of br-int",
                       "ovs-vsctl del-port p0vf0"));
-    WITH(fix.ifaces[0].error, "no such device",
+    WITH(ifaces[1].error, "no such device",
          assert_fails("ofport", "ovs-vswitchd says of p0vf0: no such device",
                       "log"));
     WITH(fix.devs[0].qdisc, NULL,
          assert_fails("ingress-qdisc", "p0vf0 has no ingress qdisc although",
-                      "systemctl restart openvswitch-switch"));
+                      "ovs-vsctl del-port p0vf0"));
+    WITH(fix.qdiscs[0].clsact, true,
+         assert_fails("ingress-qdisc", "has a clsact qdisc in place",
+                      "tc qdisc del dev p0vf0 clsact"));
+    WITH(fix.flows[0].foreign_flows, 2,
+         assert_fails("foreign-filters", "2 of the 3 filters on p0vf0",
+                      "tc filter show dev p0vf0 ingress"));
     WITH(fix.vdpa[0].mtu, 9000,
          assert_fails("mtu",
                       "vDPA device 9000, of the representor 1500, of "
@@ -226,8 +260,189 @@ port_checks(void **state)
                      "dpctl/dump-flows");
     });
     fix.iface_config[0] = (struct vdpad_kv){ "hw-offload-priority", "none" };
-    fix.ifaces[0].other_config.n = 1;
+    ifaces[1].other_config.n = 1;
     assert_fails("hw-offload-priority", "is none", "ovs-vsctl remove");
+}
+
+/* Value of a fact about the host. */
+static char *
+fact(const char *name)
+{
+    for (size_t i = 0; i < N_ELEMS(fix.host); i++) {
+        if (!strcmp(fix.host[i].name, name)) {
+            return fix.host[i].value;
+        }
+    }
+    fail_msg("no fact %s", name);
+    return NULL;
+}
+
+static void
+kernel_config(void **state)
+{
+    size_t *n = &fix.observed.class_[VDPAD_HOST].picture.n;
+
+    (void) state;
+    *fact("CONFIG_NET_CLS_FLOWER") = 'n';
+    assert_fails("kernel-config", "built without CONFIG_NET_CLS_FLOWER",
+                 "Ubuntu");
+    *fact("CONFIG_NET_CLS_FLOWER") = 'm';
+    *fact("CONFIG_NET_TC_SKB_EXT") = 'n';
+    *fact("CONFIG_MLX5_VDPA_NET") = 'n';
+    assert_fails("kernel-config",
+                 "without CONFIG_NET_TC_SKB_EXT, CONFIG_MLX5_VDPA_NET",
+                 "Debian's lack NET_TC_SKB_EXT");
+    /* Another card needs none of mlx5's. */
+    strcpy(fix.pci[0].driver, "other");
+    struct result r;
+    assert_int_equal(run("kernel-config", &r), 0);
+    assert_string_equal(r.result, "ok");
+    WITH(*n, 0, assert_unknown("kernel-config", "is in none of"));
+}
+
+static void
+guest_checks(void **state)
+{
+    struct result r;
+
+    (void) state;
+    fix.devs[0].n_holders = 0;
+    WITH(fix.vdpa[0].negotiated, 0,
+         assert_fails("vdpa-holder",
+                      "no process holds /dev/vhost-vdpa-0, though its port is "
+                      "logical port lp1",
+                      "start the guest"));
+    WITH(fix.ids[1].key, "other", assert_unknown("vdpa-holder", "it is free"));
+    fix.devs[0].n_holders = 1;
+    fix.vdpa[0].negotiated = 0;
+    WITH(fix.holders[0].memlock, 8 << 20,
+         assert_fails("memlock",
+                      "pid 4711 (qemu-system-x86) may lock 8192 KiB",
+                      "prlimit --pid 4711"));
+    /* It works already. */
+    fix.vdpa[0].negotiated = 1;
+    WITH(fix.holders[0].memlock, 8 << 20,
+         assert_int_equal(run("memlock", &r), 0));
+    WITH(fix.holders[0].memlock, 0,
+         assert_unknown("memlock", "cannot be read"));
+    WITH(fix.pci[1].iommu_group, 3, assert_int_equal(run("iommu", &r), 0));
+    assert_string_equal(r.seen, "0000:65:00.2 is in IOMMU group 3");
+    strcpy(fix.pci[1].driver, "other");
+    assert_unknown("iommu", "no IOMMU group: vfio-pci does not work");
+}
+
+/* Puts the uplink into a bond with another port. */
+static void
+make_bond(void)
+{
+    static const struct vdpad_link bond = {
+        .ifindex = 30,
+        .name = "bond0",
+        .kind = "bond",
+        .bond_mode = 4,
+        .mtu = 1500,
+    };
+
+    memcpy(links, fix.links, sizeof fix.links);
+    links[0].master = 30;
+    links[2] = links[0]; /* p1; the other representor makes room. */
+    links[2].ifindex = 12;
+    strcpy(links[2].name, "p1");
+    strcpy(links[2].parent_bus, "pci");
+    strcpy(links[2].parent_dev, "0000:65:00.1");
+    links[3] = bond;
+    fix.features[2].active = true;
+    fix.devs[1].rep = NULL;
+    fix.devs[0].rep = &links[1];
+    fix.pf.uplink = &links[0];
+    fix.world.pfs = &fix.pf;
+    fix.observed.class_[VDPAD_LINK].picture.rows = links;
+    fix.observed.class_[VDPAD_LINK].picture.n = 4;
+    ifaces[0].name = "bond0";
+    ports[0].name = "bond0";
+}
+
+static void
+bond_checks(void **state)
+{
+    struct result r;
+
+    (void) state;
+    make_bond();
+    assert_int_equal(run("lag", &r), 0);
+    assert_string_equal(r.seen, "2 ports of one e-switch in bond0");
+    assert_int_equal(run("bond-mode", &r), 0);
+    assert_string_equal(r.seen, "bond0 is of mode 802.3ad");
+    WITH(links[3].bond_mode, 0,
+         assert_fails("bond-mode", "bond0 is of mode balance-rr",
+                      "ip link set dev bond0 type bond mode"));
+    strcpy(links[3].kind, "team");
+    assert_fails("bond-mode", "bond0 is a team device", "make a bond");
+    strcpy(links[3].kind, "bond");
+    WITH(fix.features[2].active, false,
+         assert_fails("bond-hw-tc-offload", "of p1, a port of bond0 is off",
+                      "ethtool -K p1 hw-tc-offload on"));
+    WITH(links[2].switch_id[0], 0x99,
+         assert_fails("lag", "p0 and p1, both in bond0, share no e-switch",
+                      "one card"));
+    WITH(links[2].switch_id_len, 0,
+         assert_fails("lag", "p1, a port of bond0, is no port of an e-switch",
+                      "devlink dev eswitch set pci/0000:65:00.1 mode "
+                      "switchdev"));
+
+    size_t *n = &fix.observed.class_[VDPAD_HOST].picture.n;
+    fix.host[*n] = (struct vdpad_host){ "lag/0000:65:00.0", "disabled" };
+    ++*n;
+    assert_fails("lag", "the LAG of p0 is disabled in hardware", "bonded");
+    strcpy(fix.host[*n - 1].value, "active");
+    assert_int_equal(run("lag", &r), 0);
+    --*n;
+
+    WITH(ports[0].n_ifaces, 2,
+         assert_fails("uplink-port", "a bond of Open vSwitch", "del-port"));
+    ifaces[0].name = ports[0].name = "p0";
+    assert_fails("uplink-port", "p0, which is in bond0, is in bridge br-int",
+                 "del-port p0");
+}
+
+static void
+uplink_port(void **state)
+{
+    struct result r;
+
+    (void) state;
+    ifaces[0].name = "gre0";
+    assert_fails("uplink-port",
+                 "uplink p0 is in no bridge, and there is no tunnel",
+                 "ovs-vsctl add-port BRIDGE p0");
+    ifaces[0].type = "geneve";
+    assert_fails("uplink-port", "no tunnel ends on it: it has no address",
+                 "address");
+    fix.host[0] = (struct vdpad_host){ "address/p0", "192.0.2.1" };
+    WITH(fix.observed.class_[VDPAD_HOST].picture.n, 1,
+         (void) run("uplink-port", &r));
+    assert_string_equal(r.result, "ok");
+    assert_contains(r.seen, "may leave through p0, which has 192.0.2.1");
+}
+
+static void
+renamed_representor(void **state)
+{
+    struct result r;
+
+    (void) state;
+    strcpy(fix.links[1].name, "enp1s0npf0vf0");
+    fix.devs[0].iface = NULL;
+    assert_fails("port-name",
+                 "port p0vf0 of bridge br-int was made for this device, whose "
+                 "representor is called enp1s0npf0vf0 by now",
+                 "ovs-vsctl del-port p0vf0 -- add-port br-int enp1s0npf0vf0");
+    /* A port of another device. */
+    fix.ids[3] = fix.ids[2];
+    fix.ids[2] = (struct vdpad_kv){ "vdpa-device", "another" };
+    ifaces[1].external_ids.n = 4;
+    (void) run("port-name", &r);
+    assert_string_equal(r.result, "");
 }
 
 static void
@@ -255,6 +470,7 @@ without_port(void **state)
     assert_string_equal(r.result, "");
 
     fix.devs[0].want_attach = false;
+    fix.db.n_ifaces = 1;
     strcpy(fix.links[1].name, "a;reboot");
     assert_fails("bridge", "a;reboot is in no bridge",
                  "ovs-vsctl add-port br-int 'a;reboot'");
@@ -287,16 +503,16 @@ all_devices(void **state)
     assert_true(
         json_is_null(json_object_get(json_array_get(rows, 0), "device")));
     assert_true(
-        json_is_null(json_object_get(json_array_get(rows, 2), "device")));
+        json_is_null(json_object_get(json_array_get(rows, 3), "device")));
     size_t first = 0, second = 0;
-    for (size_t i = 3; i < json_array_size(rows); i++) {
+    for (size_t i = 4; i < json_array_size(rows); i++) {
         const char *name = json_string_value(
             json_object_get(json_array_get(rows, i), "device"));
         first += !strcmp(name, "vdpa:0000:65:00.2");
         second += !strcmp(name, "vdpa:0000:65:00.3");
     }
     assert_true(first > 10 && second > 5);
-    assert_int_equal(first + second + 3, json_array_size(rows));
+    assert_int_equal(first + second + 4, json_array_size(rows));
     json_decref(rows);
 }
 
@@ -324,15 +540,20 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        fixture_test(all_is_well),
-        fixture_test(host_checks),
-        fixture_test(chain_checks),
-        fixture_test(port_checks),
-        fixture_test(without_representor),
-        fixture_test(without_port),
-        fixture_test(what_cannot_be_seen_is_unknown),
-        fixture_test(all_devices),
-        fixture_test(shell_words),
+        why_test(all_is_well),
+        why_test(host_checks),
+        why_test(kernel_config),
+        why_test(guest_checks),
+        why_test(bond_checks),
+        why_test(uplink_port),
+        why_test(renamed_representor),
+        why_test(chain_checks),
+        why_test(port_checks),
+        why_test(without_representor),
+        why_test(without_port),
+        why_test(what_cannot_be_seen_is_unknown),
+        why_test(all_devices),
+        why_test(shell_words),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

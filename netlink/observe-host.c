@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Facts about the host as a whole: the kernel's configuration, what mlx5 says
+ * of link aggregation, and which processes are an ovs-vswitchd. */
+#include "observe.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <zlib.h>
+
+#include "attrs.h"
+#include "holders-scan.h"
+#include "sysfs.h"
+
+/* Debian's is 270 kB; who writes more than this wants to keep us busy. */
+#define CONFIG_MAX_SIZE (4 << 20)
+
+#define LAG_DIR "/sys/kernel/debug/mlx5"
+
+static void __attribute__((format(printf, 3, 4)))
+add(struct vdpad_rows *rows, const char *value, const char *format, ...)
+{
+    struct vdpad_host *row = vdpad_rows_add(rows);
+    va_list args;
+
+    va_start(args, format);
+    (void) vsnprintf(row->name, sizeof row->name, format, args);
+    va_end(args);
+    /* What is behind the NUL has to be zero in rows. */
+    memset(row->name + strlen(row->name), 0,
+           sizeof row->name - strlen(row->name));
+    vdpad_text_copy(row->value, sizeof row->value, value);
+}
+
+/* Notes what one line of a configuration says of an option that we know:
+ * "CONFIG_NAME=y", or "# CONFIG_NAME is not set", which is how absence is
+ * written. */
+static void
+take_option(const char *line, char values[])
+{
+    static const char prefix[] = "CONFIG_";
+
+    if (strncmp(line, prefix, sizeof prefix - 1) != 0) {
+        return;
+    }
+    line += sizeof prefix - 1;
+    for (size_t i = 0; vdpad_config_names[i]; i++) {
+        size_t len = strlen(vdpad_config_names[i]);
+
+        if (!strncmp(line, vdpad_config_names[i], len) && line[len] == '='
+            && (line[len + 1] == 'y' || line[len + 1] == 'm')) {
+            values[i] = line[len + 1];
+        }
+    }
+}
+
+/* Reads the configuration in 'path', compressed or not, and adds it.  Returns
+ * false when that is none. */
+static bool
+read_config(const char *path, struct vdpad_rows *rows)
+{
+    enum { MAX_OPTIONS = 32 };
+    char values[MAX_OPTIONS], line[256];
+    struct stat status;
+    size_t total = 0;
+    bool is_config = false;
+    gzFile stream;
+
+    memset(values, 'n', sizeof values);
+    /* Not a FIFO, which would keep us waiting. */
+    if (stat(path, &status) || !S_ISREG(status.st_mode)) {
+        return false;
+    }
+    stream = gzopen(path, "re");
+    if (!stream) {
+        return false;
+    }
+    while (total < CONFIG_MAX_SIZE && gzgets(stream, line, sizeof line)) {
+        total += strlen(line);
+        is_config |= !strncmp(line, "CONFIG_", 7);
+        take_option(line, values);
+    }
+    (void) gzclose_r(stream);
+    if (!is_config) {
+        return false;
+    }
+    add(rows, path, "kernel-config");
+    for (size_t i = 0; vdpad_config_names[i] && i < MAX_OPTIONS; i++) {
+        add(rows, (char[2]){ values[i], '\0' }, "CONFIG_%s",
+            vdpad_config_names[i]);
+    }
+    return true;
+}
+
+static void
+add_kernel(struct vdpad_rows *rows)
+{
+    static const struct {
+        const char *before, *after;
+    } paths[] = {
+        { "/boot/config-", "" },
+        { "/lib/modules/", "/config" },
+        { "/usr/lib/modules/", "/config" },
+        { "/lib/modules/", "/build/.config" },
+    };
+    struct utsname name;
+    bool found;
+
+    if (uname(&name)) {
+        return;
+    }
+    add(rows, name.release, "kernel");
+    found = read_config("/proc/config.gz", rows);
+    for (size_t i = 0; !found && i < sizeof paths / sizeof paths[0]; i++) {
+        char path[VDPAD_PATH_SIZE];
+
+        if (vdpad_sysfs_name_is_valid(name.release)) {
+            (void) snprintf(path, sizeof path, "%s%s%s", paths[i].before,
+                            name.release, paths[i].after);
+            found = read_config(path, rows);
+        }
+    }
+}
+
+static int
+on_lag(void *rows, const char *bdf)
+{
+    char state[96];
+
+    if (!vdpad_sysfs_read(state, sizeof state, LAG_DIR "/%s/lag/state", bdf)) {
+        add(rows, state, "lag/%.40s", bdf);
+    }
+    return 0;
+}
+
+static bool
+has_address(const struct vdpad_rows *rows, const char *ifname)
+{
+    char name[64];
+
+    (void) snprintf(name, sizeof name, "address/%s", ifname);
+    for (size_t i = 0; i < rows->picture.n; i++) {
+        if (!strcmp(VDPAD_ROWS(&rows->picture, vdpad_host)[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One address of each netdev that has any that can be an end of a tunnel. */
+static int
+add_addresses(struct vdpad_rows *rows, struct vdpad_error *why)
+{
+    struct ifaddrs *list;
+
+    if (getifaddrs(&list)) {
+        return vdpad_error_set(why, -errno, "addresses: %s", strerror(errno));
+    }
+    for (const struct ifaddrs *a = list; a; a = a->ifa_next) {
+        char text[INET6_ADDRSTRLEN] = "";
+        const struct sockaddr_in6 *six = (const void *) a->ifa_addr;
+        const struct sockaddr_in *four = (const void *) a->ifa_addr;
+
+        if (!a->ifa_addr || strlen(a->ifa_name) >= IFNAMSIZ
+            || has_address(rows, a->ifa_name)) {
+            continue;
+        }
+        if (a->ifa_addr->sa_family == AF_INET) {
+            (void) inet_ntop(AF_INET, &four->sin_addr, text, sizeof text);
+        } else if (a->ifa_addr->sa_family == AF_INET6
+                   && !IN6_IS_ADDR_LINKLOCAL(&six->sin6_addr)) {
+            (void) inet_ntop(AF_INET6, &six->sin6_addr, text, sizeof text);
+        }
+        if (text[0]) {
+            add(rows, text, "address/%s", a->ifa_name);
+        }
+    }
+    freeifaddrs(list);
+    return 0;
+}
+
+/* Field 22 of /proc/PID/stat; the name before it may have blanks and
+ * parentheses. */
+static void
+add_vswitchd(struct vdpad_rows *rows, int pid)
+{
+    enum { FIELDS_BEHIND_NAME = 20 };
+    char text[1024];
+    char *p;
+
+    if (vdpad_sysfs_read(text, sizeof text, "/proc/%d/stat", pid)) {
+        return;
+    }
+    p = strrchr(text, ')');
+    for (int i = 0; p && i < FIELDS_BEHIND_NAME; i++) {
+        p = strchr(p + 1, ' ');
+    }
+    if (p) {
+        p++;
+        p[strspn(p, "0123456789")] = '\0';
+        add(rows, p, "vswitchd/%d", pid);
+    }
+}
+
+static int
+on_process(void *rows, const char *name)
+{
+    char comm[32];
+    uint64_t pid;
+
+    if (!vdpad_number_after(name, "", INT32_MAX, &pid)
+        && !vdpad_sysfs_read(comm, sizeof comm, "/proc/%d/comm", (int) pid)
+        && !strcmp(comm, "ovs-vswitchd")) {
+        add_vswitchd(rows, (int) pid);
+    }
+    return 0;
+}
+
+int
+vdpad_observe_host(struct vdpad_rows *rows, struct vdpad_error *why)
+{
+    struct stat status;
+    int error;
+
+    add_kernel(rows);
+    /* Without mlx5, or debugfs, there is none. */
+    (void) vdpad_sysfs_list(LAG_DIR, "", on_lag, rows);
+    if (!stat("/proc/self/ns/pid", &status)) {
+        add(rows, status.st_ino == VDPAD_INITIAL_PID_NS ? "initial" : "other",
+            "pid-namespace");
+    }
+    error = add_addresses(rows, why);
+    if (error) {
+        return error;
+    }
+    error = vdpad_sysfs_list("/proc", "", on_process, rows);
+    return error < 0 ? vdpad_error_set(why, error, "read /proc: %s",
+                                       strerror(-error))
+                     : 0;
+}

@@ -11,10 +11,10 @@
 
 /* What follows the fixed arguments: "name=value" words. */
 struct words {
-    const char *object, *word, *text, *mac;
+    const char *object, *word, *text, *mac, *to, *error;
     long number, nth, times;
     uint16_t mtu, max_vqp;
-    unsigned long hw, sw, packets;
+    unsigned long hw, sw, packets, uses;
 };
 
 static int
@@ -109,6 +109,12 @@ parse_words(int argc, const char *argv[], struct words *w)
             w->hw = (unsigned long) parse_number(value);
         } else if (IS("sw")) {
             w->sw = (unsigned long) parse_number(value);
+        } else if (IS("to")) {
+            w->to = value;
+        } else if (IS("error")) {
+            w->error = value;
+        } else if (IS("uses")) {
+            w->uses = (unsigned long) parse_number(value);
         } else if (IS("packets")) {
             w->packets = (unsigned long) parse_number(value);
         } else {
@@ -355,6 +361,53 @@ cmd_flow(struct fake_kernel *k, const char *argv[], const struct words *w)
 }
 
 static int
+cmd_kflow(struct fake_kernel *k, const char *argv[], const struct words *w)
+{
+    struct vdpad_kflow kflow = {
+        .flows = (uint32_t) w->number,
+        .packets = w->packets,
+        .bytes = w->packets * 100,
+    };
+
+    return sim_set_kflow(k->sim, argv[1], &kflow);
+}
+
+static int
+cmd_add_flow(struct fake_kernel *k, const char *argv[], const struct words *w)
+{
+    const struct sim_netdev *to = w->to ? sim_find_netdev(k->sim, w->to)
+                                        : NULL;
+    struct vdpad_flow_detail detail = {
+        .where = !strcmp(argv[2], "hw")   ? VDPAD_FLOW_IN_HW
+                 : !strcmp(argv[2], "sw") ? VDPAD_FLOW_IN_TC
+                                          : VDPAD_FLOW_IN_KERNEL,
+        .uses = (uint32_t) w->uses,
+        .used_ms = w->packets ? 100 : -1,
+        .age_ms = 1000,
+    };
+
+    if (w->to && !to) {
+        return -ENODEV;
+    }
+    if (detail.where == VDPAD_FLOW_IN_HW) {
+        detail.hw_packets = w->packets;
+        detail.hw_bytes = w->packets * 100;
+    } else {
+        detail.sw_packets = w->packets;
+        detail.sw_bytes = w->packets * 100;
+    }
+    detail.outputs[0] = to ? to->link.ifindex : 0;
+    sim_text(detail.match, sizeof detail.match,
+             "recirc_id(0),in_port(%s),eth_type(0x0800)%s%s", argv[1],
+             w->word ? "," : "", w->word ? w->word : "");
+    sim_text(detail.actions, sizeof detail.actions, "%s",
+             to ? to->link.name : "drop");
+    return sim_add_flow(k->sim, argv[1], &detail,
+                        w->error ? parse_errno(w->error) : 0,
+                        w->text ? w->text : "");
+}
+
+static int
 cmd_away(struct fake_kernel *k, const char *argv[], const struct words *w)
 {
     (void) w;
@@ -384,6 +437,10 @@ static const struct command {
     int n_args; /* Fixed ones; words may follow. */
     command_fn *fn;
 } commands[] = {
+    { "add-flow",
+      "NETDEV hw|sw|kernel [to=NETDEV] [packets=N] [uses=N] [word=MATCH] "
+      "[error=ERRNO] [text=T]",
+      2, cmd_add_flow },
     { "add-mgmtdev", "NAME", 1, cmd_add_mgmtdev },
     { "add-pf", "BDF TOTALVFS UPLINK", 3, cmd_add_pf },
     { "away", "VDPA on|off", 2, cmd_away },
@@ -396,6 +453,7 @@ static const struct command {
     { "fail-observe", "CLASS ERRNO [times=N]", 2, cmd_fail_observe },
     { "flow", "NETDEV [hw=N] [sw=N] [packets=N]", 1, cmd_flow },
     { "hold", "VDPA PID COMMAND", 3, cmd_hold },
+    { "kflow", "NETDEV [number=N] [packets=N]", 1, cmd_kflow },
     { "lose", "STEP [nth=N] [times=N] [object=O]", 1, cmd_lose },
     { "lose-events", "", 0, cmd_lose_events },
     { "module", "NAME missing|loadable|loaded", 2, cmd_module },
@@ -414,11 +472,11 @@ static const struct command {
 };
 
 const char *const fake_kernel_commands[] = {
-    "add-mgmtdev", "add-pf", "away",     "config",       "delay",
-    "do",          "dump",   "fail",     "fail-observe", "flow",
-    "help",        "hold",   "lose",     "lose-events",  "module",
-    "order",       "qdisc",  "release",  "rename",       "reset",
-    "set",         "vanish", "vswitchd",
+    "add-flow",    "add-mgmtdev", "add-pf", "away",   "config",
+    "delay",       "do",          "dump",   "fail",   "fail-observe",
+    "flow",        "help",        "hold",   "kflow",  "lose",
+    "lose-events", "module",      "order",  "qdisc",  "release",
+    "rename",      "reset",       "set",    "vanish", "vswitchd",
 };
 const size_t fake_kernel_n_commands = sizeof fake_kernel_commands
                                       / sizeof fake_kernel_commands[0];

@@ -352,6 +352,7 @@ fake_run(struct vdpad_kernel *kernel)
             run_observe(k, i, now);
         }
     }
+    fake_queries_run(k, now);
     deliver_completions(k);
     deliver_events(k, now);
 }
@@ -398,6 +399,7 @@ fake_kernel_next_ns(struct vdpad_kernel *kernel)
             sooner(&next, o->begun_ns + k->knobs.read_deadline_ns);
         }
     }
+    sooner(&next, fake_queries_next_ns(k));
     for (int i = 0; i < FAKE_EVENTS; i++) {
         if (k->events[i].mask) {
             sooner(&next, k->events[i].when_ns);
@@ -445,17 +447,6 @@ fake_stats(const struct vdpad_kernel *kernel, struct vdpad_kernel_stats *stats)
     stats->workers = 1 + fake_stuck(kernel, NULL, 0);
 }
 
-static int
-fake_query(struct vdpad_kernel *kernel, const struct vdpad_flow_query *query,
-           vdpad_flow_query_cb *cb, void *aux)
-{
-    (void) kernel;
-    (void) query;
-    (void) cb;
-    (void) aux;
-    return -EOPNOTSUPP;
-}
-
 static void
 fake_subscribe(struct vdpad_kernel *kernel, vdpad_invalidated_cb *cb,
                void *aux)
@@ -486,6 +477,7 @@ fake_destroy(struct vdpad_kernel *kernel)
     for (int i = 0; i < VDPAD_N_CLASSES; i++) {
         vdpad_picture_clear(&k->observes[i].picture);
     }
+    fake_queries_clear(k);
     (void) munmap(k->sim, sizeof *k->sim);
     free(k);
 }

@@ -20,6 +20,7 @@ struct fake_knobs {
     int64_t read_deadline_ns, step_deadline_ns, slow_deadline_ns;
     int64_t observe_delay_ns[VDPAD_N_CLASSES];
     int64_t step_delay_ns[VDPAD_ACT_N];
+    int64_t query_delay_ns;
     int64_t event_delay_ns;   /* Between a change and its event. */
     int64_t repeat_delay_ns;  /* And again after that; 0: not. */
     unsigned int drop_events; /* So many of the next ones are lost. */

@@ -209,7 +209,16 @@ put_netdev_rows(const struct sim *sim, enum vdpad_class class_,
             struct vdpad_flow row = dev->flow;
 
             row.ifindex = dev->link.ifindex;
+            sim_count_flows(sim, &row);
             put(p, &row);
+        } else if (class_ == VDPAD_KFLOW) {
+            struct vdpad_kflow row = dev->kflow;
+
+            row.ifindex = dev->link.ifindex;
+            sim_count_kflows(sim, &row);
+            if (row.flows) {
+                put(p, &row);
+            }
         }
     }
 }
@@ -381,6 +390,7 @@ sim_picture(struct sim *sim, enum vdpad_class class_,
     case VDPAD_FEATURE:
     case VDPAD_QDISC:
     case VDPAD_FLOW:
+    case VDPAD_KFLOW:
         put_netdev_rows(sim, class_, picture);
         break;
     case VDPAD_MGMTDEV:
@@ -395,8 +405,6 @@ sim_picture(struct sim *sim, enum vdpad_class class_,
     case VDPAD_HOLDER:
         put_holders(sim, picture);
         break;
-    case VDPAD_KFLOW:
-        break; /* No flow ever gets there. */
     case VDPAD_HOST:
         put_host(sim, picture);
         break;

@@ -58,6 +58,14 @@ struct fake_completion {
     struct vdpad_error why;
 };
 
+struct fake_query {
+    struct fake_query *next;
+    struct vdpad_flow_query query;
+    vdpad_flow_query_cb *cb;
+    void *aux;
+    int64_t begun_ns;
+};
+
 struct fake_kernel {
     struct vdpad_kernel up;
     struct vdpad_loop *loop;
@@ -76,6 +84,7 @@ struct fake_kernel {
     struct fake_fault_rule faults[FAKE_FAULTS];
     struct fake_batch *batches;
     struct fake_completion *completions;
+    struct fake_query *queries;
     struct vdpad_kernel_stats stats;
     unsigned int n_steps[VDPAD_ACT_N];
 };
@@ -89,6 +98,14 @@ fake_kernel_cast(const struct vdpad_kernel *kernel)
 extern const struct vdpad_kernel_ops fake_kernel_ops;
 
 int64_t fake_now_ns(const struct fake_kernel *k);
+
+/* fake-query.c */
+int fake_query(struct vdpad_kernel *kernel,
+               const struct vdpad_flow_query *query, vdpad_flow_query_cb *cb,
+               void *aux);
+void fake_queries_run(struct fake_kernel *k, int64_t now);
+int64_t fake_queries_next_ns(const struct fake_kernel *k);
+void fake_queries_clear(struct fake_kernel *k);
 
 /* Makes events of what has changed in the sim. */
 void fake_collect_changes(struct fake_kernel *k);

@@ -12,6 +12,7 @@
 
 #include <vdpad/action.h>
 #include <vdpad/error.h>
+#include <vdpad/flow-query.h>
 #include <vdpad/model.h>
 
 #define SIM_PFS 8
@@ -21,6 +22,7 @@
 #define SIM_HOLDERS 64
 #define SIM_BLOCKS 8
 #define SIM_MGMTDEVS 2
+#define SIM_FLOWS 64   /* Added one by one. */
 #define SIM_MODULES 16 /* At most. */
 
 /* sim_apply(): the caller sleeps in the kernel. */
@@ -29,7 +31,7 @@
 /* Pictures that come over generic netlink. */
 #define SIM_GENL_CLASSES                                            \
     (1u << VDPAD_ESWITCH | 1u << VDPAD_DLPORT | 1u << VDPAD_MGMTDEV \
-     | 1u << VDPAD_VDPA | 1u << VDPAD_FEATURE)
+     | 1u << VDPAD_VDPA | 1u << VDPAD_FEATURE | 1u << VDPAD_KFLOW)
 
 enum sim_order { /* Of e-switch mode and numvfs. */
                  SIM_ORDER_ANY,
@@ -46,7 +48,8 @@ struct sim_netdev {
     bool has_qdisc; /* Ingress. */
     struct vdpad_link link;
     struct vdpad_flow flow; /* Under that qdisc. */
-    int64_t rename_ns;      /* 0: no rename to come. */
+    struct vdpad_kflow kflow;
+    int64_t rename_ns; /* 0: no rename to come. */
     char new_name[VDPAD_IFNAME_SIZE];
 };
 
@@ -111,6 +114,13 @@ struct sim_block {
     struct vdpad_act act;
 };
 
+struct sim_flow {
+    bool used;
+    struct vdpad_flow_detail detail;
+    int probe_error;                   /* What a probe of it ends with, */
+    char probe_text[VDPAD_ERROR_TEXT]; /* and the driver's words. */
+};
+
 struct sim {
     uint32_t size;  /* sizeof *this; 0: never initialised. */
     uint32_t dirty; /* Classes changed, for sim_take_dirty(). */
@@ -120,10 +130,10 @@ struct sim {
     /* Knobs. */
     int32_t order; /* enum sim_order. */
     int64_t vf_delay_ns, rep_delay_ns, rename_delay_ns;
-    bool has_no_config; /* As kernels that do not tell it. */
-    uint32_t max_vqs;   /* Of a VF's management device. */
+    bool has_no_config;                 /* As kernels that do not tell it. */
+    uint32_t max_vqs;                   /* Of a VF's management device. */
     char unset_config[VDPAD_WORD_SIZE]; /* An option of the kernel. */
-    int32_t vswitchd; /* Its pid; 0: none runs. */
+    int32_t vswitchd;                   /* Its pid; 0: none runs. */
 
     int32_t modules[SIM_MODULES]; /* enum vdpad_module_state. */
     uint32_t load_order[SIM_MODULES];
@@ -133,6 +143,7 @@ struct sim {
     struct sim_holder holders[SIM_HOLDERS];
     struct sim_mgmtdev mgmtdevs[SIM_MGMTDEVS];
     struct sim_block blocks[SIM_BLOCKS];
+    struct sim_flow flows[SIM_FLOWS];
 };
 
 /* Makes 'sim' a host without any PF, all modules loadable, mlx5_core
@@ -188,7 +199,26 @@ int sim_set_module(struct sim *sim, const char *name, int32_t state);
 int sim_set_qdisc(struct sim *sim, const char *ifname, bool present);
 int sim_set_flow(struct sim *sim, const char *ifname,
                  const struct vdpad_flow *flow);
+int sim_set_kflow(struct sim *sim, const char *ifname,
+                  const struct vdpad_kflow *kflow);
+/* One flow more than the sums tell of; where it is among the others, its
+ * 'ifindex' and, if it has none, its ufid are filled in. */
+int sim_add_flow(struct sim *sim, const char *ifname,
+                 const struct vdpad_flow_detail *detail, int probe_error,
+                 const char *probe_text);
 int sim_set_away(struct sim *sim, const char *name, bool away);
+
+/* Adds those that were added one by one to the sums of 'flow->ifindex'. */
+void sim_count_flows(const struct sim *sim, struct vdpad_flow *flow);
+void sim_count_kflows(const struct sim *sim, struct vdpad_kflow *kflow);
+
+/* A page of flows (from malloc), as <vdpad/flow-query.h> has it, and what a
+ * probe says. */
+void sim_list_flows(struct sim *sim, const struct vdpad_flow_query *query,
+                    struct vdpad_flow_detail **ret_flows, size_t *ret_n,
+                    bool *ret_more);
+int sim_probe(const struct sim *sim, const struct vdpad_flow_pos *at,
+              struct vdpad_error *why);
 
 /* Finders; NULL: none. */
 struct sim_pf *sim_find_pf(struct sim *sim, const char *bdf);

@@ -194,8 +194,7 @@ int
 main(int argc, char *argv[])
 {
     static struct traffic t;
-    struct sockaddr_in to = { .sin_family = AF_INET,
-                              .sin_port = htons(PORT) };
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT) };
 
     if (argc != 5 || inet_pton(AF_INET, argv[3], &to.sin_addr) != 1
         || atoi(argv[4]) < 2) {

@@ -473,20 +473,14 @@ take_unknown(const char *kind, struct vdpad_flower_actions *a)
     SAY(a, "%s", name);
 }
 
+/* Open vSwitch gives its cookie to some actions of a filter only. */
 static void
 take_cookie(const struct nlattr *attr, struct vdpad_flower_actions *a)
 {
-    struct vdpad_cookie cookie = { .len = 0 };
-
-    if (attr && nla_len(attr) <= (int) sizeof cookie.bytes) {
-        cookie.len = (uint8_t) nla_len(attr);
-        memcpy(cookie.bytes, nla_data(attr), cookie.len);
-    }
-    if (!a->has_cookie) {
-        a->cookie = cookie;
-        a->has_cookie = true;
-    } else if (memcmp(&a->cookie, &cookie, sizeof cookie)) {
-        memset(&a->cookie, 0, sizeof a->cookie);
+    if (attr && !a->cookie.len
+        && nla_len(attr) <= (int) sizeof a->cookie.bytes) {
+        a->cookie.len = (uint8_t) nla_len(attr);
+        memcpy(a->cookie.bytes, nla_data(attr), a->cookie.len);
     }
 }
 

@@ -22,9 +22,10 @@ struct vdpad_netdev_names {
 void vdpad_netdev_name(const struct vdpad_netdev_names *names, int32_t ifindex,
                        char name[32]);
 
-/* What Open vSwitch keeps in the cookie of actions. */
+/* What Open vSwitch keeps in the cookie of actions: that of the first which has
+ * one. */
 struct vdpad_cookie {
-    uint8_t len; /* 0: none, or the actions have different ones. */
+    uint8_t len; /* 0: no action has one. */
     uint8_t bytes[16];
 };
 
@@ -63,7 +64,6 @@ struct vdpad_flower_actions {
     size_t n_outputs;
     int32_t outputs[VDPAD_FLOW_OUTPUTS];
     struct vdpad_cookie cookie;
-    bool has_cookie; /* One was seen (its length may be 0 all the same). */
     uint64_t packets, bytes, hw_packets, hw_bytes;
     int64_t used_ms, age_ms; /* -1: not told. */
 };

@@ -104,6 +104,7 @@ take_fields(struct nlattr *tb[], struct vdpad_flow_match *match)
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         const struct field *f = &fields[i];
         const struct nlattr *value = tb[f->value], *mask = tb[f->mask];
+        uint8_t wanted[16];
 
         if (!value) {
             continue;
@@ -111,7 +112,12 @@ take_fields(struct nlattr *tb[], struct vdpad_flow_match *match)
         if (nla_len(value) != f->size || (mask && nla_len(mask) != f->size)) {
             return -EBADMSG;
         }
-        put(&match->value, f, nla_data(value));
+        /* Bits that do not matter come as they were given. */
+        for (int j = 0; j < f->size; j++) {
+            wanted[j] = ((const uint8_t *) nla_data(value))[j];
+            wanted[j] &= mask ? ((const uint8_t *) nla_data(mask))[j] : 0xff;
+        }
+        put(&match->value, f, wanted);
         put(&match->mask, f, mask ? nla_data(mask) : all);
     }
     return 0;
@@ -410,6 +416,10 @@ vdpad_flower_decode_match(const struct nlattr *options, uint16_t protocol,
         match->mask.proto = UINT8_MAX;
     }
     error = take_fields(tb, match);
+    if (match->mask.arp_op == UINT8_MAX) {
+        /* Flower knows its lower byte only. */
+        match->mask.arp_op = UINT16_MAX;
+    }
     if (!error) {
         error = take_tunnel(tb, match);
     }

@@ -549,6 +549,13 @@ vdpad_ctl_kernel(const struct vdpad_ctl *ctl)
     return ctl->kernel;
 }
 
+int
+vdpad_ctl_query(struct vdpad_ctl *ctl, const struct vdpad_flow_query *query,
+                vdpad_flow_query_cb *cb, void *aux)
+{
+    return ctl->kernel->ops->query(ctl->kernel, query, cb, aux);
+}
+
 const struct vdpad_store *
 vdpad_ctl_store(const struct vdpad_ctl *ctl)
 {

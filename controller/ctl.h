@@ -80,6 +80,13 @@ typedef void vdpad_refreshed_cb(void *aux, const struct vdpad_observed *fresh);
 void vdpad_ctl_refresh(struct vdpad_ctl *ctl, unsigned int mask, bool compare,
                        vdpad_refreshed_cb *cb, void *aux);
 
+/* Asks the kernel for single flows, or about one: see <vdpad/flow-query.h>.
+ * 'cb' is called from a later run().  Returns 0 or a negative errno (then 'cb'
+ * is never called). */
+int vdpad_ctl_query(struct vdpad_ctl *ctl,
+                    const struct vdpad_flow_query *query,
+                    vdpad_flow_query_cb *cb, void *aux);
+
 /* Calls 'cb' once from a run() in which every configured device is ready and
  * nothing is wrong with the configuration: at the next one or never. */
 typedef void vdpad_ready_cb(void *aux);

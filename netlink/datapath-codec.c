@@ -13,10 +13,16 @@
 /* genlmsghdr and ovs_header. */
 #define HEADER_SIZE (sizeof(struct genlmsghdr) + sizeof(struct ovs_header))
 
-/* Reads the two headers and the attributes of a message of command 'cmd'. */
+/* What dumps consist of: the commands have the same numbers in all three
+ * families, and which of the two it is differs (6.12: OVS_DP_CMD_GET,
+ *OVS_FLOW_CMD_NEW). */
+#define CMD_NEW 1
+#define CMD_GET 3
+
+/* Reads the two headers and the attributes of a message. */
 static int
 parse(struct nlattr *tb[], int max, const void *payload, size_t len,
-      uint8_t cmd, int32_t *ret_ifindex, const struct nla_policy *policy)
+      int32_t *ret_ifindex, const struct nla_policy *policy)
 {
     struct genlmsghdr genl;
     struct ovs_header ovs;
@@ -29,7 +35,7 @@ parse(struct nlattr *tb[], int max, const void *payload, size_t len,
     memcpy(&genl, payload, sizeof genl);
     memcpy(&ovs, (const char *) payload + sizeof genl, sizeof ovs);
     *ret_ifindex = ovs.dp_ifindex;
-    return genl.cmd == cmd ? 0 : VDPAD_CODEC_SKIP;
+    return genl.cmd == CMD_NEW || genl.cmd == CMD_GET ? 0 : VDPAD_CODEC_SKIP;
 }
 
 int
@@ -43,8 +49,8 @@ vdpad_datapath_decode(const void *payload, size_t len,
     int error;
 
     memset(datapath, 0, sizeof *datapath);
-    error = parse(tb, OVS_DP_ATTR_NAME, payload, len, OVS_DP_CMD_NEW,
-                  &datapath->ifindex, policy);
+    error = parse(tb, OVS_DP_ATTR_NAME, payload, len, &datapath->ifindex,
+                  policy);
     if (error) {
         return error;
     }
@@ -67,8 +73,7 @@ vdpad_vport_decode(const void *payload, size_t len, struct vdpad_vport *vport)
     int error;
 
     memset(vport, 0, sizeof *vport);
-    error = parse(tb, OVS_VPORT_ATTR_NETNSID, payload, len, OVS_VPORT_CMD_NEW,
-                  &datapath, policy);
+    error = parse(tb, OVS_VPORT_ATTR_NETNSID, payload, len, &datapath, policy);
     if (error) {
         return error;
     }
@@ -159,8 +164,8 @@ vdpad_kernel_flow_decode(const void *payload, size_t len,
     int error;
 
     memset(flow, 0, sizeof *flow);
-    error = parse(tb, OVS_FLOW_ATTR_UFID, payload, len, OVS_FLOW_CMD_NEW,
-                  &datapath, flow_policy);
+    error = parse(tb, OVS_FLOW_ATTR_UFID, payload, len, &datapath,
+                  flow_policy);
     return error ? error : take_flow(tb, flow);
 }
 
@@ -181,8 +186,8 @@ vdpad_kernel_flow_detail(const void *payload, size_t len,
 
     memset(detail, 0, sizeof *detail);
     memset(&flow, 0, sizeof flow);
-    error = parse(tb, OVS_FLOW_ATTR_UFID, payload, len, OVS_FLOW_CMD_NEW,
-                  &detail->pos.ifindex, flow_policy);
+    error = parse(tb, OVS_FLOW_ATTR_UFID, payload, len, &detail->pos.ifindex,
+                  flow_policy);
     if (!error) {
         error = take_flow(tb, &flow);
     }

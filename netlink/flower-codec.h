@@ -22,8 +22,8 @@ struct vdpad_netdev_names {
 void vdpad_netdev_name(const struct vdpad_netdev_names *names, int32_t ifindex,
                        char name[32]);
 
-/* What Open vSwitch keeps in the cookie of actions: that of the first one which
- * has any. */
+/* What Open vSwitch keeps in the cookie of actions; of the first action that
+ * has one. */
 struct vdpad_cookie {
     uint8_t len; /* 0: no action has one. */
     uint8_t bytes[16];

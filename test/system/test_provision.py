@@ -41,9 +41,10 @@ def test_main_job(daemon, ovs, pf, policy, kind):
         assert has_offload(pf.rep(i))
         ids, ofport = interface(ovs, pf.rep(i))
         assert ofport > 0
+        ids.pop('vdpa-offload', None)   # Comes when it is judged.
         assert ids == {'attached-mac': '02:00:00:00:aa:%02x' % i,
                        'vdpa-owner': 'ovs-vdpad', 'vdpa-device': name,
-                       'vdpa-vf': pf.vf(i)} or 'vdpa-offload' in ids
+                       'vdpa-vf': pf.vf(i)}
     assert daemon.json('plan') == []
 
 

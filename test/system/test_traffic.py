@@ -82,12 +82,23 @@ def test_restart_loses_no_packet(daemon, pf, spaces):
 
 def test_guest_on_the_char_device(daemon, ovs, pf, policy):
     """A program that drives /dev/vhost-vdpa-N as a guest does."""
-    policy('num-vfs=2 vdpa-type=vhost mac=' + next(MACS))
+    mac = next(MACS)
+    policy('num-vfs=2 vdpa-type=vhost mac=' + mac, 'guest', pf.bdf + '#0')
+    policy('num-vfs=2 vdpa-type=virtio mac=' + next(MACS), 'host',
+           pf.bdf + '#1')
     daemon.wait_ready(2)
-    chardevs = [daemon.device('vdpa:' + pf.vf(i))['chardev']
-                for i in range(2)]
-    out = run(BUILD / 'test/vhost-guest', *chardevs, timeout=120)
-    assert 'received 20 of 20' in out, out
+    near = daemon.device('vdpa:' + pf.vf(1))['netdev']
+    space = Namespace('near', near, '192.0.2.1/24')
+    with subprocess.Popen(
+            [BUILD / 'test/vdpa-guest',
+             daemon.device('vdpa:' + pf.vf(0))['chardev'], '192.0.2.2'],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True) as guest:
+        assert guest.stdout.readline().startswith('ready ' + mac)
+        space.ping('192.0.2.2', count=20)
+        guest.stdin.close()
+        assert guest.wait(60) == 0
+    space.delete()
     daemon.wait(lambda: daemon.device('vdpa:' + pf.vf(0))['in_use_by'] == [],
                 'nobody holds it any more')
 

@@ -657,7 +657,7 @@ def test_ovs(pf, cleanup):
 def fixture_guest(tmp_path_factory):
     """The compiled guest-like program."""
     program = tmp_path_factory.mktemp('guest') / 'vdpa-guest'
-    source = pathlib.Path(__file__).parent / 'guest/vdpa-guest.c'
+    source = pathlib.Path(__file__).parent.parent / 'tools/vdpa-guest.c'
     run('cc', '-std=gnu11', '-O1', '-o', program, source)
     return str(program)
 

@@ -105,10 +105,13 @@ find_problems(const struct vdpad_call *call)
     json_t *problems = json_array();
 
     if (!store->ops->is_connected(store)) {
+        const char *reason = store->ops->why_disconnected(store);
+
         vdpad_json_add(problems,
                        vdpad_json_format(
-                           "not connected to the database at %s%s",
-                           store->ops->remote(store),
+                           "not connected to the database at %s%s%s%s",
+                           store->ops->remote(store), reason[0] ? ": " : "",
+                           reason,
                            world->db ? "; its last known state is kept" : ""));
     }
     add_config_problems(problems, world);

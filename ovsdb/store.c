@@ -80,6 +80,33 @@ store_is_connected(const struct vdpad_store *up)
 }
 
 static const char *
+store_why_disconnected(const struct vdpad_store *up)
+{
+    const struct store *s = store_cast(up);
+    int error = ovsdb_idl_get_last_error(s->idl);
+    bool is_tls = !strncmp(s->remote, "ssl:", 4);
+
+    if (!error || ovsdb_idl_is_connected(s->idl)) {
+        return "";
+    }
+    /* What OpenSSL says goes into OVS's log alone. */
+    if (is_tls && error == EPROTO) {
+        return "TLS failed; the log has the reason: one of the two does not "
+               "accept the other's certificate (--ca-cert, --certificate)";
+    }
+    /* In TLS 1.3 a server looks at our certificate when for us the connection
+     * is there already. */
+    if (is_tls && !s->snapshot && (error == EIO || error == EPIPE)) {
+        return "TLS failed: the server ended the connection; the log has the "
+               "reason: it does not accept our certificate (--certificate)";
+    }
+    if (is_tls && error == ENOPROTOOPT) {
+        return "TLS needs --private-key, --certificate and --ca-cert";
+    }
+    return ovs_retval_to_string(error);
+}
+
+static const char *
 store_remote(const struct vdpad_store *up)
 {
     return store_cast(up)->remote;
@@ -270,6 +297,7 @@ vdpad_ovsdb_store_new(const char *remote, bool dry_run)
         .snapshot = store_snapshot,
         .commit = store_commit,
         .is_connected = store_is_connected,
+        .why_disconnected = store_why_disconnected,
         .remote = store_remote,
         .run = store_run,
         .wait = store_wait,

@@ -140,6 +140,10 @@ struct vdpad_store_ops {
                   vdpad_committed_cb *cb, void *aux);
 
     bool (*is_connected)(const struct vdpad_store *);
+
+    /* While there is no connection: why not, for people, borrowed until the
+     * next call; "" if that is not known (yet). */
+    const char *(*why_disconnected)(const struct vdpad_store *);
     const char *(*remote)(const struct vdpad_store *);
     void (*run)(struct vdpad_store *);
     void (*wait)(struct vdpad_store *);

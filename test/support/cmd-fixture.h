@@ -123,6 +123,13 @@ fixture_is_connected(const struct vdpad_store *store)
 }
 
 static const char *
+fixture_why_disconnected(const struct vdpad_store *store)
+{
+    (void) store;
+    return "Connection refused";
+}
+
+static const char *
 fixture_remote(const struct vdpad_store *store)
 {
     (void) store;
@@ -131,6 +138,7 @@ fixture_remote(const struct vdpad_store *store)
 
 static const struct vdpad_store_ops fixture_store_ops = {
     .is_connected = fixture_is_connected,
+    .why_disconnected = fixture_why_disconnected,
     .remote = fixture_remote,
 };
 

@@ -488,7 +488,8 @@ status_names_every_problem(void **state)
     assert_contains(text, ": not healthy\n");
     assert_contains(text,
                     "\n  not connected to the database at "
-                    "unix:/run/db.sock; its last known state is kept\n"
+                    "unix:/run/db.sock: Connection refused; its last known "
+                    "state is kept\n"
                     "  configuration: vdpa-policy-x: mtu=50: 68 or more\n"
                     "  database is new\n"
                     "  cannot observe vdpa: no answer in 10 s (nothing of it "

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <vdpad/config.h>
+#include <vdpad/text.h>
 
 #include "util.h"
 
@@ -105,20 +106,6 @@ const char *vdpad_nearest(const char *text, const void *names, size_t n,
 /* Edits (insert, delete, replace, swap neighbours) that make 'b' of 'a'; only
  * the first 32 characters count. */
 size_t vdpad_distance(const char *a, const char *b);
-
-/* Writes up to 'max_chars' characters of 'text' (any bytes) to 'buf' of 'size'
- * bytes, with "..." after a cut, and '?' for whatever could disturb a
- * terminal or a line. */
-void vdpad_printable(const char *text, size_t max_chars, char *buf,
-                     size_t size);
-
-/* Whether 'text' is valid UTF-8; '*has_control' tells whether it contains
- * control characters other than white space. */
-bool vdpad_is_utf8(const char *text, bool *has_control);
-
-/* Whether 'text' is 1 to 'max' bytes long without white space and without
- * what vdpad_printable() would replace. */
-bool vdpad_is_plain(const char *text, size_t max);
 
 /* Whether 'text' can be the NAME of vdpa-policy-NAME: letters, digits, '.',
  * '_', '-', beginning with a letter or digit. */

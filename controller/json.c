@@ -114,7 +114,9 @@ vdpad_json_add(json_t *array, json_t *value)
 char *
 vdpad_json_dump(json_t *tree)
 {
-    char *text = json_dumps(tree, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    /* In ASCII: programs decode it, and a terminal is not steered by it. */
+    char *text = json_dumps(tree, JSON_INDENT(2) | JSON_ENCODE_ANY
+                                      | JSON_ENSURE_ASCII);
 
     if (!text) {
         abort();

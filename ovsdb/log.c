@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include <openvswitch/vlog.h>
+#include <vdpad/text.h>
 
 VLOG_DEFINE_THIS_MODULE(vdpad);
 
@@ -22,7 +23,7 @@ vdpad_log(enum vdpad_log_level level, const char *format, ...)
         [VDPAD_LOG_DBG] = VLL_DBG,
     };
     enum vlog_level vll = levels[level];
-    char line[LINE_SIZE];
+    char line[LINE_SIZE], shown[LINE_SIZE + 4];
     va_list args;
 
     if (!vlog_is_enabled(&this_module, vll)) {
@@ -33,11 +34,6 @@ vdpad_log(enum vdpad_log_level level, const char *format, ...)
     va_end(args);
     /* vlog writes what it is given: a name from outside must neither begin
      * another line nor steer a terminal. */
-    for (char *p = line; *p; p++) {
-        unsigned char c = (unsigned char) *p;
-        if (c < 0x20 || c == 0x7f) {
-            *p = '?';
-        }
-    }
-    vlog(&this_module, vll, "%s", line);
+    vdpad_printable(line, sizeof line, shown, sizeof shown);
+    vlog(&this_module, vll, "%s", shown);
 }

@@ -7,7 +7,14 @@
  * whole server ends it earlier, and that is what 'pending' is for. */
 #include <vdpad/ovsdb-store.h>
 
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <openvswitch/list.h>
 #include <openvswitch/vlog.h>
@@ -18,6 +25,12 @@
 #include <ovs/util.h>
 
 #include "internal.h"
+
+VLOG_DEFINE_THIS_MODULE(vdpad_unixctl);
+
+/* Beside root its members may use the status socket.  Packages of Open vSwitch
+ * that have a group call it so; where there is none it is root's alone. */
+#define SOCKET_GROUP "openvswitch"
 
 struct vdpad_unixctl {
     struct unixctl_server *server;
@@ -95,6 +108,39 @@ on_exit_command(struct unixctl_conn *conn, int argc OVS_UNUSED,
     unixctl_command_reply(conn, NULL);
 }
 
+/* Sets who may use the socket at 'path': OVS leaves that to the umask.  The
+ * directory may belong to another user, hence not by name, and if that goes
+ * wrong the socket stays with its owner alone. */
+static void
+restrict_socket(const char *path)
+{
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    const struct group *group = getgrnam(SOCKET_GROUP);
+    mode_t mode = group ? 0660 : 0600;
+    char self[64];
+    struct stat status;
+
+    (void) snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    if (fd < 0 || fstat(fd, &status)) {
+        VLOG_WARN("%s: its permissions cannot be set: %s", path,
+                  ovs_strerror(errno));
+    } else if (!S_ISSOCK(status.st_mode)) {
+        VLOG_WARN("%s: its permissions are not set: it is no socket", path);
+    } else if (chmod(self, 0600)) {
+        VLOG_WARN("%s: its mode cannot be set: %s", path, ovs_strerror(errno));
+    } else if (group
+               && fchownat(fd, "", (uid_t) -1, group->gr_gid, AT_EMPTY_PATH)) {
+        VLOG_WARN("%s: cannot be given to the group %s (CAP_CHOWN is needed), "
+                  "only its owner can use it: %s",
+                  path, SOCKET_GROUP, ovs_strerror(errno));
+    } else if (chmod(self, mode)) {
+        VLOG_WARN("%s: its mode cannot be set: %s", path, ovs_strerror(errno));
+    }
+    if (fd >= 0) {
+        (void) close(fd);
+    }
+}
+
 int
 vdpad_unixctl_new(const char *path, void (*on_exit)(void *aux), void *aux,
                   struct vdpad_unixctl **ret_unixctl)
@@ -106,6 +152,9 @@ vdpad_unixctl_new(const char *path, void (*on_exit)(void *aux), void *aux,
     int error = unixctl_server_create(path, &server);
     if (error) {
         return -error;
+    }
+    if (server) {
+        restrict_socket(unixctl_server_get_path(server));
     }
     exit_cb = on_exit;
     exit_aux = aux;

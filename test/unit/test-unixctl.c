@@ -3,6 +3,7 @@
  * as client. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -219,6 +220,25 @@ wait_for_request(const struct child *c)
     while (!held) {
         assert_true(now_ms() < deadline);
         turn(c->fd);
+    }
+}
+
+/* Root's alone, and the group's where there is one. */
+static void
+test_permissions(void **state)
+{
+    const struct group *group = getgrnam("openvswitch");
+    struct stat status;
+
+    (void) state;
+    assert_int_equal(stat(path, &status), 0);
+    assert_true(S_ISSOCK(status.st_mode));
+    assert_int_equal(status.st_uid, geteuid());
+    if (group && status.st_gid == group->gr_gid) {
+        assert_int_equal(status.st_mode & 07777, 0660);
+    } else {
+        assert_int_equal(status.st_mode & 07777, 0600);
+        assert_true(!group || geteuid());
     }
 }
 
@@ -497,6 +517,7 @@ main(void)
     };
     static const struct CMUnitTest socket_tests[] = {
         cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_permissions),
         cmocka_unit_test(test_late_replies),
         cmocka_unit_test(test_exit),
         cmocka_unit_test(test_bad_path),

@@ -62,7 +62,7 @@ extern const struct vdpad_command vdpad_commands_ready[];
 struct vdpad_call {
     struct vdpad_ctl *ctl;
     const struct vdpad_loop *loop;
-    struct vdpad_looks *looks; /* Receive counters over time. */
+    const struct vdpad_looks *looks; /* Verdicts and what was counted. */
     const struct vdpad_command *command;
     struct vdpad_request *request;
     bool json;

@@ -33,6 +33,7 @@ stats_row(const struct vdpad_dev *dev, const struct vdpad_offload *offload)
             vdpad_json_text(dev->rep ? dev->rep->name : NULL));
     } else {
         (void) json_object_del(sums, "verdict");
+        (void) json_object_del(sums, "verdict_reason");
     }
     if (json_object_update(row, sums)) {
         abort();

@@ -23,7 +23,6 @@ struct wait {
 static struct {
     struct vdpad_ctl *ctl;
     struct vdpad_loop *loop;
-    struct vdpad_looks looks;
     struct wait *waits;
 } commands;
 
@@ -216,7 +215,7 @@ stale_classes(const struct vdpad_world *world, unsigned int mask)
 static void
 run_call(struct vdpad_call *call)
 {
-    vdpad_looks_take(&commands.looks, vdpad_call_world(call)->observed);
+    call->looks = vdpad_ctl_looks(call->ctl);
     call->command->run(call);
 }
 
@@ -309,7 +308,6 @@ on_command(struct vdpad_request *request, int argc, const char *argv[],
 
     call->ctl = commands.ctl;
     call->loop = commands.loop;
-    call->looks = &commands.looks;
     call->command = command;
     call->request = request;
     call->json = argc > 1 && !strcmp(argv[argc - 1], "--json");

@@ -15,6 +15,7 @@
 #include "report.h"
 #include "suspend.h"
 #include "util.h"
+#include "verdicts.h"
 
 #define MS_NS INT64_C(1000000)
 #define SEC_NS INT64_C(1000000000)
@@ -61,7 +62,7 @@ struct vdpad_ctl {
     struct vdpad_suspender *suspender;
     struct vdpad_reporter *reporter;
     struct vdpad_patience *patience;
-    struct vdpad_effective *effective;
+    struct vdpad_verdicts verdicts;
 
     uint64_t db_serial;
     uint64_t keys_hash; /* Of our keys in it. */
@@ -143,6 +144,7 @@ rebuild(struct vdpad_ctl *ctl)
     ctl->figures.last_reconcile_ns = ctl->now_ns;
     if (ctl->up) {
         vdpad_reporter_run(ctl->reporter, ctl->world);
+        vdpad_verdicts_look(&ctl->verdicts, ctl->world, ctl->now_ns);
     }
 }
 
@@ -169,7 +171,8 @@ vdpad_ctl_new(struct vdpad_loop *loop, struct vdpad_kernel *kernel,
     ctl->history = vdpad_history_new();
     ctl->reporter = vdpad_reporter_new(ctl->history);
     ctl->patience = vdpad_patience_new();
-    ctl->effective = vdpad_effective_new(options->vswitchd, ctl->history);
+    vdpad_verdicts_init(&ctl->verdicts, store, options->vswitchd, ctl->history,
+                        options->dry_run);
     ctl->observer = vdpad_observer_new(kernel);
     ctl->memory = vdpad_memory_new();
     ctl->memory->grace_until_ns = ctl->now_ns + GRACE_NS;
@@ -206,7 +209,7 @@ vdpad_ctl_free(struct vdpad_ctl *ctl)
     vdpad_config_free(ctl->config);
     vdpad_reporter_free(ctl->reporter);
     vdpad_patience_free(ctl->patience);
-    vdpad_effective_free(ctl->effective);
+    vdpad_verdicts_done(&ctl->verdicts);
     vdpad_history_free(ctl->history);
     free(ctl->record_path);
     free(ctl);
@@ -480,8 +483,8 @@ vdpad_ctl_run(struct vdpad_ctl *ctl, int64_t now_ns)
             ctl->holder_ns = 0;
         }
     }
-    vdpad_effective_run(ctl->effective, ctl->store->ops->snapshot(ctl->store),
-                        now_ns);
+    vdpad_observer_invalidate(
+        ctl->observer, vdpad_verdicts_run(&ctl->verdicts, ctl->world, now_ns));
     answer_waiters(ctl);
     vdpad_suspender_run(ctl->suspender, ctl->config, ctl->db_serial);
     vdpad_observer_answer(ctl->observer);
@@ -499,8 +502,8 @@ vdpad_ctl_next_ns(const struct vdpad_ctl *ctl)
     if (ctl->holder_ns && ctl->holder_ns < next) {
         next = ctl->holder_ns;
     }
-    if (vdpad_effective_next_ns(ctl->effective) < next) {
-        next = vdpad_effective_next_ns(ctl->effective);
+    if (vdpad_verdicts_next_ns(&ctl->verdicts) < next) {
+        next = vdpad_verdicts_next_ns(&ctl->verdicts);
     }
     if (ctl->plan->next_ns < next) {
         next = ctl->plan->next_ns;
@@ -574,10 +577,16 @@ vdpad_ctl_history(struct vdpad_ctl *ctl)
     return ctl->history;
 }
 
+const struct vdpad_looks *
+vdpad_ctl_looks(const struct vdpad_ctl *ctl)
+{
+    return ctl->verdicts.looks;
+}
+
 const struct vdpad_effect_state *
 vdpad_ctl_effect(struct vdpad_ctl *ctl)
 {
-    return vdpad_effective_get(ctl->effective);
+    return vdpad_effective_get(ctl->verdicts.effective);
 }
 
 void

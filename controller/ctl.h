@@ -10,6 +10,7 @@
 
 #include "effective.h"
 #include "history.h"
+#include "offload.h"
 #include "plan.h"
 #include "world.h"
 
@@ -53,6 +54,9 @@ const struct vdpad_store *vdpad_ctl_store(const struct vdpad_ctl *ctl);
 struct vdpad_vswitchd *
 vdpad_ctl_vswitchd(struct vdpad_ctl *ctl); /* Or NULL. */
 struct vdpad_history *vdpad_ctl_history(struct vdpad_ctl *ctl);
+
+/* What is known of the offload of devices, borrowed. */
+const struct vdpad_looks *vdpad_ctl_looks(const struct vdpad_ctl *ctl);
 
 /* Whether hw-offload is in effect, see effective.h. */
 const struct vdpad_effect_state *vdpad_ctl_effect(struct vdpad_ctl *ctl);

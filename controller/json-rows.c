@@ -232,13 +232,7 @@ vdpad_device_offload(const struct vdpad_world *world,
                      const struct vdpad_looks *looks,
                      struct vdpad_offload *ret)
 {
-    struct vdpad_gain gain = { .rx_packets = 0 };
-
-    if (dev->rep) {
-        gain = vdpad_looks_gain(looks, dev->rep->ifindex);
-    }
-    vdpad_offload_judge(dev, world->observed->class_[VDPAD_FLOW].known, &gain,
-                        ret);
+    vdpad_looks_get(looks, world, dev, ret);
 }
 
 json_t *

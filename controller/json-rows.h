@@ -10,12 +10,12 @@
 
 json_t *vdpad_json_pf(const struct vdpad_pf *pf);
 
-/* 'looks' tells whether representors receive. */
+/* 'looks' tells what is known of the device's offload. */
 json_t *vdpad_json_device(const struct vdpad_world *world,
                           const struct vdpad_dev *dev,
                           const struct vdpad_looks *looks);
 
-/* Judges 'dev' of 'world'. */
+/* What 'looks' knows of 'dev' of 'world'. */
 void vdpad_device_offload(const struct vdpad_world *world,
                           const struct vdpad_dev *dev,
                           const struct vdpad_looks *looks,

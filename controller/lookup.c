@@ -78,6 +78,12 @@ vdpad_find_flow(const struct vdpad_observed *o, int32_t ifindex)
     return search(o, VDPAD_FLOW, &ifindex, compare_ifindex);
 }
 
+const struct vdpad_kflow *
+vdpad_find_kflow(const struct vdpad_observed *o, int32_t ifindex)
+{
+    return search(o, VDPAD_KFLOW, &ifindex, compare_ifindex);
+}
+
 const struct vdpad_qdisc *
 vdpad_find_qdisc(const struct vdpad_observed *o, int32_t ifindex)
 {

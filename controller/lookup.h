@@ -16,6 +16,8 @@ const struct vdpad_feature *vdpad_find_feature(const struct vdpad_observed *,
                                                int32_t ifindex);
 const struct vdpad_flow *vdpad_find_flow(const struct vdpad_observed *,
                                          int32_t ifindex);
+const struct vdpad_kflow *vdpad_find_kflow(const struct vdpad_observed *,
+                                           int32_t ifindex);
 const struct vdpad_qdisc *vdpad_find_qdisc(const struct vdpad_observed *,
                                            int32_t ifindex);
 const struct vdpad_module *vdpad_find_module(const struct vdpad_observed *,

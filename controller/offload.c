@@ -4,171 +4,296 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lookup.h"
 #include "util.h"
 
-const char *
-vdpad_verdict_name(enum vdpad_verdict verdict)
-{
-    static const char *const names[VDPAD_VERDICT_N] = {
-        [VDPAD_VERDICT_OFFLOADED] = "offloaded",
-        [VDPAD_VERDICT_PARTIAL] = "partial",
-        [VDPAD_VERDICT_SOFTWARE] = "software",
-        [VDPAD_VERDICT_KERNEL] = "kernel",
-        [VDPAD_VERDICT_IDLE] = "idle",
-        [VDPAD_VERDICT_BLOCKED] = "blocked",
-    };
+enum counter {
+    HW_PACKETS,
+    HW_BYTES,
+    SW_PACKETS,
+    SW_BYTES,
+    SLOW_PACKETS,
+    N_COUNTERS
+};
 
-    return names[verdict];
+/* Where counters were read: values of different sources cannot be
+ * subtracted. */
+struct source {
+    int32_t ifindex;
+    uint32_t epoch; /* Of flows: the tracker's; of the slow path: which
+                     * counter. */
+};
+
+/* One device. */
+struct entry {
+    char key[VDPAD_NAME_SIZE];
+    struct source flows, slow;
+    uint64_t last[N_COUNTERS], total[N_COUNTERS];
+    bool had_hw_flows; /* At the last look. */
+    int64_t seen_ns;
+    struct vdpad_judge judge;
+};
+
+struct vdpad_looks {
+    size_t n, allocated;
+    struct entry *entries; /* Sorted by key. */
+    int64_t flows_at_ns;   /* When the newest picture of filters was taken. */
+    int64_t now_ns;        /* Of the last look. */
+};
+
+struct vdpad_looks *
+vdpad_looks_new(void)
+{
+    return vdpad_xcalloc(1, sizeof(struct vdpad_looks));
 }
 
-static int
-look_order(const void *key, const void *element)
+void
+vdpad_looks_free(struct vdpad_looks *looks)
 {
-    int32_t ifindex = *(const int32_t *) key;
-    const struct vdpad_look *look = element;
-
-    return (ifindex > look->ifindex) - (ifindex < look->ifindex);
-}
-
-static const struct vdpad_look *
-find_look(const struct vdpad_look_series *series, int32_t ifindex)
-{
-    return series->n ? bsearch(&ifindex, series->looks, series->n,
-                               sizeof *series->looks, look_order)
-                     : NULL;
-}
-
-static struct vdpad_look
-look_at_link(const void *row)
-{
-    const struct vdpad_link *link = row;
-
-    return (struct vdpad_look){ .ifindex = link->ifindex,
-                                .count = { link->rx_packets } };
-}
-
-static struct vdpad_look
-look_at_flow(const void *row)
-{
-    const struct vdpad_flow *flow = row;
-
-    return (struct vdpad_look){
-        .ifindex = flow->ifindex,
-        .count = { flow->hw_packets, flow->sw_packets },
-    };
-}
-
-/* What was counted between the two.  Sums over filters go down when a filter
- * leaves: how much the others counted meanwhile is not known then. */
-static void
-compare(const struct vdpad_look *old, struct vdpad_look *new)
-{
-    if (new->count[0] < old->count[0] || new->count[1] < old->count[1]) {
-        return;
-    }
-    for (size_t i = 0; i < 2; i++) {
-        new->gained[i] = new->count[i] - old->count[i];
+    if (looks) {
+        free(looks->entries);
+        free(looks);
     }
 }
 
-static void
-take(struct vdpad_look_series *series, const struct vdpad_observed_class *seen,
-     struct vdpad_look (*look_at)(const void *row))
+/* What stays the same however often a device is made anew. */
+static const char *
+key_of(const struct vdpad_dev *dev)
 {
-    const struct vdpad_picture *picture = &seen->picture;
-    struct vdpad_look_series taken = { .at_ns = seen->at_ns, .n = picture->n };
+    return dev->vf ? dev->vf->bdf : dev->name;
+}
 
-    if (!seen->known || series->at_ns == seen->at_ns) {
-        return;
-    }
-    taken.looks = vdpad_xcalloc(taken.n, sizeof *taken.looks);
-    for (size_t i = 0; i < taken.n; i++) {
-        struct vdpad_look *look = &taken.looks[i];
-        const struct vdpad_look *old;
+/* The place of 'key', or where it would be. */
+static size_t
+place(const struct vdpad_looks *looks, const char *key)
+{
+    size_t low = 0, high = looks->n;
 
-        *look = look_at((const char *) picture->rows + i * picture->row_size);
-        old = find_look(series, look->ifindex);
-        if (old) {
-            compare(old, look);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (strcmp(looks->entries[middle].key, key) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
-    free(series->looks);
-    *series = taken;
+    return low;
 }
 
-void
-vdpad_looks_take(struct vdpad_looks *looks,
-                 const struct vdpad_observed *observed)
+static struct entry *
+find(const struct vdpad_looks *looks, const char *key)
 {
-    take(&looks->links, &observed->class_[VDPAD_LINK], look_at_link);
-    take(&looks->flows, &observed->class_[VDPAD_FLOW], look_at_flow);
+    size_t i = place(looks, key);
+
+    return i < looks->n && !strcmp(looks->entries[i].key, key)
+               ? &looks->entries[i]
+               : NULL;
 }
 
-void
-vdpad_looks_clear(struct vdpad_looks *looks)
+static struct entry *
+insert(struct vdpad_looks *looks, const char *key)
 {
-    free(looks->links.looks);
-    free(looks->flows.looks);
-    memset(looks, 0, sizeof *looks);
+    size_t i = place(looks, key);
+    struct entry *entry;
+
+    looks->entries = vdpad_grow(looks->entries, looks->n, &looks->allocated,
+                                sizeof *looks->entries);
+    entry = &looks->entries[i];
+    memmove(entry + 1, entry, (looks->n - i) * sizeof *entry);
+    looks->n++;
+    memset(entry, 0, sizeof *entry);
+    vdpad_copy(entry->key, sizeof entry->key, key);
+    vdpad_judge_init(&entry->judge, looks->now_ns);
+    return entry;
 }
 
-struct vdpad_gain
-vdpad_looks_gain(const struct vdpad_looks *looks, int32_t ifindex)
+static void
+forget(struct vdpad_looks *looks)
 {
-    const struct vdpad_look *link = find_look(&looks->links, ifindex);
-    const struct vdpad_look *flow = find_look(&looks->flows, ifindex);
+    size_t kept = 0;
 
-    return (struct vdpad_gain){ .rx_packets = link ? link->gained[0] : 0,
-                                .hw_packets = flow ? flow->gained[0] : 0,
-                                .sw_packets = flow ? flow->gained[1] : 0 };
+    for (size_t i = 0; i < looks->n; i++) {
+        if (looks->now_ns - looks->entries[i].seen_ns < VDPAD_FORGET_NS) {
+            if (kept != i) {
+                looks->entries[kept] = looks->entries[i];
+            }
+            kept++;
+        }
+    }
+    looks->n = kept;
 }
 
-static enum vdpad_verdict
-verdict_of(const struct vdpad_dev *dev, const struct vdpad_offload *o,
-           const struct vdpad_gain *gain)
+/* Takes 'value' of 'counter', read at 'now', and returns what was counted since
+ * it was read at 'old'.
+ *
+ * Another netdev counts from 0, so that all of its value is new.  Where
+ * counting began anew on the same netdev it is not known how much of the value
+ * was counted before, and none is taken to be; nor where a value went down. */
+static uint64_t
+count(struct entry *entry, enum counter counter, const struct source *old,
+      const struct source *now, uint64_t value)
 {
-    uint64_t hw = o->hw_packets, sw = o->sw_packets;
+    uint64_t last = entry->last[counter], gained = 0;
 
+    if (old->ifindex != now->ifindex) {
+        gained = value;
+    } else if (old->epoch == now->epoch && value > last) {
+        gained = value - last;
+    }
+    entry->last[counter] = value;
+    entry->total[counter] += gained;
+    return gained;
+}
+
+static void
+count_flows(struct entry *entry, const struct vdpad_flow *flow,
+            struct vdpad_evidence *e)
+{
+    struct source now = { flow->ifindex, flow->epoch }, old = entry->flows;
+
+    e->hw = count(entry, HW_PACKETS, &old, &now, flow->hw_packets);
+    e->sw = count(entry, SW_PACKETS, &old, &now, flow->sw_packets);
+    (void) count(entry, HW_BYTES, &old, &now, flow->hw_bytes);
+    (void) count(entry, SW_BYTES, &old, &now, flow->sw_bytes);
+    e->hw_flows = flow->hw_flows
+                  && (entry->had_hw_flows || old.ifindex != now.ifindex);
+    entry->had_hw_flows = flow->hw_flows;
+    entry->flows = now;
+}
+
+static void
+count_slow_path(struct entry *entry, const struct vdpad_dev *dev,
+                struct vdpad_evidence *e)
+{
+    const struct vdpad_flow *flow = dev->flow;
+    bool has_hit = flow && flow->has_cpu_hit;
+    struct source now = { dev->rep->ifindex, has_hit }, old = entry->slow;
+    uint64_t value = dev->rep->rx_packets, gained;
+
+    /* The same counter, read at two times. */
+    if (flow && flow->rx_packets > value) {
+        value = flow->rx_packets;
+    }
+    if (has_hit) {
+        value = flow->cpu_hit_packets;
+    }
+    gained = count(entry, SLOW_PACKETS, &old, &now, value);
+    /* What it has counted before it was first seen is no evidence of what
+     * passes now. */
+    e->slow = old.ifindex ? gained : 0;
+    entry->slow = now;
+}
+
+/* Why the device is not ready, or NULL. */
+static const char *
+blocked(const struct vdpad_dev *dev, char text[VDPAD_VERDICT_REASON])
+{
     /* A foreign device works without us. */
-    if (dev->state != VDPAD_STATE_READY && dev->state != VDPAD_STATE_FOREIGN) {
-        return VDPAD_VERDICT_BLOCKED;
+    if (dev->state == VDPAD_STATE_READY || dev->state == VDPAD_STATE_FOREIGN) {
+        return NULL;
     }
-    /* What passes now says more than what has passed, but a handful may be
-     * all of one kind: a flow's first packet, neighbour discovery. */
-    if (gain->hw_packets + gain->sw_packets >= VDPAD_GAIN_MIN) {
-        hw = gain->hw_packets;
-        sw = gain->sw_packets;
-    }
-    if (hw) {
-        return sw <= hw / VDPAD_OFFLOADED_RATIO ? VDPAD_VERDICT_OFFLOADED
-                                                : VDPAD_VERDICT_PARTIAL;
-    } else if (!sw && !gain->rx_packets) {
-        return VDPAD_VERDICT_IDLE;
-    } else if (o->hw_flows) {
-        return VDPAD_VERDICT_PARTIAL;
-    }
-    return sw ? VDPAD_VERDICT_SOFTWARE : VDPAD_VERDICT_KERNEL;
+    vdpad_text(text, VDPAD_VERDICT_REASON, "the device is %s%s%s",
+               vdpad_state_name(dev->state), dev->reason[0] ? ": " : "",
+               dev->reason);
+    return text;
 }
 
 void
-vdpad_offload_judge(const struct vdpad_dev *dev, bool flows_known,
-                    const struct vdpad_gain *gain, struct vdpad_offload *ret)
+vdpad_looks_take(struct vdpad_looks *looks, const struct vdpad_world *world,
+                 int64_t now_ns, vdpad_verdict_cb *cb, void *aux)
 {
+    const struct vdpad_observed_class *flows;
+    char text[VDPAD_VERDICT_REASON];
+    bool fresh;
+
+    flows = &world->observed->class_[VDPAD_FLOW];
+    fresh = flows->known && flows->at_ns != looks->flows_at_ns;
+    looks->flows_at_ns = flows->known ? flows->at_ns : 0;
+    looks->now_ns = now_ns;
+    for (size_t i = 0; i < world->n_devs; i++) {
+        const struct vdpad_dev *dev = &world->devs[i];
+        struct entry *entry = find(looks, key_of(dev));
+        struct vdpad_evidence e = { .hw = 0 };
+
+        if (!entry) {
+            entry = insert(looks, key_of(dev));
+        }
+        entry->seen_ns = now_ns;
+        if (dev->flow) {
+            count_flows(entry, dev->flow, &e);
+        }
+        if (dev->rep) {
+            count_slow_path(entry, dev, &e);
+        }
+        if (dev->flow || dev->rep) {
+            vdpad_judge_add(&entry->judge, &e, now_ns);
+        }
+
+        enum vdpad_verdict old = entry->judge.verdict;
+
+        if (vdpad_judge_look(&entry->judge, blocked(dev, text), fresh, now_ns)
+            && cb) {
+            cb(aux, dev->name, old, entry->judge.verdict, entry->judge.reason);
+        }
+    }
+    forget(looks);
+}
+
+int64_t
+vdpad_looks_next_ns(const struct vdpad_looks *looks)
+{
+    int64_t next = INT64_MAX;
+
+    for (size_t i = 0; i < looks->n; i++) {
+        const struct entry *entry = &looks->entries[i];
+        int64_t at = vdpad_judge_next_ns(&entry->judge);
+
+        /* Devices that are gone cannot be looked at. */
+        if (entry->seen_ns == looks->now_ns && at < next) {
+            next = at;
+        }
+    }
+    return next;
+}
+
+void
+vdpad_looks_get(const struct vdpad_looks *looks,
+                const struct vdpad_world *world, const struct vdpad_dev *dev,
+                struct vdpad_offload *ret)
+{
+    const struct entry *entry = find(looks, key_of(dev));
+    const struct vdpad_kflow *kflow = NULL;
+    struct vdpad_judge none;
+
     memset(ret, 0, sizeof *ret);
-    ret->flows_known = flows_known;
-    if (flows_known && dev->flow) {
+    vdpad_judge_init(&none, 0);
+
+    const struct vdpad_judge *judge = entry ? &entry->judge : &none;
+
+    ret->verdict = judge->verdict;
+    ret->settled = judge->settled;
+    vdpad_text(ret->reason, sizeof ret->reason, "%s", judge->reason);
+    ret->flows_known = world->observed->class_[VDPAD_FLOW].known;
+    ret->kernel_known = world->observed->class_[VDPAD_KFLOW].known;
+    ret->slow_path_known = dev->rep;
+    if (dev->flow) {
         ret->hw_flows = dev->flow->hw_flows;
         ret->sw_flows = dev->flow->sw_flows;
-        ret->hw_packets = dev->flow->hw_packets;
-        ret->hw_bytes = dev->flow->hw_bytes;
-        ret->sw_packets = dev->flow->sw_packets;
-        ret->sw_bytes = dev->flow->sw_bytes;
     }
     if (dev->rep) {
-        ret->slow_path_known = true;
-        ret->slow_path_packets = dev->rep->rx_packets;
+        kflow = vdpad_find_kflow(world->observed, dev->rep->ifindex);
     }
-    ret->verdict = verdict_of(dev, ret, gain);
+    if (kflow) {
+        ret->kernel_flows = kflow->flows;
+    }
+    if (entry) {
+        ret->hw_packets = entry->total[HW_PACKETS];
+        ret->hw_bytes = entry->total[HW_BYTES];
+        ret->sw_packets = entry->total[SW_PACKETS];
+        ret->sw_bytes = entry->total[SW_BYTES];
+        ret->slow_path_packets = entry->total[SLOW_PACKETS];
+    }
 }
 
 static json_t *
@@ -185,10 +310,11 @@ vdpad_offload_json(const struct vdpad_offload *o)
 
     vdpad_json_set(object, "verdict",
                    vdpad_json_text(vdpad_verdict_name(o->verdict)));
+    vdpad_json_set(object, "verdict_reason", vdpad_json_text(o->reason));
     vdpad_json_set(object, "hw_flows", known(flows, o->hw_flows));
     vdpad_json_set(object, "sw_flows", known(flows, o->sw_flows));
-    /* Flows that never reached TC are counted by nobody yet. */
-    vdpad_json_set(object, "kernel_flows", json_null());
+    vdpad_json_set(object, "kernel_flows",
+                   known(o->kernel_known, o->kernel_flows));
     vdpad_json_set(object, "hw_packets", known(flows, o->hw_packets));
     vdpad_json_set(object, "hw_bytes", known(flows, o->hw_bytes));
     vdpad_json_set(object, "sw_packets", known(flows, o->sw_packets));

@@ -153,6 +153,7 @@ struct vdpad_ctl {
     struct fixture_store store;
     struct vdpad_vswitchd *vswitchd; /* NULL: none. */
     struct vdpad_effect_state effect;
+    struct vdpad_looks *looks;
     int reconciles, resyncs;
 
     /* Refreshes asked for and not yet ended. */
@@ -202,6 +203,12 @@ struct vdpad_vswitchd *
 vdpad_ctl_vswitchd(struct vdpad_ctl *ctl)
 {
     return ctl->vswitchd;
+}
+
+const struct vdpad_looks *
+vdpad_ctl_looks(const struct vdpad_ctl *ctl)
+{
+    return ctl->looks;
 }
 
 const struct vdpad_effect_state *
@@ -291,6 +298,7 @@ fixture_set_up(void **state)
     ctl.store.store.ops = &fixture_store_ops;
     ctl.store.connected = true;
     ctl.history = vdpad_history_new();
+    ctl.looks = vdpad_looks_new();
     assert_int_equal(vdpad_loop_new(&loop), 0);
     vdpad_commands_register(&ctl, loop);
     return 0;
@@ -303,6 +311,7 @@ fixture_tear_down(void **state)
     assert_int_equal(ctl.n_refreshes, 0);
     assert_null(ctl.suspended_cb);
     vdpad_history_free(ctl.history);
+    vdpad_looks_free(ctl.looks);
     vdpad_loop_free(loop);
     return 0;
 }
@@ -331,6 +340,22 @@ fixture_suspended(int error, const struct vdpad_error *why)
     cb(ctl.suspended_aux, error, why);
 }
 
+/* Looks at the filters of the world, as if for the first time, until verdicts
+ * are reached. */
+static inline void
+fixture_look(void)
+{
+    int64_t now = VDPAD_IDLE_NS;
+
+    vdpad_looks_free(ctl.looks);
+    ctl.looks = vdpad_looks_new();
+    for (int i = 0; i < VDPAD_AGREE && ctl.world; i++) {
+        now += VDPAD_LOOK_NS;
+        fix.observed.class_[VDPAD_FLOW].at_ns++;
+        vdpad_looks_take(ctl.looks, ctl.world, now, NULL, NULL);
+    }
+}
+
 /* Runs "COMMAND ARG…", given with a NULL at its end. */
 static inline void
 fixture_start(struct vdpad_request *request, const char *const *args)
@@ -339,6 +364,7 @@ fixture_start(struct vdpad_request *request, const char *const *args)
     int argc = 0;
 
     memset(request, 0, sizeof *request);
+    fixture_look();
     while (args[argc]) {
         argv[argc] = args[argc];
         argc++;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The verdict on a device's offload. */
+/* What is counted of each device, and how it is shown. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,213 +11,335 @@
 
 #include "controller/offload.h"
 
-static const char *
-judge(enum vdpad_state device_state, const struct vdpad_flow *flow,
-      const struct vdpad_gain *gain)
-{
-    struct vdpad_link rep = { .ifindex = 3, .rx_packets = 5 };
-    struct vdpad_dev dev = { .state = device_state,
-                             .flow = flow,
-                             .rep = &rep };
-    struct vdpad_offload offload;
+#define SEC VDPAD_LOOK_NS
 
-    vdpad_offload_judge(&dev, true, gain, &offload);
-    assert_int_equal(offload.slow_path_packets, 5);
-    return vdpad_verdict_name(offload.verdict);
+/* One device with a representor and its filters. */
+static struct vdpad_pci vf;
+static struct vdpad_link rep;
+static struct vdpad_flow flow;
+static struct vdpad_kflow kflow;
+static struct vdpad_dev dev;
+static struct vdpad_observed observed;
+static struct vdpad_world world;
+static struct vdpad_looks *looks;
+static int64_t now;
+static int changes;
+static char told[256];
+
+static void
+on_verdict(void *aux, const char *device, enum vdpad_verdict old,
+           enum vdpad_verdict new_, const char *reason)
+{
+    (void) aux;
+    (void) old;
+    (void) new_;
+    changes++;
+    snprintf(told, sizeof told, "%s: %s", device, reason);
 }
 
-/* By the totals, while the representor is quiet and while it receives. */
-static void
-verdicts(void **state)
+static int
+set_up(void **state)
 {
-    static const struct vdpad_gain none = { .rx_packets = 0 },
-                                   some = { .rx_packets = 1 };
-    static const struct {
-        struct vdpad_flow flow;
-        const char *quiet, *moving;
-    } cases[] = {
-        { { .hw_flows = 2, .hw_packets = 9 }, "offloaded", "offloaded" },
-        { { .hw_flows = 2 }, "idle", "partial" },
-        { { .hw_flows = 2, .hw_packets = 9, .sw_flows = 1, .sw_packets = 1 },
-          "offloaded",
-          "offloaded" },
-        { { .hw_flows = 2, .hw_packets = 89, .sw_flows = 1, .sw_packets = 10 },
-          "partial",
-          "partial" },
-        { { .hw_flows = 2, .hw_packets = 90, .sw_flows = 1, .sw_packets = 10 },
-          "offloaded",
-          "offloaded" },
-        { { .hw_flows = 2, .hw_packets = 8, .sw_flows = 1, .sw_packets = 1 },
-          "partial",
-          "partial" },
-        { { .hw_flows = 2, .sw_flows = 1 }, "idle", "partial" },
-        { { .hw_flows = 2, .sw_flows = 1, .sw_packets = 1 },
-          "partial",
-          "partial" },
-        { { .sw_flows = 1 }, "idle", "kernel" },
-        { { .sw_flows = 1, .sw_packets = 3 }, "software", "software" },
-        { { .ifindex = 3 }, "idle", "kernel" },
-        { { .hw_packets = UINT64_MAX, .sw_packets = UINT64_MAX },
-          "partial",
-          "partial" },
-    };
-
     (void) state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const struct vdpad_flow *flow = &cases[i].flow;
+    now = 1000 * SEC;
+    changes = 0;
+    vf = (struct vdpad_pci){ .bdf = "0000:65:00.2" };
+    rep = (struct vdpad_link){ .ifindex = 3 };
+    flow = (struct vdpad_flow){ .ifindex = 3, .epoch = 1 };
+    kflow = (struct vdpad_kflow){ .ifindex = 3, .flows = 7 };
+    dev = (struct vdpad_dev){ .name = "vdpa0",
+                              .vf = &vf,
+                              .rep = &rep,
+                              .flow = &flow,
+                              .state = VDPAD_STATE_READY };
+    memset(&observed, 0, sizeof observed);
+    observed.class_[VDPAD_FLOW].known = true;
+    world = (struct vdpad_world){ .observed = &observed,
+                                  .n_devs = 1,
+                                  .devs = &dev };
+    looks = vdpad_looks_new();
+    return 0;
+}
 
-        assert_string_equal(judge(VDPAD_STATE_READY, flow, &none),
-                            cases[i].quiet);
-        assert_string_equal(judge(VDPAD_STATE_READY, flow, &some),
-                            cases[i].moving);
-        assert_string_equal(judge(VDPAD_STATE_FOREIGN, flow, &some),
-                            cases[i].moving);
-        assert_string_equal(judge(VDPAD_STATE_APPLYING, flow, &some),
-                            "blocked");
-        assert_string_equal(judge(VDPAD_STATE_FAILED, flow, &none), "blocked");
+static int
+tear_down(void **state)
+{
+    (void) state;
+    vdpad_looks_free(looks);
+    return 0;
+}
+
+/* A look at a new picture, a second later. */
+static struct vdpad_offload
+look(void)
+{
+    struct vdpad_offload o;
+
+    now += SEC;
+    observed.class_[VDPAD_FLOW].at_ns = now;
+    vdpad_looks_take(looks, &world, now, on_verdict, NULL);
+    vdpad_looks_get(looks, &world, &dev, &o);
+    return o;
+}
+
+static void
+assert_packets(uint64_t hw, uint64_t sw, uint64_t slow)
+{
+    struct vdpad_offload o;
+
+    vdpad_looks_get(looks, &world, &dev, &o);
+    assert_int_equal(o.hw_packets, hw);
+    assert_int_equal(o.hw_bytes, 100 * hw);
+    assert_int_equal(o.sw_packets, sw);
+    assert_int_equal(o.sw_bytes, 100 * sw);
+    assert_int_equal(o.slow_path_packets, slow);
+}
+
+static void
+count(uint64_t hw, uint64_t sw, uint64_t rx)
+{
+    flow.hw_packets = hw;
+    flow.hw_bytes = 100 * hw;
+    flow.sw_packets = sw;
+    flow.sw_bytes = 100 * sw;
+    flow.rx_packets = rep.rx_packets = rx;
+}
+
+static void
+test_counters_never_go_down(void **state)
+{
+    (void) state;
+    count(50, 5, 20);
+    look();
+    assert_packets(50, 5, 20);
+    count(60, 6, 25);
+    look();
+    assert_packets(60, 6, 25);
+
+    /* Counting began anew: what was counted before is not counted twice. */
+    flow.epoch = 2;
+    count(58, 1, 26);
+    look();
+    assert_packets(60, 6, 26);
+    count(60, 3, 27);
+    look();
+    assert_packets(62, 8, 27);
+
+    /* Less than before, though it did not begin anew. */
+    count(10, 0, 1);
+    look();
+    assert_packets(62, 8, 27);
+    count(11, 1, 2);
+    look();
+    assert_packets(63, 9, 28);
+
+    /* A reset: another netdev, which begins at 0. */
+    flow.ifindex = rep.ifindex = 9;
+    count(4, 2, 3);
+    look();
+    assert_packets(67, 11, 31);
+
+    /* Away for a while, then back. */
+    dev.flow = NULL;
+    dev.rep = NULL;
+    look();
+    assert_packets(67, 11, 31);
+    world.n_devs = 0;
+    look();
+    world.n_devs = 1;
+    dev.flow = &flow;
+    dev.rep = &rep;
+    count(5, 2, 3);
+    look();
+    assert_packets(68, 11, 31);
+
+    /* The same VF with a device of another name. */
+    snprintf(dev.name, sizeof dev.name, "vdpa1");
+    look();
+    assert_packets(68, 11, 31);
+}
+
+static void
+test_gone_for_long(void **state)
+{
+    (void) state;
+    count(50, 5, 20);
+    look();
+    world.n_devs = 0;
+    now += VDPAD_FORGET_NS;
+    look();
+    world.n_devs = 1;
+    assert_packets(0, 0, 0);
+}
+
+/* What hardware passed on, where the driver tells. */
+static void
+test_slow_path(void **state)
+{
+    (void) state;
+    count(1000, 0, 1000);
+    flow.has_cpu_hit = true;
+    flow.cpu_hit_packets = 3;
+    look();
+    assert_packets(1000, 0, 3);
+    for (int i = 2; i < 6; i++) {
+        count((uint64_t) i * 1000, 0, (uint64_t) i * 1000);
+        flow.hw_flows = 1;
+        assert_int_equal(look().verdict, VDPAD_VERDICT_OFFLOADED);
     }
-    assert_string_equal(judge(VDPAD_STATE_READY, NULL, &none), "idle");
-    assert_string_equal(judge(VDPAD_STATE_READY, NULL, &some), "kernel");
+    assert_packets(5000, 0, 3);
+
+    /* Without it: whatever the representor receives, by the newer of two
+     * readings. */
+    flow.has_cpu_hit = false;
+    look();
+    assert_packets(5000, 0, 3);
+    rep.rx_packets = 5004;
+    look();
+    assert_packets(5000, 0, 7);
+    flow.rx_packets = 5006;
+    look();
+    assert_packets(5000, 0, 9);
 }
 
-/* By what passes now, once that is enough. */
+/* What was counted before the daemon began is no evidence alone. */
 static void
-verdicts_of_now(void **state)
+test_first_look(void **state)
 {
-    static const struct vdpad_flow was_hw = {
-        .hw_flows = 2, .hw_packets = 1000, .sw_flows = 1, .sw_packets = 12
-    };
-    static const struct vdpad_flow was_sw = {
-        .hw_flows = 2, .hw_packets = 30, .sw_flows = 1, .sw_packets = 1000
-    };
-    static const struct {
-        const struct vdpad_flow *flow;
-        struct vdpad_gain gain;
-        const char *verdict;
-    } cases[] = {
-        { &was_hw, { 9, 0, 9 }, "offloaded" },
-        { &was_hw, { 10, 0, 10 }, "partial" },
-        { &was_hw, { 5, 5, 5 }, "partial" },
-        { &was_sw, { 0, 9, 0 }, "partial" },
-        { &was_sw, { 1, 9, 1 }, "offloaded" },
-        { &was_sw, { 0, 10, 0 }, "offloaded" },
-    };
+    (void) state;
+    flow.hw_flows = 2;
+    count(500, 0, 1000000);
+    assert_int_equal(look().verdict, VDPAD_VERDICT_IDLE);
+    assert_false(look().verdict == VDPAD_VERDICT_IDLE);
+    assert_int_equal(changes, 1);
+    assert_string_equal(told, "vdpa0: 100 % of 500 packets in hardware, 0 in "
+                              "TC software, 0 in neither");
+
+    tear_down(state);
+    set_up(state);
+    flow.hw_flows = 2;
+    count(500, 0, 1000000);
+    look();
+    count(500, 0, 1000100); /* Contradicted. */
+    look();
+    assert_int_equal(look().verdict, VDPAD_VERDICT_PARTIAL);
+}
+
+static void
+test_next_look(void **state)
+{
+    (void) state;
+    count(0, 0, 0);
+    look();
+    assert_int_equal(vdpad_looks_next_ns(looks),
+                     now - SEC + SEC + VDPAD_IDLE_NS);
+    now += VDPAD_IDLE_NS;
+    look();
+    assert_int_equal(vdpad_looks_next_ns(looks), INT64_MAX);
+    flow.hw_flows = 1;
+    count(100, 0, 0);
+    look();
+    assert_int_equal(vdpad_looks_next_ns(looks), now + SEC);
+
+    /* It does not bear on the verdict that no new picture comes. */
+    now += SEC;
+    vdpad_looks_take(looks, &world, now, on_verdict, NULL);
+    struct vdpad_offload o;
+    vdpad_looks_get(looks, &world, &dev, &o);
+    assert_int_equal(o.verdict, VDPAD_VERDICT_IDLE);
+
+    world.n_devs = 0;
+    look();
+    assert_int_equal(vdpad_looks_next_ns(looks), INT64_MAX);
+}
+
+static void
+test_states(void **state)
+{
+    (void) state;
+    dev.state = VDPAD_STATE_WAITING;
+    snprintf(dev.reason, sizeof dev.reason, "for a netdev");
+    assert_string_equal(look().reason, "the device is waiting: for a netdev");
+    assert_int_equal(look().verdict, VDPAD_VERDICT_BLOCKED);
+    assert_true(look().settled);
+    dev.state = VDPAD_STATE_FOREIGN;
+    assert_int_equal(look().verdict, VDPAD_VERDICT_IDLE);
+}
+
+static void
+test_many(void **state)
+{
+    enum { N = 300 };
+    static struct vdpad_dev devs[N];
+    static struct vdpad_flow flows[N];
+    struct vdpad_offload o;
 
     (void) state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        assert_string_equal(judge(VDPAD_STATE_READY, cases[i].flow,
-                                  &cases[i].gain),
-                            cases[i].verdict);
+    for (int i = 0; i < N; i++) {
+        flows[i] = (struct vdpad_flow){ .ifindex = i + 1,
+                                        .hw_packets = (uint64_t) i };
+        devs[i] = (struct vdpad_dev){ .flow = &flows[i] };
+        snprintf(devs[i].name, sizeof devs[i].name, "v%d", i * 7 % N);
+    }
+    world.devs = devs;
+    world.n_devs = N;
+    look();
+    look();
+    for (int i = 0; i < N; i++) {
+        vdpad_looks_get(looks, &world, &devs[i], &o);
+        assert_int_equal(o.hw_packets, i);
     }
 }
 
 static void
-unknown_is_null(void **state)
+test_json(void **state)
 {
-    struct vdpad_flow flow = { .hw_flows = 2 };
-    struct vdpad_dev dev = { .flow = &flow };
-    const struct vdpad_gain gain = { .rx_packets = 0 };
-    struct vdpad_offload offload;
+    struct vdpad_offload o;
+    json_t *json;
 
     (void) state;
-    vdpad_offload_judge(&dev, false, &gain, &offload);
-    json_t *o = vdpad_offload_json(&offload);
-    assert_string_equal(json_string_value(json_object_get(o, "verdict")),
+    observed.class_[VDPAD_FLOW].known = false;
+    dev.rep = NULL;
+    vdpad_looks_get(looks, &world, &dev, &o);
+    json = vdpad_offload_json(&o);
+    assert_string_equal(json_string_value(json_object_get(json, "verdict")),
                         "idle");
-    assert_true(json_is_null(json_object_get(o, "hw_flows")));
-    assert_true(json_is_null(json_object_get(o, "kernel_flows")));
-    assert_true(json_is_null(json_object_get(o, "slow_path_packets")));
-    json_decref(o);
-}
+    assert_string_equal(json_string_value(
+                            json_object_get(json, "verdict_reason")),
+                        "no packets were seen yet");
+    assert_true(json_is_null(json_object_get(json, "hw_flows")));
+    assert_true(json_is_null(json_object_get(json, "kernel_flows")));
+    assert_true(json_is_null(json_object_get(json, "slow_path_packets")));
+    json_decref(json);
 
-static uint64_t
-received(const struct vdpad_looks *looks, int32_t ifindex)
-{
-    return vdpad_looks_gain(looks, ifindex).rx_packets;
-}
-
-static void
-looks(void **state)
-{
-    struct vdpad_link rows[] = { { .ifindex = 3, .rx_packets = 5 },
-                                 { .ifindex = 8, .rx_packets = 1 } };
-    struct vdpad_observed observed;
-    struct vdpad_observed_class *links = &observed.class_[VDPAD_LINK];
-    struct vdpad_looks taken = { .links = { .n = 0 } };
-
-    (void) state;
-    memset(&observed, 0, sizeof observed);
-    vdpad_looks_take(&taken, &observed);
-    assert_int_equal(taken.links.n, 0);
-    assert_int_equal(received(&taken, 3), 0);
-
-    links->known = true;
-    links->at_ns = 100;
-    links->picture.rows = rows;
-    links->picture.row_size = sizeof rows[0];
-    links->picture.n = 2;
-    vdpad_looks_take(&taken, &observed);
-    assert_int_equal(received(&taken, 3), 0);
-
-    /* The same picture is no second look. */
-    rows[0].rx_packets = 6;
-    vdpad_looks_take(&taken, &observed);
-    assert_int_equal(received(&taken, 3), 0);
-    links->at_ns = 200;
-    vdpad_looks_take(&taken, &observed);
-    assert_int_equal(received(&taken, 3), 1);
-    assert_int_equal(received(&taken, 8), 0);
-    assert_int_equal(received(&taken, 4), 0);
-    vdpad_looks_take(&taken, &observed);
-    assert_int_equal(received(&taken, 3), 1);
-
-    links->at_ns = 300;
-    links->picture.n = 0;
-    vdpad_looks_take(&taken, &observed);
-    assert_int_equal(received(&taken, 3), 0);
-    vdpad_looks_clear(&taken);
-}
-
-static void
-looks_at_filters(void **state)
-{
-    struct vdpad_flow row = { .ifindex = 3, .hw_packets = 5, .sw_packets = 2 };
-    struct vdpad_observed observed;
-    struct vdpad_observed_class *flows = &observed.class_[VDPAD_FLOW];
-    struct vdpad_looks taken = { .links = { .n = 0 } };
-
-    (void) state;
-    memset(&observed, 0, sizeof observed);
-    flows->known = true;
-    flows->at_ns = 100;
-    flows->picture.rows = &row;
-    flows->picture.row_size = sizeof row;
-    flows->picture.n = 1;
-    vdpad_looks_take(&taken, &observed);
-    flows->at_ns = 200;
-    row.hw_packets = 15;
-    row.sw_packets = 3;
-    vdpad_looks_take(&taken, &observed);
-    assert_int_equal(vdpad_looks_gain(&taken, 3).hw_packets, 10);
-    assert_int_equal(vdpad_looks_gain(&taken, 3).sw_packets, 1);
-
-    /* A filter has left with its packets. */
-    flows->at_ns = 300;
-    row.hw_packets = 14;
-    row.sw_packets = 90;
-    vdpad_looks_take(&taken, &observed);
-    assert_int_equal(vdpad_looks_gain(&taken, 3).hw_packets, 0);
-    assert_int_equal(vdpad_looks_gain(&taken, 3).sw_packets, 0);
-    vdpad_looks_clear(&taken);
+    dev.rep = &rep;
+    observed.class_[VDPAD_FLOW].known = true;
+    observed.class_[VDPAD_KFLOW].known = true;
+    observed.class_[VDPAD_KFLOW].picture = (struct vdpad_picture){
+        .n = 1, .row_size = sizeof kflow, .rows = &kflow
+    };
+    flow.hw_flows = 2;
+    vdpad_looks_get(looks, &world, &dev, &o);
+    json = vdpad_offload_json(&o);
+    assert_int_equal(json_integer_value(json_object_get(json, "hw_flows")), 2);
+    assert_int_equal(json_integer_value(json_object_get(json, "kernel_flows")),
+                     7);
+    json_decref(json);
 }
 
 int
 main(void)
 {
+#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(verdicts),         cmocka_unit_test(verdicts_of_now),
-        cmocka_unit_test(unknown_is_null),  cmocka_unit_test(looks),
-        cmocka_unit_test(looks_at_filters),
+        TEST(test_counters_never_go_down),
+        TEST(test_gone_for_long),
+        TEST(test_slow_path),
+        TEST(test_first_look),
+        TEST(test_next_look),
+        TEST(test_states),
+        TEST(test_many),
+        TEST(test_json),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -237,7 +237,7 @@ static void
 flow_stats(void **state)
 {
     static const char members[] =
-        "name representor verdict hw_flows "
+        "name representor verdict verdict_reason hw_flows "
         "sw_flows kernel_flows hw_packets hw_bytes sw_packets sw_bytes "
         "slow_path_packets";
     json_t *o = RUN_JSON("flow/stats");

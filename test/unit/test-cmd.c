@@ -226,9 +226,10 @@ device_json(void **state)
     assert_members(user, "pid command");
     assert_int_equal(integer_at(user, "pid"), 4711);
     offload = json_object_get(one, "offload");
-    assert_members(offload, "verdict hw_flows sw_flows kernel_flows "
-                            "hw_packets hw_bytes sw_packets sw_bytes "
-                            "slow_path_packets");
+    assert_members(offload,
+                   "verdict verdict_reason hw_flows sw_flows kernel_flows "
+                   "hw_packets hw_bytes sw_packets sw_bytes "
+                   "slow_path_packets");
     assert_string_equal(string_at(offload, "verdict"), "offloaded");
     assert_int_equal(integer_at(offload, "slow_path_packets"), 100);
     json_decref(one);

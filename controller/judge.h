@@ -36,7 +36,7 @@
 #define VDPAD_OFFLOADED_GET 90 /* Of all packets, those in hardware. */
 #define VDPAD_OFFLOADED_KEEP 80
 #define VDPAD_NO_HW_GET 5 /* Likewise: fewer is none in hardware. */
-#define VDPAD_NO_HW_KEEP 10
+#define VDPAD_NO_HW_KEEP 15
 #define VDPAD_SOFTWARE_GET 60 /* Of those in software, those in TC. */
 #define VDPAD_SOFTWARE_KEEP 40
 

@@ -124,8 +124,8 @@ forget(struct vdpad_looks *looks)
     looks->n = kept;
 }
 
-/* Takes 'value' of 'counter', read at 'now', and returns what was counted since
- * it was read at 'old'.
+/* Takes 'value' of 'counter', read at 'now', and returns what was counted
+ * since it was read at 'old'.
  *
  * Another netdev counts from 0, so that all of its value is new.  Where
  * counting began anew on the same netdev it is not known how much of the value

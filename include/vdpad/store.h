@@ -102,8 +102,8 @@ struct vdpad_dbop {
 #define VDPAD_OWNER_KEY "vdpa-owner"
 #define VDPAD_OWNER_VALUE "ovs-vdpad"
 
-/* OVN's mark on what its VIF plug providers made: such a row is OVN's, whatever
- * else it says. */
+/* OVN's mark on what its VIF plug providers made: such a row is OVN's,
+ * whatever else it says. */
 #define VDPAD_OVN_PLUGGED_KEY "ovn-plugged"
 
 struct vdpad_store;

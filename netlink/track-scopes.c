@@ -276,14 +276,15 @@ is_egress_block(const struct vdpad_track *t, uint32_t block)
 }
 
 uint32_t
-track_scope_of(struct vdpad_track *t, const struct vdpad_filter *f)
+track_scope_of(struct vdpad_track *t, const struct vdpad_filter *f,
+               bool is_there)
 {
     const struct track_netdev *netdev;
     uint32_t id;
 
     if (!f->ifindex) {
         id = track_scope_find(t, 0, f->parent);
-        if (id == NONE && !is_egress_block(t, f->parent)) {
+        if (id == NONE && is_there && !is_egress_block(t, f->parent)) {
             t->wants_qdiscs = true;
         }
         return id;
@@ -296,7 +297,7 @@ track_scope_of(struct vdpad_track *t, const struct vdpad_filter *f)
     if (!netdev || !netdev->has_qdisc) {
         /* Filters need no lock, so that one can be announced before the qdisc
          * that it is under. */
-        t->wants_qdiscs = true;
+        t->wants_qdiscs |= is_there;
         return NONE;
     }
     if (netdev->clsact && TC_H_MIN(f->parent) != TC_H_MIN(TC_H_MIN_INGRESS)) {

@@ -232,7 +232,7 @@ send_request(int fd, struct nl_msg *msg, uint32_t seq)
 int
 vdpad_track_dump(int fd, struct nl_msg *msg, int build_error,
                  vdpad_nl_message_cb *cb, void *aux,
-                 vdpad_track_between_fn *between, bool *is_broken,
+                 vdpad_track_piece_fn *on_piece, bool *is_broken,
                  const char *what, struct vdpad_error *why)
 {
     static _Alignas(8) char buffer[DUMP_BUFFER];
@@ -245,12 +245,12 @@ vdpad_track_dump(int fd, struct nl_msg *msg, int build_error,
     while (!error && !dump.is_done) {
         ssize_t n = receive_piece(fd, buffer, sizeof buffer);
 
+        if (n >= 0 && on_piece) {
+            on_piece(aux);
+        }
         error = n < 0 ? (int) n
                       : take_piece(&dump, buffer, (size_t) n, cb, aux);
         *is_broken = error != 0;
-        if (!error && between) {
-            between(aux);
-        }
     }
     error = error                 ? error
             : dump.error          ? dump.error

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Netlink for the tracker: blocking dumps between whose pieces something else
+/* Netlink for the tracker: blocking dumps, before whose pieces something else
  * can be done, and announcements in batches.  Parsing apart it costs what the
  * kernel costs: a hundred thousand filters are dumped every few seconds. */
 #ifndef VDPAD_NETLINK_TRACK_SOCKET_H
@@ -16,8 +16,8 @@ struct nl_msg;
 int vdpad_track_open_dumps(struct vdpad_error *why);
 int vdpad_track_open_events(struct vdpad_error *why);
 
-/* Called between two pieces of a dump. */
-typedef void vdpad_track_between_fn(void *aux);
+/* Called when a piece of a dump has come, before it is handed on. */
+typedef void vdpad_track_piece_fn(void *aux);
 
 /* Sends 'msg', a request made by vdpad_nl_msg(), over 'fd' (frees it;
  * 'build_error' fails the call) and hands each message of the answer to 'cb'
@@ -28,7 +28,7 @@ typedef void vdpad_track_between_fn(void *aux);
  * rest of the answer may still come, so the socket is to be closed. */
 int vdpad_track_dump(int fd, struct nl_msg *msg, int build_error,
                      vdpad_nl_message_cb *cb, void *aux,
-                     vdpad_track_between_fn *between, bool *is_broken,
+                     vdpad_track_piece_fn *on_piece, bool *is_broken,
                      const char *what, struct vdpad_error *why);
 
 /* Hands what was announced on 'fd' to 'cb', one batch of datagrams.  Returns

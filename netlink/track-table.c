@@ -127,7 +127,10 @@ filter_came(struct vdpad_track *t, uint32_t scope,
         flow = track_flow(t, id);
         begin_flow(t, flow, filter, t->scopes[scope].mark);
     }
-    track_flow_take(t, flow, filter);
+    /* One that the dump already had was announced late: that is older. */
+    if (!flow->is_added) {
+        track_flow_take(t, flow, filter);
+    }
     if (is_dumping(t, scope)) {
         name(t, flow);
     }
@@ -216,7 +219,7 @@ void
 vdpad_track_event_filter(struct vdpad_track *t,
                          const struct vdpad_filter *filter, bool is_there)
 {
-    uint32_t scope = track_scope_of(t, filter);
+    uint32_t scope = track_scope_of(t, filter, is_there);
 
     if (scope == NONE) {
         return;
@@ -240,7 +243,7 @@ void
 vdpad_track_event_chain_gone(struct vdpad_track *t,
                              const struct vdpad_filter *chain)
 {
-    uint32_t scope = track_scope_of(t, chain);
+    uint32_t scope = track_scope_of(t, chain, false);
     const struct track_group *group;
 
     if (scope == NONE) {

@@ -7,6 +7,8 @@
  * block.  Events keep the table right; dumps bring counters, and put right
  * what events missed:
  *
+ * - Events that were announced before the kernel wrote a piece of a dump are
+ *   told before its filters are.
  * - A filter that an event named while a dump of its scope was under way is
  *   there if the last event says so, whatever the dump had seen before.
  * - Any other filter is there if the dump has it.  It is removed when a dump

@@ -15,6 +15,7 @@
 #include "attrs.h"
 #include "stats-codec.h"
 #include "tc-codec.h"
+#include "track-feed.h"
 #include "track-socket.h"
 #include "track-table.h"
 #include "uapi.h"
@@ -47,10 +48,7 @@
 /* Dumps that are interrupted are begun anew that often. */
 #define ATTEMPTS 4
 
-/* Batches of announcements between two pieces of a dump. */
-#define BETWEEN_BATCHES 8
-
-/* Batches of announcements after which the end of a dump is not awaited. */
+/* Batches of announcements after which the end of them is not awaited. */
 #define MAX_BATCHES 4096
 
 struct tracker {
@@ -75,61 +73,11 @@ now_ns(void)
     return (int64_t) now.tv_sec * SECOND_NS + now.tv_nsec;
 }
 
-/* What is announced. */
-
 static int
-on_link(struct tracker *k, const void *payload, size_t len)
+on_announced(void *tracker, uint16_t type, const void *payload, size_t len)
 {
-    struct ifinfomsg header;
-
-    if (len < sizeof header) {
-        return -EBADMSG;
-    }
-    memcpy(&header, payload, sizeof header);
-    /* A port that leaves a bridge is announced under the bridges' family. */
-    if (header.ifi_family == AF_UNSPEC) {
-        vdpad_track_event_link_gone(k->table, header.ifi_index);
-    }
-    return 0;
-}
-
-static int
-on_announced(void *tracker_, uint16_t type, const void *payload, size_t len)
-{
-    struct tracker *k = tracker_;
-    struct vdpad_filter filter;
-    struct vdpad_qdisc qdisc;
-    int error = 0;
-
-    switch (type) {
-    case RTM_NEWTFILTER:
-    case RTM_DELTFILTER:
-        error = vdpad_tc_decode_event(payload, len, &filter);
-        if (!error) {
-            vdpad_track_event_filter(k->table, &filter,
-                                     type == RTM_NEWTFILTER);
-        }
-        break;
-    case RTM_DELCHAIN:
-        error = vdpad_tc_decode_event(payload, len, &filter);
-        if (!error) {
-            vdpad_track_event_chain_gone(k->table, &filter);
-        }
-        break;
-    case RTM_NEWQDISC:
-    case RTM_DELQDISC:
-        error = vdpad_tc_decode_qdisc(payload, len, &qdisc);
-        if (!error) {
-            vdpad_track_event_qdisc(k->table, &qdisc, type == RTM_NEWQDISC);
-        }
-        break;
-    case RTM_DELLINK:
-        error = on_link(k, payload, len);
-        break;
-    default:
-        break;
-    }
-    return error;
+    return vdpad_track_announced(((struct tracker *) tracker)->table, type,
+                                 payload, len);
 }
 
 /* Takes in what has been announced, as far as 'max' batches. */
@@ -155,63 +103,22 @@ read_events(struct tracker *k, int max)
     k->changed |= vdpad_track_take_changed(k->table);
 }
 
+/* So that the events that a piece of a dump may reflect are known before it:
+ * what it shows is never newer. */
 static void
-between(void *tracker)
-{
-    read_events(tracker, BETWEEN_BATCHES);
-}
-
-/* Dumps. */
-
-static int
-on_filter(void *tracker_, uint16_t type, const void *payload, size_t len)
+on_piece(void *tracker_)
 {
     struct tracker *k = tracker_;
-    struct vdpad_filter filter;
-    int error;
 
-    if (type != RTM_NEWTFILTER) {
-        return 0;
-    }
-    error = vdpad_tc_decode_filter(payload, len, &filter);
-    if (!error) {
-        vdpad_track_dump_row(k->table, &filter);
-    }
-    return error;
+    read_events(k, MAX_BATCHES);
+    k->was_lost |= !k->is_all_read;
 }
 
 static int
-on_qdisc(void *tracker_, uint16_t type, const void *payload, size_t len)
+on_dumped(void *tracker, uint16_t type, const void *payload, size_t len)
 {
-    struct tracker *k = tracker_;
-    struct vdpad_qdisc qdisc;
-    int error;
-
-    if (type != RTM_NEWQDISC) {
-        return 0;
-    }
-    error = vdpad_tc_decode_qdisc(payload, len, &qdisc);
-    if (!error) {
-        vdpad_track_qdiscs_row(k->table, &qdisc);
-    }
-    return error;
-}
-
-static int
-on_stats(void *tracker_, uint16_t type, const void *payload, size_t len)
-{
-    struct tracker *k = tracker_;
-    struct vdpad_link_stats stats;
-    int error;
-
-    if (type != RTM_NEWSTATS) {
-        return 0;
-    }
-    error = vdpad_stats_decode(payload, len, &stats);
-    if (!error) {
-        vdpad_track_stats_row(k->table, &stats);
-    }
-    return error;
+    return vdpad_track_dumped(((struct tracker *) tracker)->table, type,
+                              payload, len);
 }
 
 /* Sends the request 'msg', reads the answer and all that was announced until
@@ -231,7 +138,7 @@ dump(struct tracker *k, struct nl_msg *msg, int build_error,
         return k->dumps;
     }
     k->was_lost = false;
-    error = vdpad_track_dump(k->dumps, msg, build_error, cb, k, between,
+    error = vdpad_track_dump(k->dumps, msg, build_error, cb, k, on_piece,
                              &is_broken, what, &k->why);
     k->interrupted += error == -EINTR;
     k->malformed += error == -EBADMSG;
@@ -240,8 +147,8 @@ dump(struct tracker *k, struct nl_msg *msg, int build_error,
         (void) close(k->dumps);
         k->dumps = -1;
     }
-    read_events(k, MAX_BATCHES);
-    if (!error && (k->was_lost || !k->is_all_read)) {
+    on_piece(k);
+    if (!error && k->was_lost) {
         error = vdpad_error_set(&k->why, -ENOBUFS,
                                 "%s: announcements were lost meanwhile", what);
     }
@@ -255,7 +162,7 @@ dump_qdiscs(struct tracker *k)
     int error = vdpad_tc_encode_qdisc_dump(msg);
 
     vdpad_track_qdiscs_begin(k->table);
-    error = dump(k, msg, error, on_qdisc, "qdisc dump");
+    error = dump(k, msg, error, on_dumped, "qdisc dump");
     vdpad_track_qdiscs_end(k->table, !error);
 }
 
@@ -267,7 +174,7 @@ dump_filters(struct tracker *k, const struct vdpad_track_target *target)
                                             target->block);
 
     vdpad_track_dump_begin(k->table, target);
-    error = dump(k, msg, error, on_filter, "filter dump");
+    error = dump(k, msg, error, on_dumped, "filter dump");
     vdpad_track_dump_end(k->table, !error);
 }
 
@@ -278,7 +185,7 @@ dump_stats(struct tracker *k)
     int error = vdpad_stats_encode_dump(msg);
 
     vdpad_track_stats_begin(k->table);
-    error = dump(k, msg, error, on_stats, "dump of counters");
+    error = dump(k, msg, error, on_dumped, "dump of counters");
     vdpad_track_stats_end(k->table, !error);
 }
 

@@ -179,10 +179,11 @@ def record_route(directory):
 
 
 def record_events(directory, seconds):
-    """Uevents, link and devlink announcements of the next seconds."""
+    """Uevents, announcements of links, TC and devlink of the next seconds."""
     socks = []
     for name, protocol, group in (("uevent", NETLINK_KOBJECT_UEVENT, 1),
-                                  ("link-event", NETLINK_ROUTE, 1)):
+                                  ("link-event", NETLINK_ROUTE, 1),
+                                  ("tc-event", NETLINK_ROUTE, 8)):
         sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
         sock.bind((0, group))
         sock.settimeout(0)
@@ -209,7 +210,7 @@ def record_events(directory, seconds):
         for data in seen["uevent"]:
             stream.write(struct.pack("=I", len(data)) + data)
     print("uevents:", len(seen["uevent"]))
-    for name in "link-event", "devlink-event":
+    for name in "link-event", "tc-event", "devlink-event":
         record(directory, name, seen[name])
 
 

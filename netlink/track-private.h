@@ -169,8 +169,8 @@ void track_sums_sub(struct track_sums *from, const struct track_sums *sums);
 uint32_t track_scope_find(const struct vdpad_track *, int32_t ifindex,
                           uint32_t block);
 uint32_t track_netdev_find(const struct vdpad_track *, int32_t ifindex);
-/* The scope that 'filter' is in, or NONE.  One that came ('is_there') though no
- * such scope is known has qdiscs looked at. */
+/* The scope that 'filter' is in, or NONE.  One that came ('is_there') though
+ * no such scope is known has qdiscs looked at. */
 uint32_t track_scope_of(struct vdpad_track *,
                         const struct vdpad_filter *filter, bool is_there);
 /* To be dumped, since it is not known what is in it. */

@@ -81,8 +81,8 @@ void tc_sim_act(struct tc_sim *sim);
  * some were lost. */
 int tc_sim_receive(struct tc_sim *sim, struct tc_sim_event *event);
 
-/* A dump of filters: begin, and pieces of up to TC_SIM_PIECES filters.  Returns
- * how many; 0 at the end. */
+/* A dump of filters: begin, and pieces of up to TC_SIM_PIECES filters.
+ * Returns how many; 0 at the end. */
 void tc_sim_dump_begin(struct tc_sim *sim,
                        const struct vdpad_track_target *target);
 int tc_sim_dump_piece(struct tc_sim *sim,

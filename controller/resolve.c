@@ -392,15 +392,19 @@ present_choice(struct vdpad_world *w, const struct vdpad_port_spec *spec)
     return NULL;
 }
 
-/* Whether somebody else has put a logical port on 'dev'. */
+/* Whether somebody else has put a logical port on 'dev', or it is used without
+ * one: by a VM, say, whose port went before it.  Who has the port next would
+ * get that one's packets, and not the device. */
 static bool
 is_taken(const struct vdpad_dev *dev)
 {
     const struct vdpad_map *ids = dev->iface ? &dev->iface->external_ids
                                              : NULL;
+    char use[VDPAD_REASON_SIZE];
 
-    return ids && vdpad_map_get(ids, "iface-id")
-           && !vdpad_map_get(ids, "vdpa-iface-id");
+    return vdpad_dev_in_use(dev, use)
+           || (ids && vdpad_map_get(ids, "iface-id")
+               && !vdpad_map_get(ids, "vdpa-iface-id"));
 }
 
 /* The VF of the Interface that 'spec' has already, if that VF is away at
@@ -455,8 +459,8 @@ choose(struct vdpad_world *w, const struct vdpad_port_spec *spec)
     }
     if (spec->policy) {
         vdpad_world_problem(w, key, spec->policy,
-                            "policy %s has no free "
-                            "device; raise its num-vfs or ranges",
+                            "policy %s has no free device (without a port "
+                            "and not in use); raise its num-vfs or ranges",
                             spec->policy);
     } else {
         vdpad_world_problem(w, key, spec->device ? spec->device : spec->vf,

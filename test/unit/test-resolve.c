@@ -255,12 +255,35 @@ wishes_for_a_pf(void **state)
     assert_false(wb_pf(b, PF)->external);
 }
 
+/* A VM whose port went before it still has the device. */
+static void
+device_in_use_is_not_free(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST "holder d0 77 qemu\n"
+                  "policy a pf=" PF "#0-1 vdpa-type=vhost\n"
+                  "want x policy=a");
+    wb_plan(b);
+    assert_string_equal(device_of(b, "x"), "d1");
+    given(b, "want y policy=a");
+    wb_plan(b);
+    expect_problem(b, "vdpa-port-y", "policy a has no free device");
+
+    /* But the port that it has already remains its own. */
+    given(b, "want y\n"
+             "port r65v0 br-int ours " VF0 " iface-id=x vdpa-iface-id=x");
+    wb_plan(b);
+    assert_string_equal(device_of(b, "x"), "d0");
+}
+
 int
 main(void)
 {
 #define TEST(FUNCTION) \
     cmocka_unit_test_setup_teardown(FUNCTION, wb_set_up, wb_tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(device_in_use_is_not_free),
         TEST(ports_by_each_kind_of_name),
         TEST(unknown_device),
         TEST(device_of_no_policy),

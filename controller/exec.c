@@ -124,6 +124,7 @@ touched_classes(enum vdpad_act_kind kind)
         return BIT(VDPAD_VDPA) | BIT(VDPAD_VBUS) | BIT(VDPAD_HOLDER);
     case VDPAD_ACT_LINK_UP:
     case VDPAD_ACT_LINK_MTU:
+    case VDPAD_ACT_VPORT_DEL:
         return BIT(VDPAD_LINK);
     case VDPAD_ACT_QDISC_DEL:
         return BIT(VDPAD_QDISC) | BIT(VDPAD_FLOW);

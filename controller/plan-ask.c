@@ -42,6 +42,8 @@ needed_classes(enum vdpad_act_kind kind)
     case VDPAD_ACT_LINK_UP:
     case VDPAD_ACT_LINK_MTU:
         return BIT(VDPAD_LINK);
+    case VDPAD_ACT_VPORT_DEL:
+        return BIT(VDPAD_LINK) | BIT(VDPAD_DLPORT);
     case VDPAD_ACT_QDISC_DEL:
         return BIT(VDPAD_QDISC) | BIT(VDPAD_LINK);
     case VDPAD_ACT_PORT_HW_ADDR:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Planning of the database: hw-offload, the bridge, and the ports of
- * representors.  Only rows with our mark are changed or removed. */
+/* Planning of the ports of representors in the database.  Only rows with our
+ * mark are changed or removed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +169,67 @@ plan_ids(struct vdpad_planner *p, struct vdpad_dev *dev)
     }
 }
 
+/* Whether 'key' of the former row of a device stays with the device. */
+static bool
+is_kept(const char *key)
+{
+    return strcmp(key, VDPAD_OWNER_KEY) && strcmp(key, "vdpa-iface-id")
+           && strcmp(key, "vdpa-offload");
+}
+
+/* Representors have exchanged their names, so that the row of 'dev' is that of
+ * another device up to now, and 'old' its own: what was written there by
+ * others comes along. */
+static void
+exchange_ids(struct vdpad_planner *p, struct vdpad_dev *dev,
+             const struct vdpad_db_iface *old)
+{
+    const struct vdpad_map *have = &dev->iface->external_ids;
+    struct ids ids;
+
+    wanted_ids(dev, &ids);
+    for (size_t i = 0; i < have->n; i++) {
+        const struct vdpad_kv *kv = &have->kv[i];
+
+        if (!find_id(&ids, kv->key) && strcmp(kv->key, VDPAD_OWNER_KEY)
+            && strcmp(kv->key, "vdpa-offload")
+            && (!is_kept(kv->key)
+                || !vdpad_map_get(&old->external_ids, kv->key))) {
+            set_id(p, dev, kv->key, NULL, kv->value);
+        }
+    }
+    for (size_t i = 0; i < ids.n; i++) {
+        const char *present = vdpad_map_get(have, ids.kv[i].key);
+
+        if (!vdpad_streq(present, ids.kv[i].value)) {
+            set_id(p, dev, ids.kv[i].key, ids.kv[i].value, present);
+        }
+    }
+    for (size_t i = 0; i < old->external_ids.n; i++) {
+        const struct vdpad_kv *kv = &old->external_ids.kv[i];
+        const char *present = vdpad_map_get(have, kv->key);
+
+        if (is_kept(kv->key) && !find_id(&ids, kv->key)
+            && !vdpad_streq(present, kv->value)) {
+            set_id(p, dev, kv->key, kv->value, present);
+        }
+    }
+}
+
+/* The VLANs that somebody else has given to the port of 'old'. */
+static void
+copy_vlan(struct vdpad_dbop *op, const struct vdpad_planner *p,
+          const struct vdpad_db_iface *old)
+{
+    const struct vdpad_db_port *port = port_of(p, old);
+
+    if (!vdpad_map_get(&old->external_ids, "vdpa-iface-id")) {
+        op->tag = port->tag;
+        op->trunks = port->trunks;
+        op->n_trunks = port->n_trunks;
+    }
+}
+
 static bool
 vlan_is_right(const struct vdpad_db_port *port,
               const struct vdpad_port_spec *spec)
@@ -179,8 +240,10 @@ vlan_is_right(const struct vdpad_db_port *port,
                           spec->n_trunks * sizeof *spec->trunks));
 }
 
+/* 'old': see exchange_ids(); NULL: none. */
 static void
-plan_vlan(struct vdpad_planner *p, struct vdpad_dev *dev)
+plan_vlan(struct vdpad_planner *p, struct vdpad_dev *dev,
+          const struct vdpad_db_iface *old)
 {
     const struct vdpad_port_spec *spec = dev->port_spec;
     const struct vdpad_db_port *port = port_of(p, dev->iface);
@@ -197,6 +260,9 @@ plan_vlan(struct vdpad_planner *p, struct vdpad_dev *dev)
         if (!vlan_is_right(port, spec)) {
             ask(p, dev, &op, "the port's VLANs differ from its key's");
         }
+    } else if (old) {
+        copy_vlan(&op, p, old);
+        ask(p, dev, &op, "the representor has another name now");
     } else if (was && (port->tag >= 0 || port->n_trunks)) {
         ask(p, dev, &op, "the key that asked for these VLANs is gone");
     }
@@ -237,8 +303,7 @@ ask_add(struct vdpad_planner *p, struct vdpad_dev *dev,
     for (size_t i = 0; i < n_old; i++) {
         const struct vdpad_kv *o = &old->external_ids.kv[i];
 
-        if (!find_id(&ids, o->key) && strcmp(o->key, VDPAD_OWNER_KEY)
-            && strcmp(o->key, "vdpa-iface-id")) {
+        if (!find_id(&ids, o->key) && is_kept(o->key)) {
             kv[op.ids.n++] = *o;
         }
     }
@@ -247,6 +312,8 @@ ask_add(struct vdpad_planner *p, struct vdpad_dev *dev,
         op.tag = spec->tag;
         op.trunks = spec->trunks;
         op.n_trunks = spec->n_trunks;
+    } else if (old) {
+        copy_vlan(&op, p, old);
     }
     ask(p, dev, &op, reason);
     free(kv);
@@ -283,8 +350,48 @@ have_bridge(const struct vdpad_planner *p, struct vdpad_dev *dev)
     return false;
 }
 
+/* Whether 'iface' is the row of another device by its name. */
+static bool
+is_of_another(const struct vdpad_planner *p, const struct vdpad_dev *dev,
+              const struct vdpad_db_iface *iface)
+{
+    for (size_t i = 0; i < p->world->n_devs; i++) {
+        const struct vdpad_dev *other = &p->world->devs[i];
+
+        if (other != dev && other->iface == iface && other->want_attach) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A netdev that was renamed while it was in the kernel datapath can be found
+ * there by no name (see netlink/step-datapath.c), so that ovs-vswitchd has
+ * left it there and cannot take it again. */
 static void
-plan_attached(struct vdpad_planner *p, struct vdpad_dev *dev)
+plan_datapath(struct vdpad_planner *p, struct vdpad_dev *dev,
+              const struct vdpad_db_iface *old)
+{
+    const struct vdpad_db_iface *iface = dev->iface;
+    const struct vdpad_link *master = vdpad_find_link(p->world->observed,
+                                                      dev->rep->master);
+    struct vdpad_act act = { .kind = VDPAD_ACT_VPORT_DEL,
+                             .ifindex = dev->rep->ifindex };
+
+    if (!master || strcmp(master->kind, "openvswitch")
+        || !(iface ? vdpad_iface_is_ours(iface) && iface->ofport == -1
+                   : old != NULL)) {
+        return;
+    }
+    vdpad_copy(act.object, sizeof act.object, dev->rep->name);
+    vdpad_ask_dev(p, dev, VDPAD_LANE_LINK, &act,
+                  "it was renamed as a port of the kernel datapath: taken "
+                  "out, so that ovs-vswitchd can take it");
+}
+
+static void
+plan_attached(struct vdpad_planner *p, struct vdpad_dev *dev,
+              const struct vdpad_db_iface *old)
 {
     const struct vdpad_db_iface *iface = dev->iface;
     const struct vdpad_port_spec *spec = dev->port_spec;
@@ -310,9 +417,12 @@ plan_attached(struct vdpad_planner *p, struct vdpad_dev *dev)
         ask_add(p, dev, iface, "it is in another bridge than wanted");
         return;
     }
-    if (vdpad_iface_is_ours(iface)) {
+    if (vdpad_iface_is_ours(iface) && old && is_of_another(p, dev, old)) {
+        exchange_ids(p, dev, old);
+        plan_vlan(p, dev, old);
+    } else if (vdpad_iface_is_ours(iface)) {
         plan_ids(p, dev);
-        plan_vlan(p, dev);
+        plan_vlan(p, dev, NULL);
     } else if (spec && !vdpad_streq(iface_id, spec->iface_id)) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                          "representor %s was attached by another program with "
@@ -394,11 +504,12 @@ vdpad_plan_port(struct vdpad_planner *p, struct vdpad_dev *dev)
     if (!dev->iface && !have_bridge(p, dev)) {
         return;
     }
-    if (old) {
+    plan_datapath(p, dev, old);
+    if (old && !is_of_another(p, dev, old)) {
         ask_del(p, dev, old, "the representor has another name now");
     }
     if (dev->iface) {
-        plan_attached(p, dev);
+        plan_attached(p, dev, old);
         return;
     }
     ask_add(p, dev, old,
@@ -417,154 +528,4 @@ vdpad_plan_detach(struct vdpad_planner *p, struct vdpad_dev *dev)
         ask_del(p, dev, iface, "its device is being removed");
     }
     return iface != NULL;
-}
-
-static void
-ask_plain(struct vdpad_planner *p, const struct vdpad_dbop *op,
-          const char *reason)
-{
-    char text[VDPAD_REASON_SIZE];
-
-    (void) vdpad_ask_db(p, op, text, "%s", reason);
-}
-
-/* Makes each bridge that a device waits for, once. */
-static void
-plan_bridges(struct vdpad_planner *p)
-{
-    const struct vdpad_world *w = p->world;
-
-    for (size_t i = 0; i < w->n_devs; i++) {
-        const char *bridge = w->devs[i].bridge;
-        bool planned = !bridge || vdpad_find_bridge(w->db, bridge);
-
-        for (size_t j = 0; j < p->plan->n && !planned; j++) {
-            const struct vdpad_step *s = &p->plan->steps[j];
-
-            planned = s->kind == VDPAD_STEP_DB
-                      && s->op.kind == VDPAD_DBOP_BRIDGE_ADD
-                      && !strcmp(s->op.bridge, bridge);
-        }
-        if (!planned) {
-            ask_plain(p,
-                      &(struct vdpad_dbop){ .kind = VDPAD_DBOP_BRIDGE_ADD,
-                                            .bridge = bridge,
-                                            .tag = -1 },
-                      "ports are to be attached to it and it does not exist");
-        }
-    }
-}
-
-/* A row with our mark whose VF no device has. */
-static bool
-is_stale(const struct vdpad_planner *p, const struct vdpad_db_iface *iface)
-{
-    const char *vf = vdpad_map_get(&iface->external_ids, "vdpa-vf");
-
-    if (!vdpad_iface_is_ours(iface)) {
-        return false;
-    }
-    for (size_t i = 0; vf && i < p->world->n_devs; i++) {
-        const struct vdpad_dev *dev = &p->world->devs[i];
-
-        if ((dev->vf && !strcmp(dev->vf->bdf, vf))
-            || (!dev->vf && dev->intent != VDPAD_INTENT_NONE)) {
-            return dev->vf && dev->intent == VDPAD_INTENT_NONE;
-        }
-    }
-    return true;
-}
-
-/* Removes rows of ours that a crash or a reboot has left.  Not while any
- * policy is in doubt: its VFs may only be away. */
-static void
-plan_stale(struct vdpad_planner *p)
-{
-    const struct vdpad_world *w = p->world;
-
-    if (w->config->n_errors || !w->observed->class_[VDPAD_PCI].fresh
-        || !w->observed->class_[VDPAD_VBUS].fresh) {
-        return;
-    }
-    for (size_t i = 0; i < w->n_pfs; i++) {
-        if (w->pfs[i].frozen) {
-            return;
-        }
-    }
-    for (size_t i = 0; i < w->n_problems; i++) {
-        if (!strncmp(w->problems[i].key, VDPAD_KEY_POLICY,
-                     strlen(VDPAD_KEY_POLICY))) {
-            return;
-        }
-    }
-    for (size_t i = 0; i < w->db->n_ifaces; i++) {
-        const struct vdpad_db_iface *iface = &w->db->ifaces[i];
-
-        if (!is_stale(p, iface)) {
-            continue;
-        }
-        if (p->now_ns < p->memory->grace_until_ns) {
-            if (p->memory->grace_until_ns < p->plan->next_ns) {
-                p->plan->next_ns = p->memory->grace_until_ns;
-            }
-        } else {
-            const struct vdpad_db_port *port = port_of(p, iface);
-
-            ask_plain(p,
-                      &(struct vdpad_dbop){ .kind = VDPAD_DBOP_PORT_DEL,
-                                            .tag = -1,
-                                            .bridge = bridge_of(p, iface),
-                                            .port = port->name,
-                                            .uuid = port->uuid },
-                      "we made it for a device that no policy wants");
-        }
-    }
-}
-
-/* Forgets VFs that are gone.  Their devices went with them: one that comes
- * later may have the same name and is not ours for that. */
-static void
-plan_vanished(struct vdpad_planner *p)
-{
-    const struct vdpad_world *w = p->world;
-
-    if (!w->observed->class_[VDPAD_PCI].fresh) {
-        return;
-    }
-    for (size_t i = 0; i < w->record->n_devs; i++) {
-        const char *vf = w->record->devs[i].vf;
-
-        if (!vdpad_find_pci(w->observed, vf)) {
-            vdpad_ask_rec(p, VDPAD_REC_DEV_DEL, vf, "", "", 0);
-        }
-    }
-}
-
-void
-vdpad_plan_db(struct vdpad_planner *p)
-{
-    const struct vdpad_world *w = p->world;
-
-    if (!w->db || !w->db_connected || !w->db->uuid[0]) {
-        return;
-    }
-
-    const char *hw = vdpad_map_get(&w->db->other_config, "hw-offload");
-
-    /* A daemon that nobody has configured changes nothing. */
-    if (w->config->hw_offload
-        && (w->config->n_policies || w->config->n_ports
-            || vdpad_map_get(&w->db->external_ids, VDPAD_KEY_HW_OFFLOAD))
-        && !vdpad_streq(hw, "true")) {
-        ask_plain(p,
-                  &(struct vdpad_dbop){ .kind = VDPAD_DBOP_OVS_OTHER_CONFIG,
-                                        .tag = -1,
-                                        .key = "hw-offload",
-                                        .value = "true" },
-                  "vdpa-hw-offload wants it; ovs-vswitchd takes it at once "
-                  "the first time, later only after a restart");
-    }
-    plan_bridges(p);
-    plan_stale(p);
-    plan_vanished(p);
 }

@@ -174,6 +174,7 @@ vdpad_act_name(enum vdpad_act_kind kind)
         [VDPAD_ACT_LINK_MTU] = "link-mtu",
         [VDPAD_ACT_QDISC_DEL] = "qdisc-del",
         [VDPAD_ACT_PORT_HW_ADDR] = "port-hw-addr",
+        [VDPAD_ACT_VPORT_DEL] = "vport-del",
     };
 
     return (unsigned int) kind < VDPAD_ACT_N ? names[kind] : "?";

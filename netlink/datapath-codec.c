@@ -279,3 +279,23 @@ vdpad_kernel_flow_encode_dump(struct nl_msg *msg, int32_t ifindex,
                ? -EMSGSIZE
                : 0;
 }
+
+int
+vdpad_vport_encode_name(struct nl_msg *msg, int32_t ifindex, const char *name)
+{
+    int error = put_header(msg, ifindex);
+
+    return error                                            ? error
+           : nla_put_string(msg, OVS_VPORT_ATTR_NAME, name) ? -EMSGSIZE
+                                                            : 0;
+}
+
+int
+vdpad_vport_encode_number(struct nl_msg *msg, int32_t ifindex, uint32_t port)
+{
+    int error = put_header(msg, ifindex);
+
+    return error                                            ? error
+           : nla_put_u32(msg, OVS_VPORT_ATTR_PORT_NO, port) ? -EMSGSIZE
+                                                            : 0;
+}

@@ -88,5 +88,10 @@ int vdpad_datapath_take_actions(const struct nlattr *nest, int depth,
 int vdpad_datapath_encode_dump(struct nl_msg *msg, int32_t ifindex);
 int vdpad_kernel_flow_encode_dump(struct nl_msg *msg, int32_t ifindex,
                                   bool is_brief);
+/* The same for a request about one port of the datapath 'ifindex'. */
+int vdpad_vport_encode_name(struct nl_msg *msg, int32_t ifindex,
+                            const char *name);
+int vdpad_vport_encode_number(struct nl_msg *msg, int32_t ifindex,
+                              uint32_t port);
 
 #endif

@@ -21,7 +21,8 @@ vdpad_step_is_genl(enum vdpad_act_kind kind)
 {
     return kind == VDPAD_ACT_ESWITCH_MODE || kind == VDPAD_ACT_FEATURE
            || kind == VDPAD_ACT_VDPA_ADD || kind == VDPAD_ACT_VDPA_DEL
-           || kind == VDPAD_ACT_VDPA_SET_MAC || kind == VDPAD_ACT_PORT_HW_ADDR;
+           || kind == VDPAD_ACT_VDPA_SET_MAC || kind == VDPAD_ACT_PORT_HW_ADDR
+           || kind == VDPAD_ACT_VPORT_DEL;
 }
 
 bool
@@ -278,6 +279,16 @@ step_hw_addr(struct vdpad_observer *observer, const struct vdpad_act *act,
                          (long long) act->number);
 }
 
+static int
+step_vport_del(struct vdpad_observer *observer, const struct vdpad_act *act,
+               struct vdpad_error *why)
+{
+    struct vdpad_nl *nl;
+    int error = open_netdev(observer, act, &nl, why);
+
+    return error ? error : vdpad_step_vport_del(observer, act, why);
+}
+
 /* Kinds whose object or word becomes part of a path. */
 static bool
 has_bad_name(const struct vdpad_act *act)
@@ -329,6 +340,8 @@ vdpad_step(struct vdpad_observer *observer, const struct vdpad_act *act,
         return step_qdisc_del(observer, act, why);
     case VDPAD_ACT_PORT_HW_ADDR:
         return step_hw_addr(observer, act, why);
+    case VDPAD_ACT_VPORT_DEL:
+        return step_vport_del(observer, act, why);
     case VDPAD_ACT_N:
     default:
         return vdpad_error_set(why, -EINVAL, "step %d: unknown",

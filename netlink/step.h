@@ -22,6 +22,9 @@ bool vdpad_step_is_genl(enum vdpad_act_kind kind);
 /* Whether a step of 'kind' may take minutes. */
 bool vdpad_step_is_slow(enum vdpad_act_kind kind);
 
+int vdpad_step_vport_del(struct vdpad_observer *, const struct vdpad_act *,
+                         struct vdpad_error *);
+
 /* Those that write to sysfs. */
 int vdpad_step_autoprobe(const struct vdpad_act *, struct vdpad_error *);
 int vdpad_step_numvfs(const struct vdpad_act *, struct vdpad_error *);

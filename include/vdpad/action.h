@@ -35,6 +35,9 @@ enum vdpad_act_kind {
                                  * success. */
     VDPAD_ACT_PORT_HW_ADDR, /* object: PF; number: devlink port index;
                                  * mac: of the function behind it. */
+    VDPAD_ACT_VPORT_DEL,    /* ifindex, object: netdev: out of the kernel
+                                 * datapath of Open vSwitch, if that knows it
+                                 * by a former name only. */
     VDPAD_ACT_N
 };
 

@@ -406,6 +406,21 @@ qdisc(void **state)
         link_step(VDPAD_ACT_QDISC_DEL, port.ifindex, port.ifname, 0), 0);
 }
 
+/* What is in no datapath is out of it, whether there are datapaths or not. */
+static void
+vport_del(void **state)
+{
+    struct vdpad_dlport port;
+
+    (void) state;
+    kc_make_vfs(1);
+    kc_representor(0, &port);
+    assert_int_equal(
+        link_step(VDPAD_ACT_VPORT_DEL, port.ifindex, port.ifname, 0), 0);
+    assert_int_equal(
+        link_step(VDPAD_ACT_VPORT_DEL, port.ifindex, "another", 0), -ESTALE);
+}
+
 static void
 port_hw_addr(void **state)
 {
@@ -510,6 +525,7 @@ const struct CMUnitTest kc_step_cases[] = {
     KC_CASE(stale_netdev_is_refused),
     KC_CASE(feature),
     KC_CASE(qdisc),
+    KC_CASE(vport_del),
     KC_CASE(port_hw_addr),
     KC_CASE(events_arrive),
     KC_CASE(batches),

@@ -19,7 +19,8 @@ sim_is_genl_act(int32_t kind)
 {
     return kind == VDPAD_ACT_ESWITCH_MODE || kind == VDPAD_ACT_FEATURE
            || kind == VDPAD_ACT_VDPA_ADD || kind == VDPAD_ACT_VDPA_DEL
-           || kind == VDPAD_ACT_VDPA_SET_MAC || kind == VDPAD_ACT_PORT_HW_ADDR;
+           || kind == VDPAD_ACT_VDPA_SET_MAC || kind == VDPAD_ACT_PORT_HW_ADDR
+           || kind == VDPAD_ACT_VPORT_DEL;
 }
 
 bool
@@ -73,6 +74,7 @@ disturbs(struct sim *sim, const struct vdpad_act *act,
     case VDPAD_ACT_LINK_MTU:
     case VDPAD_ACT_QDISC_DEL:
     case VDPAD_ACT_PORT_HW_ADDR:
+    case VDPAD_ACT_VPORT_DEL:
     case VDPAD_ACT_N:
     default:
         return false;
@@ -408,6 +410,9 @@ change_netdev(struct sim *sim, const struct vdpad_act *act,
         }
         dev->link.mtu = (uint32_t) act->number;
         sim_touch(sim, BIT(VDPAD_LINK));
+    } else if (act->kind == VDPAD_ACT_VPORT_DEL) {
+        dev->link.master = 0; /* In the kernel datapath, if in anything. */
+        sim_touch(sim, BIT(VDPAD_LINK));
     } else if (act->kind == VDPAD_ACT_QDISC_DEL) {
         if (dev->has_qdisc) {
             dev->has_qdisc = false;
@@ -488,6 +493,7 @@ do_act(struct sim *sim, const struct vdpad_act *act, struct vdpad_error *why)
     case VDPAD_ACT_LINK_UP:
     case VDPAD_ACT_LINK_MTU:
     case VDPAD_ACT_QDISC_DEL:
+    case VDPAD_ACT_VPORT_DEL:
         error = change_netdev(sim, act, why);
         break;
     case VDPAD_ACT_N:

@@ -296,6 +296,8 @@ change_link(struct wb *b, const struct vdpad_act *act)
                                   : link->flags & ~(uint32_t) IFF_UP;
     } else if (act->kind == VDPAD_ACT_LINK_MTU) {
         link->mtu = (uint32_t) act->number;
+    } else if (act->kind == VDPAD_ACT_VPORT_DEL) {
+        link->master = 0;
     } else if (act->kind == VDPAD_ACT_FEATURE) {
         if (!feature) {
             return -EOPNOTSUPP;
@@ -344,6 +346,7 @@ apply_act(struct wb *b, const struct vdpad_act *act)
     case VDPAD_ACT_LINK_UP:
     case VDPAD_ACT_LINK_MTU:
     case VDPAD_ACT_QDISC_DEL:
+    case VDPAD_ACT_VPORT_DEL:
         return change_link(b, act);
     case VDPAD_ACT_VF_UNBIND:
     case VDPAD_ACT_VDPA_UNBIND:

@@ -171,6 +171,87 @@ renamed_representor(void **state)
     expect_plan(b, "");
 }
 
+/* The datapath that 'names' are ports of. */
+static void
+put_in_datapath(struct wb *b, const char *const names[], size_t n)
+{
+    struct vdpad_link *datapath = wb_add_row(b, VDPAD_LINK);
+    int32_t ifindex = 999;
+
+    datapath->ifindex = ifindex;
+    strcpy(datapath->name, "ovs-system");
+    strcpy(datapath->kind, "openvswitch");
+    for (size_t i = 0; i < n; i++) {
+        wb_find_link(b, names[i])->master = ifindex;
+    }
+}
+
+/* The kernel's datapath keeps it under its old name and does not let Open
+ * vSwitch have it under the new one. */
+static void
+renamed_port_of_a_datapath(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST1 ONE PORT0 "tag=7");
+    put_in_datapath(b, (const char *const[]){ "r65v0" }, 1);
+    expect_plan(b, "");
+    wb_rename(b, "r65v0", "enp0v0");
+    expect_plan(b, "vport-del enp0v0\n"
+                   "port-del r65v0 br-int\n"
+                   "port-add enp0v0 br-int tag=7\n");
+    wb_apply_plan(b);
+    expect_plan(b, "");
+
+    /* It was replaced, but is not taken out yet. */
+    wb_find_link(b, "enp0v0")->master = 999;
+    expect_plan(b, "");
+    wb_find_port(b, "enp0v0")->ofport = -1;
+    expect_plan(b, "vport-del enp0v0\n");
+    expect_state(b, VF0, "applying", "renamed");
+    wb_find_link(b, "ovs-system")->kind[0] = 'x'; /* Some other master. */
+    expect_plan(b, "");
+    expect_state(b, VF0, "waiting", "could not take port enp0v0");
+}
+
+/* After a reset the kernel may give the same names the other way round. */
+static void
+representors_that_exchange_names(void **state)
+{
+    struct wb *b = *state;
+
+    b->show_ids = true;
+    given(b, HOST POLICY "want lsp0 vf=" VF0 " tag=4\n" PORT0
+                         "tag=4 iface-id=lsp0 vdpa-iface-id=lsp0 one=1 "
+                         "other=a\n" PORT1 "tag=5 iface-id=theirs other=b");
+    expect_plan(b, "");
+    wb_rename(b, "r65v0", "tmp");
+    wb_rename(b, "r65v1", "r65v0");
+    wb_rename(b, "tmp", "r65v1");
+    wb_plan(b);
+    wb_apply_plan(b);
+    expect_plan(b, "");
+
+    const struct wb_map *ids = &wb_find_port(b, "r65v1")->ids;
+
+    assert_string_equal(wb_get(ids, "vdpa-vf"), VF0);
+    assert_string_equal(wb_get(ids, "vdpa-device"), "vdpa:" VF0);
+    assert_string_equal(wb_get(ids, "attached-mac"), MAC0);
+    assert_string_equal(wb_get(ids, "iface-id"), "lsp0");
+    assert_string_equal(wb_get(ids, "vdpa-iface-id"), "lsp0");
+    assert_string_equal(wb_get(ids, "one"), "1");
+    assert_string_equal(wb_get(ids, "other"), "a");
+    assert_int_equal(wb_find_port(b, "r65v1")->tag, 4);
+    ids = &wb_find_port(b, "r65v0")->ids;
+    assert_string_equal(wb_get(ids, "vdpa-vf"), VF1);
+    assert_null(wb_get(ids, "attached-mac"));
+    assert_string_equal(wb_get(ids, "iface-id"), "theirs");
+    assert_null(wb_get(ids, "vdpa-iface-id"));
+    assert_null(wb_get(ids, "one"));
+    assert_string_equal(wb_get(ids, "other"), "b");
+    assert_int_equal(wb_find_port(b, "r65v0")->tag, 5);
+}
+
 /* Somebody has attached it under its new name. */
 static void
 renamed_representor_that_others_attached(void **state)
@@ -485,6 +566,8 @@ main(void)
         TEST(port_of_ours_moves),
         TEST(port_waits_for_its_new_bridge),
         TEST(renamed_representor),
+        TEST(renamed_port_of_a_datapath),
+        TEST(representors_that_exchange_names),
         TEST(renamed_representor_that_others_attached),
         TEST(iface_id_of_others_is_kept),
         TEST(key_of_a_port_is_withdrawn),

@@ -104,25 +104,20 @@ def session_ovs():
     ovs.stop()
 
 
-@pytest.fixture
-def pf():
+def a_pf():
     pf = twinlib.Pf(0)
     yield pf
     pf.defaults()
 
 
-@pytest.fixture
-def ovs(session_ovs):
-    """An Open vSwitch without bridges and without keys of ours."""
-    yield session_ovs
-    for bridge in session_ovs.vsctl('list-br').split():
-        session_ovs.vsctl('del-br', bridge)
-    session_ovs.vsctl('clear', 'Open_vSwitch', '.', 'external_ids')
+def a_clean_ovs(ovs):
+    yield ovs
+    for bridge in ovs.vsctl('list-br').split():
+        ovs.vsctl('del-br', bridge)
+    ovs.vsctl('clear', 'Open_vSwitch', '.', 'external_ids')
 
 
-@pytest.fixture
-def daemon(ovs, pf):
-    """The daemon, started, on a bare card."""
+def a_daemon(ovs):
     daemon = Daemon(ovs)
     (ovs.dir / 'ovs-vdpad.record').unlink(missing_ok=True)
     daemon.start()
@@ -131,14 +126,38 @@ def daemon(ovs, pf):
     assert 'ERROR: ' not in daemon.log(), daemon.log()   # Sanitizers.
 
 
-@pytest.fixture
-def policy(ovs, pf):
-    """Sets a policy on the first PF."""
+def policy_setter(ovs, pf):
     def set_policy(words, name='test', selector=None):
         ovs.vsctl('--no-wait', 'set', 'Open_vSwitch', '.',
                   'external_ids:vdpa-policy-%s=pf=%s %s' % (
                       name, selector or pf.bdf, words))
     return set_policy
+
+
+# A file whose tests leave everything as they found it may have these with
+# scope 'module' instead.
+
+@pytest.fixture
+def pf():
+    yield from a_pf()
+
+
+@pytest.fixture
+def ovs(session_ovs):
+    """An Open vSwitch without bridges and without keys of ours."""
+    yield from a_clean_ovs(session_ovs)
+
+
+@pytest.fixture
+def daemon(ovs, pf):
+    """The daemon, started, on a bare card."""
+    yield from a_daemon(ovs)
+
+
+@pytest.fixture
+def policy(ovs, pf):
+    """Sets a policy on the first PF."""
+    return policy_setter(ovs, pf)
 
 
 def vdpa_dev():

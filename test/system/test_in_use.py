@@ -8,7 +8,7 @@ import time
 import pytest
 
 from conftest import driver, vdpa_dev
-from twinlib import Namespace, wait_for
+from twinlib import Namespace, wait_for, write
 
 
 class Holder:
@@ -170,3 +170,20 @@ def test_container_has_the_netdev(daemon, pf, policy):
         space.delete()
     daemon.appctl('teardown', 'test')
     daemon.wait(lambda: pf.numvfs() == 0, 'removal afterwards')
+
+
+def test_reset_under_a_vm(two, pf, hold):
+    """A reset waits in the kernel for the VM that has the device open; what
+    is shown says so, and all returns when it lets go."""
+    name = 'vdpa:' + pf.vf(0)
+    before = vdpa_dev()
+    holder = hold(name)
+    two.wait(lambda: users(two, name) == [holder.pid], 'the holder is seen')
+    write(pf.knobs / 'reset', '1')
+    two.wait(lambda: any(
+        d['state'] == 'blocked' and 'pid %d' % holder.pid in d['reason']
+        for d in two.json('device/list')), 'blocked, and by whom')
+    holder.leave()
+    wait_for(lambda: pf.knob('reset') == '0', 'the end of the reset')
+    two.wait(lambda: vdpa_dev() == before, 'the same devices')
+    two.wait_ready(2)

@@ -71,10 +71,15 @@ class Traffic:
         return json.loads(line)
 
     def wait_flow(self):
-        """Waits until packets arrive again, and leaves a fresh mark."""
+        """Waits until packets arrive again, some in a row, and leaves a
+        fresh mark."""
+        row = 0
+
         def flows():
+            nonlocal row
             figures = self.mark()
-            return figures['sent'] >= 5 and not figures['lost']
+            row = 0 if figures['lost'] else row + figures['received']
+            return row >= 10
         wait_for(flows, 'that packets arrive', 120)
 
     def stop(self):

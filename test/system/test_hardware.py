@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What hardware, drivers, udev and other people do to the card."""
+
+import json
+import os
+
+import pytest
+
+from conftest import (a_clean_ovs, a_daemon, a_pf, driver, has_offload,
+                      interface, link, policy_setter, vdpa_config, vdpa_dev)
+from traffic import Spaces, Traffic, new_macs, wait_in_hardware
+from twinlib import run, wait_for, write
+
+DRIVER = '/sys/bus/pci/drivers/twin'
+
+
+def set_ids(ovs, key, value):
+    ovs.vsctl('--no-wait', 'set', 'Open_vSwitch', '.',
+              'external_ids:%s=%s' % (key, value))
+
+
+def reset(pf):
+    write(pf.knobs / 'reset', '1')
+    wait_for(lambda: pf.knob('reset') == '0', 'the end of the reset')
+
+
+def chain(ovs, pf, n):
+    """Everything about VFs 0..n-1 that has to be the same after a recovery;
+    found by PCI address, from the VF to the representor."""
+    shown = []
+    for i in range(n):
+        vf = pf.vf(i)
+        name = [d for d in vdpa_dev()
+                if vdpa_dev()[d]['mgmtdev'] == 'pci/' + vf]
+        assert len(name) == 1, name
+        config = vdpa_config(name[0])
+        port = json.loads(run('devlink -j port show ' + pf.port(i)))['port']
+        rep = port[pf.port(i)]['netdev']
+        ids, ofport = interface(ovs, rep)
+        ids.pop('vdpa-offload', None)
+        assert ofport and ofport > 0
+        shown.append((vf, name[0], driver(name[0]), config.get('mac'),
+                      config.get('mtu'), vdpa_dev()[name[0]]['max_vqs'], rep,
+                      link(rep)['mtu'], 'UP' in link(rep)['flags'],
+                      has_offload(rep), ovs.vsctl('port-to-br', rep).strip(),
+                      ovs.vsctl('get', 'Port', rep, 'tag').strip(),
+                      sorted(ids.items())))
+    return shown
+
+
+@pytest.fixture(scope='module')
+def pf():
+    yield from a_pf()
+
+
+@pytest.fixture(scope='module')
+def ovs(session_ovs):
+    yield from a_clean_ovs(session_ovs)
+
+
+@pytest.fixture(scope='module')
+def daemon(ovs, pf):
+    yield from a_daemon(ovs)
+
+
+@pytest.fixture(scope='module')
+def policy(ovs, pf):
+    return policy_setter(ovs, pf)
+
+
+@pytest.fixture(scope='module')
+def scene(daemon, ovs, pf, policy):
+    """Two containers with everything that a port can have: MAC, MTU, queues,
+    a tag, an iface-id, and keys that others have written."""
+    set_ids(ovs, 'vdpa-attach', 'declared')
+    policy('num-vfs=2 vdpa-type=virtio mtu=1400 max-vqp=2 mac=' + new_macs())
+    for i in range(2):
+        set_ids(ovs, 'vdpa-port-lp%d' % i,
+                'device=vdpa:%s tag=7' % ('0001:08:00.%d' % (i + 2)))
+    daemon.wait_ready(2)
+    daemon.wait(lambda: len(ovs.vsctl('list-ports', 'br-int').split()) == 2,
+                'the ports')
+    daemon.wait_ready(2)
+    for i in range(2):
+        assert pf.vf(i) == '0001:08:00.%d' % (i + 2)
+        ovs.vsctl('set', 'Interface', pf.rep(i),
+                  'external_ids:ovn-installed=true',
+                  'external_ids:somebody=%d' % i)
+    return daemon
+
+
+@pytest.fixture
+def rich(scene):
+    """The same, at the start of each test."""
+    scene.wait_ready(2)
+    scene.wait_settled()
+    return scene
+
+
+def flow_once(daemon, pf):
+    """Traffic between the two containers works, in hardware."""
+    spaces = Spaces(daemon, pf)
+    traffic = None
+    try:
+        traffic = Traffic(spaces)
+        wait_in_hardware(pf.rep(0))
+        figures = traffic.mark()
+        assert figures['lost'] == 0, figures
+    finally:
+        if traffic:
+            traffic.stop()
+        spaces.delete()
+
+
+def assert_recovers(daemon, ovs, pf, before):
+    def same():
+        try:
+            return chain(ovs, pf, len(before)) == before
+        except (AssertionError, KeyError, OSError, RuntimeError) as e:
+            return print(e)
+        except Exception as e:      # A device or row that is away just now.
+            return print(e)
+    daemon.wait(same, 'recovery to %s' % (before,))
+    daemon.wait_ready(len(before))
+    daemon.wait_settled()
+    assert chain(ovs, pf, len(before)) == before
+
+
+def test_firmware_reset(rich, ovs, pf):
+    flow_once(rich, pf)
+    before = chain(ovs, pf, 2)
+    pf.knob('reset_ms', 3000)
+    try:
+        write(pf.knobs / 'reset', '1')
+        rich.wait(lambda: set(rich.states().values()) != {'ready'},
+                  'the reset is seen')
+        assert all(d['reason'] for d in rich.json('device/list')
+                   if d['state'] != 'ready')
+        wait_for(lambda: pf.knob('reset') == '0', 'the end of the reset')
+    finally:
+        pf.knob('reset_ms', 200)
+    assert_recovers(rich, ovs, pf, before)
+    flow_once(rich, pf)
+    # And as many times as it likes.
+    for _ in range(2):
+        reset(pf)
+    assert_recovers(rich, ovs, pf, before)
+
+
+def test_vf_driver(rich, ovs, pf):
+    before = chain(ovs, pf, 2)
+    write(DRIVER + '/unbind', pf.vf(1))
+    assert_recovers(rich, ovs, pf, before)
+    # By hand, while the daemon is away.
+    rich.stop()
+    write(DRIVER + '/unbind', pf.vf(0))
+    write(DRIVER + '/bind', pf.vf(0))
+    rich.start()
+    assert_recovers(rich, ovs, pf, before)
+
+
+@pytest.mark.parametrize('how', ['unbind', 'remove'])
+def test_pf_goes_and_returns(rich, ovs, pf, how):
+    before = chain(ovs, pf, 2)
+    if how == 'unbind':
+        write(DRIVER + '/unbind', pf.bdf)
+        rich.wait(lambda: [p for p in rich.json('pf/list')
+                             if p['pf'] == pf.bdf
+                             and 'driver' in (p['reason'] or '')],
+                    'the reason')
+        write(DRIVER + '/bind', pf.bdf)
+    else:
+        write(pf.sysfs / 'remove', '1')
+        rich.wait(lambda: any(pf.bdf in p for p in
+                                rich.json('status')['problems']),
+                    'status tells of it')
+        write('/sys/bus/pci/rescan', '1')
+        wait_for(lambda: os.path.exists('/sys/class/net/' + pf.netdev),
+                 'the PF again')
+        run('ip link set %s up' % pf.netdev)
+    assert_recovers(rich, ovs, pf, before)
+
+
+def test_eswitch_flap(rich, ovs, pf):
+    before = chain(ovs, pf, 2)
+    pf.mode('legacy')
+    assert_recovers(rich, ovs, pf, before)
+    assert pf.mode() == 'switchdev'
+    flow_once(rich, pf)
+
+
+def test_vf_count_changed_by_others(rich, ovs, pf):
+    before = chain(ovs, pf, 2)
+    pf.numvfs(0)
+    assert_recovers(rich, ovs, pf, before)
+    assert pf.numvfs() == 2
+
+
+def ports_of(ovs):
+    return sorted(ovs.vsctl('list-ports', 'br-int').split())
+
+
+def renamed(before, old, new):
+    return [tuple(new if v == old else v for v in row) for row in before]
+
+
+def test_renamed(rich, ovs, pf):
+    """By udev, in the bridge, with the link up as newer kernels allow; and
+    while the daemon is away, both at once."""
+    before = chain(ovs, pf, 2)
+    for netdev, name in ((pf.rep(0), 'enp8s0npf0vf0'),
+                         ('enp8s0npf0vf0', pf.rep(0))):
+        run('ip link set %s down' % netdev)
+        run('ip link set %s name %s' % (netdev, name))
+        assert_recovers(rich, ovs, pf, renamed(before, pf.rep(0), name))
+        assert ports_of(ovs) == sorted([name, pf.rep(1)])
+    # While the daemon is away the names change places, there and back.
+    for expected in (
+            [tuple({pf.rep(0): pf.rep(1), pf.rep(1): pf.rep(0)}.get(v, v)
+                   if isinstance(v, str) else v for v in row)
+             for row in before], before):
+        rich.stop()
+        for netdev, name in ((pf.rep(0), 'tmp0'), (pf.rep(1), pf.rep(0)),
+                             ('tmp0', pf.rep(1))):
+            run('ip link set %s down' % netdev)
+            run('ip link set %s name %s' % (netdev, name))
+        rich.start()
+        assert_recovers(rich, ovs, pf, expected)
+        assert ports_of(ovs) == [pf.rep(0), pf.rep(1)]
+    flow_once(rich, pf)
+
+
+def test_links_flap(rich, ovs, pf):
+    """A representor that was set down is set up again; the uplink is left to
+    whoever set it down."""
+    before = chain(ovs, pf, 2)
+    for netdev in (pf.netdev, pf.wire, pf.rep(0)):
+        run('ip link set %s down' % netdev)
+    rich.wait(lambda: 'UP' in link(pf.rep(0))['flags'],
+              'the representor is up again')
+    assert_recovers(rich, ovs, pf, before)
+    assert 'UP' not in link(pf.netdev)['flags']
+    for netdev in (pf.netdev, pf.wire):
+        run('ip link set %s up' % netdev)
+    assert_recovers(rich, ovs, pf, before)
+    flow_once(rich, pf)

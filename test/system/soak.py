@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs inside the VM; see scripts/soak."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+
+from conftest import Daemon, vdpa_dev
+from test_in_use import Holder
+from traffic import Spaces, Traffic
+from twinlib import CommandError, Ovs, Pf, run, wait_for, write
+
+SECOND_PF = 1
+DEVICES = 4
+LINE = ('%5d s  %4d rounds  daemon %6.1f MiB, %3d descriptors; helpers %d, '
+        '%6.1f MiB, %3d descriptors')
+
+
+def children(pid):
+    return [int(p) for p in open('/proc/%d/task/%d/children' % (
+        pid, pid)).read().split()]
+
+
+def resident(pid):
+    with open('/proc/%d/status' % pid) as f:
+        return next((int(line.split()[1]) for line in f
+                     if line.startswith('VmRSS')), 0) / 1024
+
+
+class Soak:
+    def __init__(self, seed):
+        self.dice = random.Random(seed)
+        self.ovs = Ovs(rundir='/run/openvswitch', hw_offload=False)
+        self.pf, self.other = Pf(0), Pf(SECOND_PF)
+        self.daemon = Daemon(self.ovs)
+        self.spaces = self.traffic = self.holder = None
+        self.sent = self.lost = 0
+
+    def set_id(self, key, value):
+        self.ovs.vsctl('--no-wait', 'set', 'Open_vSwitch', '.',
+                       'external_ids:%s=%s' % (key, value))
+
+    def remove_id(self, key):
+        self.ovs.vsctl('--no-wait', 'remove', 'Open_vSwitch', '.',
+                       'external_ids', key)
+
+    # What happens on the second port of the card.
+
+    def wish(self):
+        words = self.dice.choice([
+            'num-vfs=4 vdpa-type=vhost', 'num-vfs=3 vdpa-type=virtio',
+            'num-vfs=4 vdpa-type=vhost mtu=1400', 'num-vfs=0',
+            'num-vfs=4 vdpa-type=none', 'num-vfs=4 vdpa-type=nonsense',
+            'num-vfs=4 vdpa-type=vhost mac=stable max-vqp=2'])
+        self.set_id('vdpa-policy-churn', 'pf=%s %s' % (self.other.bdf, words))
+
+    def port(self):
+        self.set_id('vdpa-port-lp%d' % self.dice.randrange(3),
+                    'policy=churn tag=%d' % self.dice.randrange(4095))
+
+    def unport(self):
+        self.remove_id('vdpa-port-lp%d' % self.dice.randrange(3))
+
+    def reset(self):
+        write(self.other.knobs / 'reset', '1')
+
+    def numvfs(self):
+        try:
+            self.other.numvfs(0)
+        except OSError:
+            pass
+
+    def vf_driver(self):
+        try:
+            write('/sys/bus/pci/drivers/twin/unbind', self.other.vf(0))
+        except OSError:
+            pass
+
+    def hold(self):
+        """A VM comes, or goes."""
+        if self.holder:
+            self.holder.leave()
+            self.holder = None
+            return
+        held = [d for d in self.daemon.json('device/list')
+                if d['chardev'] and d['pf'] == self.other.bdf]
+        if held:
+            try:
+                self.holder = Holder(self.dice.choice(held)['chardev'])
+            except OSError:
+                pass
+
+    def teardown(self):
+        for words in (('teardown', 'churn'), ('resume', 'churn')):
+            try:
+                self.daemon.appctl(*words)
+            except CommandError:
+                pass    # In use, or no such policy now.
+
+    # What happens around the daemon.
+
+    def ovsdb(self):
+        self.ovs.kill('ovsdb-server')
+        self.ovs.start_db()
+
+    def vswitchd(self):
+        self.ovs.kill('ovs-vswitchd')
+        self.ovs.start()
+
+    def ask(self):
+        for words in (['status'], ['device/list'], ['port/list'], ['why'],
+                      ['verify'], ['resync'], ['metrics'], ['config/show'],
+                      ['event/list', '-n', '1000'], ['plan']):
+            self.daemon.appctl(*words, '--json' if words != ['metrics']
+                               else '--json')
+        self.daemon.refused('device/show', 'nosuch')
+
+    def half_a_client(self):
+        """Connects, asks, and never reads."""
+        path = '%s/ovs-vdpad.%d.ctl' % (self.ovs.dir,
+                                        self.daemon.process.pid)
+        subprocess.run(
+            ['/usr/bin/python3', '-c',
+             'import socket,sys\n'
+             's=socket.socket(socket.AF_UNIX);s.connect(sys.argv[1])\n'
+             's.sendall(b\'{"id":0,"method":"device/list","params":[]}\' '
+             '* 50)', path], check=True, timeout=60)
+
+    def measure(self, rounds, start):
+        pid = self.daemon.process.pid
+        helpers = children(pid)
+        figures = (resident(pid), len(os.listdir('/proc/%d/fd' % pid)),
+                   len(helpers), sum(resident(p) for p in helpers),
+                   sum(len(os.listdir('/proc/%d/fd' % p)) for p in helpers))
+        print(LINE % ((time.monotonic() - start, rounds) + figures),
+              flush=True)
+        return figures
+
+    def start(self):
+        self.daemon.start()
+        self.set_id('vdpa-policy-still',
+                    'pf=%s num-vfs=2 vdpa-type=virtio mac=02:00:00:00:50:00'
+                    % self.pf.bdf)
+        self.daemon.wait_ready(2)
+        self.spaces = Spaces(self.daemon, self.pf)
+        self.traffic = Traffic(self.spaces, rate=20)
+
+    def settle(self):
+        """Everything as configured, with a fixed configuration."""
+        if self.holder:
+            self.hold()
+        wait_for(lambda: self.other.knob('reset') == '0', 'the reset\'s end')
+        for i in range(3):
+            self.remove_id('vdpa-port-lp%d' % i)
+        self.remove_id('vdpa-suspended')
+        self.set_id('vdpa-policy-churn', 'pf=%s num-vfs=2 vdpa-type=vhost'
+                    % self.other.bdf)
+        self.daemon.appctl('reconcile')
+        self.daemon.wait_ready(DEVICES)
+        self.daemon.wait_settled()
+        assert len(vdpa_dev()) == DEVICES
+        figures = self.traffic.mark()
+        self.sent += figures['sent']
+        self.lost += figures['lost']
+
+    def run(self, minutes):
+        start = time.monotonic()
+        end = start + 60 * minutes
+        usual = [self.wish, self.port, self.unport, self.wish, self.port,
+                 self.reset, self.numvfs, self.vf_driver, self.hold,
+                 self.hold, self.teardown, self.ask, self.half_a_client]
+        rare = [self.ovsdb, self.vswitchd]
+        rounds = 0
+        first = None
+        self.start()
+        while time.monotonic() < end or not first:
+            for _ in range(12):
+                self.dice.choice(usual)()
+                self.daemon.is_up()
+                rounds += 1
+            self.dice.choice(rare)()
+            self.settle()
+            last = self.measure(rounds, start)
+            # The first rounds fill caches and the allocator's stores.
+            if not first and time.monotonic() - start >= 12 * minutes:
+                first = last
+        print('%d packets of a ready device sent meanwhile, %d lost' % (
+            self.sent, self.lost))
+        growth = last[0] - first[0]
+        print('growth since the first fifth: %.1f MiB, %d descriptors' % (
+            growth, last[1] - first[1]))
+        assert growth < 8, 'the daemon grows'
+        assert last[1] <= first[1] + 4 and last[1] < 100, 'descriptors'
+        assert last[2] <= 16, 'helpers'
+        assert 'ERROR: ' not in self.daemon.log(), self.daemon.log()[-20000:]
+
+    def stop(self):
+        if self.traffic:
+            self.traffic.stop()
+        if self.spaces:
+            self.spaces.delete()
+        if self.holder:
+            self.holder.leave()
+        self.daemon.stop()
+        self.ovs.stop()
+        for pf in (self.pf, self.other):
+            pf.defaults()
+        assert 'ERROR: ' not in self.daemon.log(), self.daemon.log()[-20000:]
+
+
+def main():
+    minutes, seed = (int(w) for w in sys.argv[1:3])
+    soak = Soak(seed)
+    try:
+        soak.run(minutes)
+    except BaseException:
+        print(soak.daemon.log()[-6000:])
+        print(run('dmesg')[-2000:])
+        raise
+    finally:
+        soak.stop()
+
+
+if __name__ == '__main__':
+    main()

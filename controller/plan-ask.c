@@ -349,3 +349,18 @@ vdpad_dev_is_late(const struct vdpad_dev *dev, char text[VDPAD_REASON_SIZE])
     return (!dev->vbus || !dev->vbus->driver[0])
            && vdpad_dev_in_use(dev, text);
 }
+
+const struct vdpad_step *
+vdpad_find_planned(const struct vdpad_planner *p, enum vdpad_act_kind kind,
+                   const char *object)
+{
+    for (size_t i = 0; i < p->plan->n; i++) {
+        const struct vdpad_step *s = &p->plan->steps[i];
+
+        if (s->kind == VDPAD_STEP_KERNEL && s->act.kind == (int32_t) kind
+            && !strcmp(s->act.object, object)) {
+            return s;
+        }
+    }
+    return NULL;
+}

@@ -29,22 +29,6 @@ ask_named(struct vdpad_planner *p, struct vdpad_dev *dev, uint32_t lane,
     vdpad_ask_dev(p, dev, lane, &act, reason);
 }
 
-/* This very step in the plan, NULL: none.  Devices share modules. */
-static const struct vdpad_step *
-find_planned(const struct vdpad_planner *p, enum vdpad_act_kind kind,
-             const char *object)
-{
-    for (size_t i = 0; i < p->plan->n; i++) {
-        const struct vdpad_step *s = &p->plan->steps[i];
-
-        if (s->kind == VDPAD_STEP_KERNEL && s->act.kind == (int32_t) kind
-            && !strcmp(s->act.object, object)) {
-            return s;
-        }
-    }
-    return NULL;
-}
-
 /* True when module 'name' is there; else says what is to be done. */
 static bool
 need_module(struct vdpad_planner *p, struct vdpad_dev *dev, const char *name,
@@ -68,8 +52,8 @@ need_module(struct vdpad_planner *p, struct vdpad_dev *dev, const char *name,
     }
     vdpad_copy(act.object, sizeof act.object, name);
 
-    const struct vdpad_step *planned = find_planned(p, VDPAD_ACT_MODULE_LOAD,
-                                                    name);
+    const struct vdpad_step *planned = vdpad_find_planned(
+        p, VDPAD_ACT_MODULE_LOAD, name);
 
     if (planned) {
         const struct vdpad_memory_entry *failed = vdpad_ask_memory(
@@ -167,7 +151,7 @@ plan_create(struct vdpad_planner *p, struct vdpad_dev *dev)
     }
     if (vdpad_find_vbus(p->world->observed, dev->name)
         || vdpad_find_vdpa(p->world->observed, dev->name)
-        || find_planned(p, VDPAD_ACT_VDPA_ADD, dev->name)) {
+        || vdpad_find_planned(p, VDPAD_ACT_VDPA_ADD, dev->name)) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                          "another VF's device is already called %s; change "
                          "the policy's name= template",

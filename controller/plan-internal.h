@@ -78,6 +78,11 @@ void vdpad_ask_rec(struct vdpad_planner *, enum vdpad_rec_kind kind,
                    const char *object, const char *word, const char *name,
                    int32_t number);
 
+/* This very step in the plan so far; NULL: none.  Devices share modules. */
+const struct vdpad_step *vdpad_find_planned(const struct vdpad_planner *,
+                                            enum vdpad_act_kind kind,
+                                            const char *object);
+
 /* The last failure of step 'kind' on 'object', NULL: none in memory. */
 const struct vdpad_memory_entry *vdpad_ask_memory(const struct vdpad_planner *,
                                                   enum vdpad_act_kind kind,

@@ -353,13 +353,45 @@ find_dev(const struct vdpad_planner *p, const struct vdpad_pci *vf)
     return NULL;
 }
 
+/* True when VFs can be given to vfio-pci; else has it loaded, or there is
+ * none: '*ret_missing'. */
+static bool
+have_vfio(struct vdpad_planner *p, struct vdpad_pf *pf, bool *ret_missing)
+{
+    const struct vdpad_module *m = vdpad_find_module(p->world->observed,
+                                                     "vfio_pci");
+    struct vdpad_act act = { .kind = VDPAD_ACT_MODULE_LOAD };
+    char text[VDPAD_REASON_SIZE];
+
+    if (!m || m->state == VDPAD_MODULE_MISSING) {
+        *ret_missing = m != NULL;
+        return false;
+    }
+    if (m->state == VDPAD_MODULE_LOADED) {
+        return true;
+    }
+    vdpad_copy(act.object, sizeof act.object, m->name);
+    if (!vdpad_find_planned(p, VDPAD_ACT_MODULE_LOAD, m->name)) {
+        vdpad_fold(&pf->state, pf->reason,
+                   vdpad_ask_act(p, VDPAD_LANE_MODULE, &act, text,
+                                 "module %s is not loaded", m->name),
+                   VDPAD_STATE_APPLYING, text);
+    }
+    return false;
+}
+
+/* What keeps a VF from its driver. */
+struct hindrance {
+    const struct vdpad_dev *dev; /* It has to go first; NULL: none. */
+    bool no_vfio;                /* This kernel has no vfio-pci. */
+};
+
 /* Binds the VFs: those that a policy covers as it says, the others to what
- * the kernel finds, as they would have been had we not held them back.
- * Returns a device whose VF waits until it is gone; NULL: none. */
-static const struct vdpad_dev *
+ * the kernel finds, as they would have been had we not held them back. */
+static struct hindrance
 plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
 {
-    const struct vdpad_dev *in_the_way = NULL;
+    struct hindrance hindrance = { .dev = NULL };
     const struct vdpad_observed *o = p->world->observed;
     const struct vdpad_pci *rows = VDPAD_OBSERVED_ROWS(o, VDPAD_PCI,
                                                        vdpad_pci);
@@ -370,7 +402,7 @@ plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
         ask(p, pf, VDPAD_ACT_AUTOPROBE, number,
             "the e-switch is as it should "
             "be: restored");
-        return NULL;
+        return hindrance;
     }
     if (number >= 0) {
         vdpad_pf_let_go(p, pf, VDPAD_REC_PF_AUTOPROBE);
@@ -401,7 +433,10 @@ plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
             continue;
         }
         if (vfio && find_dev(p, vf)) {
-            in_the_way = find_dev(p, vf);
+            hindrance.dev = find_dev(p, vf);
+            continue;
+        }
+        if (vfio && !have_vfio(p, pf, &hindrance.no_vfio)) {
             continue;
         }
         vdpad_copy(act.object, sizeof act.object, vf->bdf);
@@ -421,7 +456,7 @@ plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
                        text);
         }
     }
-    return in_the_way;
+    return hindrance;
 }
 
 static void
@@ -543,7 +578,8 @@ vdpad_plan_pf(struct vdpad_planner *p, struct vdpad_pf *pf)
             plan_mode(p, pf);
         }
         if (pf->state == VDPAD_STATE_READY) {
-            const struct vdpad_dev *dev = plan_vfs(p, pf);
+            struct hindrance hindrance = plan_vfs(p, pf);
+            const struct vdpad_dev *dev = hindrance.dev;
 
             pf->is_usable = pf->state == VDPAD_STATE_READY;
             vdpad_plan_uplink(p, pf);
@@ -555,6 +591,11 @@ vdpad_plan_pf(struct vdpad_planner *p, struct vdpad_pf *pf)
                                  "VF %s goes to vfio-pci when vDPA device "
                                  "%.100s on it is gone",
                                  dev->vf->bdf, dev->name);
+            }
+            if (hindrance.no_vfio) {
+                vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
+                                 "this kernel has no module vfio_pci, which "
+                                 "device-type=vfio-pci needs");
             }
         }
     } else {

@@ -67,8 +67,6 @@ def test_type_none(host):
 def test_vfio(host):
     host.policy("pf=%s num-vfs=2 device-type=vfio-pci "
                 "eswitch-mode=switchdev" % PF)
-    host.fake("module", "vfio_pci", "loaded")
-    host.vdpad("reconcile")
     host.wait_kernel(lambda k: len(pf_of(k)["vfs"]) == 2
                      and all(v["driver"] == "vfio-pci"
                              for v in pf_of(k)["vfs"]), "VFs on vfio-pci")

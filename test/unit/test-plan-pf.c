@@ -329,6 +329,25 @@ vfio_policy(void **state)
     assert_int_equal(b->world->n_devs, 0);
 }
 
+static void
+vfio_needs_its_module(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "module vfio_pci loadable\n"
+             "policy a pf=" PF "#0 num-vfs=2 device-type=vfio-pci");
+    wb_plan(b);
+    wb_apply_plan(b);
+    expect_plan(b, "module-load vfio_pci\n");
+    expect_state(b, PF, "applying", "vfio_pci is not loaded");
+    wb_apply_plan(b);
+    expect_plan(b, "vf-probe " VF0 " vfio-pci\n");
+    given(b, "module vfio_pci missing");
+    expect_plan(b, "");
+    expect_state(b, PF, "blocked", "no module vfio_pci");
+}
+
 /* Whoever gave a VF to vfio-pci has a guest in mind. */
 static void
 vfio_of_others_is_left_alone(void **state)
@@ -571,6 +590,7 @@ main(void)
         TEST(no_eswitch),
         TEST(eswitch_cannot_be_seen),
         TEST(vfio_policy),
+        TEST(vfio_needs_its_module),
         TEST(vfio_of_others_is_left_alone),
         TEST(vfio_under_a_vdpa_policy),
         TEST(vfio_waits_for_the_device),

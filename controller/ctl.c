@@ -276,13 +276,13 @@ take_snapshot(struct vdpad_ctl *ctl)
     return changed;
 }
 
-/* A request that had been given up has come back. */
+/* A request that had been given up has come back, perhaps at once. */
 static void
 check_stuck(struct vdpad_ctl *ctl)
 {
     size_t n = ctl->kernel->ops->stuck(ctl->kernel, NULL, 0);
 
-    if (n < ctl->n_stuck) {
+    if (n < ctl->n_stuck || (!n && vdpad_memory_any_stuck(ctl->memory))) {
         vdpad_memory_unstick(ctl->memory);
         vdpad_observer_invalidate(ctl->observer, VDPAD_ALL_CLASSES);
         ctl->replan = true;

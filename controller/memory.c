@@ -110,6 +110,12 @@ vdpad_memory_started(struct vdpad_memory *m, const char *key)
     e->stuck = false;
 }
 
+bool
+vdpad_memory_is_refusal(int error)
+{
+    return error == -EOPNOTSUPP || error == -EINVAL || error == -EBUSY;
+}
+
 /* When the next attempt is due after 'n' in a row, the first of which counts
  * as 0. */
 static int64_t
@@ -139,7 +145,7 @@ vdpad_memory_ended(struct vdpad_memory *m, const char *key, int error,
     e->in_flight = false;
     e->stuck = false;
     if (!error) {
-        e->failures = 0;
+        e->failures = e->refusals = 0;
         repeat(e, SUCCESSES, now_ns);
         vdpad_error_set(&e->error, 0, "done %u times to no effect",
                         e->repeats);
@@ -159,12 +165,24 @@ vdpad_memory_ended(struct vdpad_memory *m, const char *key, int error,
     }
     e->error.code = error;
     e->repeats = 0;
+    e->refusals += vdpad_memory_is_refusal(error);
     if (error == -ETIMEDOUT) {
         e->in_flight = true;
         e->stuck = true;
         return;
     }
     e->next_ns = backoff_ns(e->failures++, now_ns);
+}
+
+bool
+vdpad_memory_any_stuck(const struct vdpad_memory *m)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        if (m->entries[i].stuck) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void

@@ -13,6 +13,8 @@ struct vdpad_memory_entry {
     bool in_flight;
     bool stuck;               /* Past its deadline, still in the kernel. */
     unsigned int failures;    /* In a row. */
+    unsigned int refusals;    /* Since the last success: failures that
+                               * vdpad_memory_is_refusal(). */
     unsigned int repeats;     /* Ends in a row that were no failures. */
     int64_t next_ns;          /* Due again; 0: at once. */
     struct vdpad_error error; /* Of the last failure. */
@@ -48,6 +50,10 @@ void vdpad_memory_key(char key[VDPAD_NAME_SIZE + 32], const char *action,
 const struct vdpad_memory_entry *vdpad_memory_find(const struct vdpad_memory *,
                                                    const char *key);
 
+/* Whether 'error' says "not now" or "not in this order" rather than that
+ * something is broken. */
+bool vdpad_memory_is_refusal(int error);
+
 void vdpad_memory_started(struct vdpad_memory *, const char *key);
 
 /* With an 'error' the next attempt is due after 1, 2, 4 … 300 s; -ETIMEDOUT
@@ -57,6 +63,8 @@ void vdpad_memory_started(struct vdpad_memory *, const char *key);
  * is planned again and again has no effect. */
 void vdpad_memory_ended(struct vdpad_memory *, const char *key, int error,
                         const struct vdpad_error *why, int64_t now_ns);
+
+bool vdpad_memory_any_stuck(const struct vdpad_memory *);
 
 /* Stuck steps have ended some way: forget that they are in flight. */
 void vdpad_memory_unstick(struct vdpad_memory *);

@@ -74,6 +74,26 @@ success_is_forgotten(void **state)
 }
 
 static void
+refusals_are_counted_until_success(void **state)
+{
+    struct vdpad_memory *m = *state;
+    const char *key = "eswitch-mode x";
+
+    vdpad_memory_ended(m, key, -EIO, NULL, 0);
+    assert_int_equal(vdpad_memory_find(m, key)->refusals, 0);
+    vdpad_memory_ended(m, key, -EOPNOTSUPP, NULL, 0);
+    vdpad_memory_ended(m, key, -EIO, NULL, 0);
+    vdpad_memory_ended(m, key, -EBUSY, NULL, 0);
+    assert_int_equal(vdpad_memory_find(m, key)->refusals, 2);
+    assert_false(vdpad_memory_any_stuck(m));
+    vdpad_memory_ended(m, key, -ETIMEDOUT, NULL, 0);
+    assert_true(vdpad_memory_any_stuck(m));
+    vdpad_memory_ended(m, key, 0, NULL, 0);
+    assert_int_equal(vdpad_memory_find(m, key)->refusals, 0);
+    assert_false(vdpad_memory_any_stuck(m));
+}
+
+static void
 failures_wait_longer_and_longer(void **state)
 {
     struct vdpad_memory *m = *state;
@@ -313,6 +333,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(key_is_action_and_object),
         TEST(success_is_forgotten),
+        TEST(refusals_are_counted_until_success),
         TEST(failures_wait_longer_and_longer),
         TEST(failure_without_text),
         TEST(not_started_is_no_failure),

@@ -364,6 +364,16 @@ vdpad_worker_failed(struct vdpad_worker *worker)
         /* The next request starts another one. */
         netlink->lost |= VDPAD_TRACK_CLASSES;
     }
+    if (job && job->kind == VDPAD_JOB_QUERY
+        && job->query.kind == VDPAD_QUERY_PROBE && job->query.has_at) {
+        /* It may have left its copy of the filter behind: one without a
+         * filter only looks for those. */
+        struct vdpad_job *sweep = vdpad_nl_calloc(1, sizeof *sweep);
+
+        sweep->kind = VDPAD_JOB_QUERY;
+        sweep->query.kind = VDPAD_QUERY_PROBE;
+        vdpad_queue_add(&netlink->queues[VDPAD_LANE_ROUTE], sweep);
+    }
     if (job && !vdpad_job_fail(netlink, job, error, &why, 0)) {
         vdpad_queue_put_back(&netlink->queues[VDPAD_LANE_POOL], job);
     }

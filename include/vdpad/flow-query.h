@@ -109,7 +109,8 @@ struct vdpad_flow_query {
  * there are others behind the last one.  A probe has none: 0 means taken,
  * -EEXIST that it is in hardware already, -ENOENT that the filter is gone,
  * -EBUSY that the priority which it needs is used, other errors are the
- * driver's refusal with its words in 'why'.  Otherwise a negative errno with
+ * driver's refusal with its words in 'why' (-EREMOTEIO if its errno is one of
+ * those above or below).  Otherwise a negative errno with
  * 'why'; -ETIMEDOUT as for observe(). */
 typedef void vdpad_flow_query_cb(void *aux, int error,
                                  const struct vdpad_flow_detail *flows,

@@ -36,6 +36,9 @@ typedef void vdpad_call_cb(struct vdpad_call *);
 /* A picture that is older is taken anew before a command shows it. */
 #define VDPAD_SHOWN_AGE_NS INT64_C(1000000000)
 
+/* That of kernel flows, all of which are read for it, may be this old. */
+#define VDPAD_KFLOW_AGE_NS INT64_C(5000000000)
+
 struct vdpad_command {
     const char *name;
     const char *usage;    /* Of the arguments. */
@@ -55,6 +58,7 @@ extern const struct vdpad_command vdpad_commands_verify[];
 extern const struct vdpad_command vdpad_commands_suspend[];
 extern const struct vdpad_command vdpad_commands_why[];
 extern const struct vdpad_command vdpad_commands_flow[];
+extern const struct vdpad_command vdpad_commands_flow_list[];
 extern const struct vdpad_command vdpad_commands_metrics[];
 extern const struct vdpad_command vdpad_commands_export[];
 extern const struct vdpad_command vdpad_commands_ready[];
@@ -84,6 +88,10 @@ const struct vdpad_plan *vdpad_call_plan(const struct vdpad_call *call);
  * for. */
 void vdpad_call_reply(struct vdpad_call *call, json_t *tree, char *text);
 
+/* Takes over 'text' (from malloc), which is what was asked for, table or
+ * JSON. */
+void vdpad_call_reply_text(struct vdpad_call *call, char *text);
+
 /* Takes over 'rows', printed as a table of 'columns' or as JSON. */
 void vdpad_call_reply_table(struct vdpad_call *call, json_t *rows,
                             const struct vdpad_column *columns,
@@ -108,6 +116,10 @@ void vdpad_call_error_lines(struct vdpad_call *call, char *text);
 void vdpad_call_error_unknown(struct vdpad_call *call, const char *what,
                               const char *name, const char *const *names,
                               size_t n);
+
+/* Calls 'cb' in the next turn: for what is too much for one. */
+typedef void vdpad_later_cb(void *aux);
+void vdpad_call_later(vdpad_later_cb *cb, void *aux);
 
 /* The device that 'name' names in one way or other.  NULL: none, and 'call' is
  * answered and freed. */

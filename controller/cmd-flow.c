@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* flow/stats: sums of the flower filters of each device. */
+/* flow/stats: sums of the flows of each device. */
 #include <stdlib.h>
 
 #include "cmd-call.h"
@@ -17,6 +17,7 @@ add_sums(struct vdpad_offload *total, const struct vdpad_offload *o)
     total->hw_bytes += o->hw_bytes;
     total->sw_packets += o->sw_packets;
     total->sw_bytes += o->sw_bytes;
+    total->kernel_flows += o->kernel_flows;
     total->slow_path_packets += o->slow_path_packets;
     total->slow_path_known |= o->slow_path_known;
 }
@@ -46,11 +47,17 @@ static char *
 stats_text(json_t *devices, json_t *total)
 {
     static const struct vdpad_column columns[] = {
-        { "NAME", "name" },         { "REPRESENTOR", "representor" },
-        { "VERDICT", "verdict" },   { "HW FLOWS", "hw_flows" },
-        { "SW FLOWS", "sw_flows" }, { "HW PACKETS", "hw_packets" },
-        { "HW BYTES", "hw_bytes" }, { "SW PACKETS", "sw_packets" },
-        { "SW BYTES", "sw_bytes" }, { "SLOW PATH", "slow_path_packets" },
+        { "NAME", "name" },
+        { "REPRESENTOR", "representor" },
+        { "VERDICT", "verdict" },
+        { "HW FLOWS", "hw_flows" },
+        { "SW FLOWS", "sw_flows" },
+        { "KERNEL FLOWS", "kernel_flows" },
+        { "HW PACKETS", "hw_packets" },
+        { "HW BYTES", "hw_bytes" },
+        { "SW PACKETS", "sw_packets" },
+        { "SW BYTES", "sw_bytes" },
+        { "SLOW PATH", "slow_path_packets" },
     };
     json_t *rows = json_copy(devices), *last = json_copy(total);
     char *text;
@@ -80,6 +87,7 @@ flow_stats(struct vdpad_call *call)
     }
     struct vdpad_offload sum = {
         .flows_known = world->observed->class_[VDPAD_FLOW].known,
+        .kernel_known = world->observed->class_[VDPAD_KFLOW].known,
     };
     json_t *o = json_object(), *devices = json_array(), *total;
     for (size_t i = 0; i < world->n_devs; i++) {
@@ -99,6 +107,7 @@ flow_stats(struct vdpad_call *call)
 }
 
 const struct vdpad_command vdpad_commands_flow[] = {
-    { "flow/stats", "[NAME] [--json]", 0, 1, VDPAD_MASK_SHOWN, flow_stats },
+    { "flow/stats", "[NAME] [--json]", 0, 1,
+      VDPAD_MASK_SHOWN | VDPAD_MASK(VDPAD_KFLOW), flow_stats },
     { .name = NULL },
 };

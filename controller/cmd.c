@@ -19,11 +19,19 @@ struct wait {
     struct vdpad_call *calls, **tail;
 };
 
+/* What a call goes on with in the next turn. */
+struct later {
+    struct later *next;
+    vdpad_later_cb *cb;
+    void *aux;
+};
+
 /* One per process, as the registry of commands is. */
 static struct {
     struct vdpad_ctl *ctl;
     struct vdpad_loop *loop;
     struct wait *waits;
+    struct later *laters, **laters_tail;
 } commands;
 
 static void
@@ -57,6 +65,12 @@ vdpad_call_reply(struct vdpad_call *call, json_t *tree, char *text)
     } else {
         json_decref(tree);
     }
+    vdpad_call_reply_text(call, text);
+}
+
+void
+vdpad_call_reply_text(struct vdpad_call *call, char *text)
+{
     size_t len = strlen(text);
     if (len && text[len - 1] == '\n') {
         text[len - 1] = '\0'; /* The client adds one. */
@@ -193,12 +207,14 @@ vdpad_call_device(struct vdpad_call *call, const char *name)
 static unsigned int
 stale_classes(const struct vdpad_world *world, unsigned int mask)
 {
-    int64_t age = mask & VDPAD_MASK_NEW ? -1 : VDPAD_SHOWN_AGE_NS;
     int64_t now = vdpad_loop_clock_ns();
     unsigned int stale = 0;
 
     for (int i = 0; i < VDPAD_N_CLASSES; i++) {
         const struct vdpad_observed_class *c = &world->observed->class_[i];
+        int64_t age = mask & VDPAD_MASK_NEW ? -1
+                      : i == VDPAD_KFLOW    ? VDPAD_KFLOW_AGE_NS
+                                            : VDPAD_SHOWN_AGE_NS;
 
         /* Just started: an empty table would be a lie. */
         if (mask && !c->known && !c->error) {
@@ -266,8 +282,37 @@ wait_for(struct vdpad_call *call, unsigned int mask)
 }
 
 void
+vdpad_call_later(vdpad_later_cb *cb, void *aux)
+{
+    struct later *later = vdpad_xcalloc(1, sizeof *later);
+
+    later->cb = cb;
+    later->aux = aux;
+    if (!commands.laters) {
+        commands.laters_tail = &commands.laters;
+    }
+    *commands.laters_tail = later;
+    commands.laters_tail = &later->next;
+}
+
+static void
+run_laters(void)
+{
+    struct later *later = commands.laters, *next;
+
+    /* What they put off is for the next turn. */
+    commands.laters = NULL;
+    for (; later; later = next) {
+        next = later->next;
+        later->cb(later->aux);
+        free(later);
+    }
+}
+
+void
 vdpad_commands_run(int64_t now_ns)
 {
+    run_laters();
     for (struct wait *wait = commands.waits; wait; wait = wait->next) {
         struct vdpad_call **p = &wait->calls;
 
@@ -291,6 +336,9 @@ vdpad_commands_run(int64_t now_ns)
 void
 vdpad_commands_wait(void)
 {
+    if (commands.laters) {
+        vdpad_loop_wake_now(commands.loop);
+    }
     for (const struct wait *wait = commands.waits; wait; wait = wait->next) {
         for (const struct vdpad_call *c = wait->calls; c; c = c->next) {
             if (c->run_ns) {
@@ -347,7 +395,7 @@ vdpad_commands_register(struct vdpad_ctl *ctl, struct vdpad_loop *loop)
         vdpad_commands_state,  vdpad_commands_list,   vdpad_commands_config,
         vdpad_commands_plan,   vdpad_commands_verify, vdpad_commands_suspend,
         vdpad_commands_why,    vdpad_commands_flow,   vdpad_commands_metrics,
-        vdpad_commands_export, vdpad_commands_ready,
+        vdpad_commands_export, vdpad_commands_ready,  vdpad_commands_flow_list,
     };
 
     commands.ctl = ctl;

@@ -473,11 +473,13 @@ take_unknown(const char *kind, struct vdpad_flower_actions *a)
     SAY(a, "%s", name);
 }
 
-/* Open vSwitch gives its cookie to some actions of a filter only. */
+/* Open vSwitch gives its cookie to some actions of a filter only; a meter is
+ * shared by filters and says nothing about them. */
 static void
-take_cookie(const struct nlattr *attr, struct vdpad_flower_actions *a)
+take_cookie(const struct nlattr *attr, const char *kind,
+            struct vdpad_flower_actions *a)
 {
-    if (attr && !a->cookie.len
+    if (attr && !a->cookie.len && strcmp(kind, "police") != 0
         && nla_len(attr) <= (int) sizeof a->cookie.bytes) {
         a->cookie.len = (uint8_t) nla_len(attr);
         memcpy(a->cookie.bytes, nla_data(attr), a->cookie.len);
@@ -501,7 +503,7 @@ take_action(const struct nlattr *attr, struct vdpad_flower_actions *a)
         return -EBADMSG;
     }
     vdpad_attr_text(tb[TCA_ACT_KIND], kind, sizeof kind);
-    take_cookie(tb[TCA_ACT_COOKIE], a);
+    take_cookie(tb[TCA_ACT_COOKIE], kind, a);
     error = tb[TCA_ACT_STATS] ? vdpad_flower_take_stats(tb[TCA_ACT_STATS], a)
                               : 0;
     if (error || !tb[TCA_ACT_OPTIONS]) {

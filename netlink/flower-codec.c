@@ -87,7 +87,8 @@ parse(const void *payload, size_t len, struct vdpad_flow_pos *pos,
                                     tb[TCA_OPTIONS], flower_policy);
 }
 
-/* The cookie of the first action that has one. */
+/* The cookie of the first action that has one, meters apart: they are
+ * shared. */
 static void
 find_cookie(const struct nlattr *actions, struct vdpad_cookie *cookie)
 {
@@ -98,8 +99,13 @@ find_cookie(const struct nlattr *actions, struct vdpad_cookie *cookie)
     {
         const struct nlattr *found = nla_find(nla_data(attr), nla_len(attr),
                                               TCA_ACT_COOKIE);
+        const struct nlattr *kind = nla_find(nla_data(attr), nla_len(attr),
+                                             TCA_ACT_KIND);
+        char name[VDPAD_WORD_SIZE];
 
-        if (found && nla_len(found) <= (int) sizeof cookie->bytes) {
+        vdpad_attr_text(kind, name, sizeof name);
+        if (found && strcmp(name, "police") != 0
+            && nla_len(found) <= (int) sizeof cookie->bytes) {
             cookie->len = (uint8_t) nla_len(found);
             memcpy(cookie->bytes, nla_data(found), cookie->len);
             return;

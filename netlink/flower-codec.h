@@ -101,7 +101,8 @@ int vdpad_flower_encode_id(struct nl_msg *msg,
 /* A copy of the filter in the 'len' bytes at 'payload' (decodable), as a new
  * one in its scope and chain: with priority 'prio', 'handle', 'flags', and
  * 'cookie' in its actions.  Shared actions (meters) stay shared, all others
- * are made anew. */
+ * are made anew.  -ENOMSG: it has none of these, so that the copy would not
+ * have the cookie. */
 int vdpad_flower_encode_copy(struct nl_msg *msg, const void *payload,
                              size_t len, uint16_t prio, uint32_t handle,
                              uint32_t flags, const uint8_t cookie[16]);

@@ -120,7 +120,7 @@ put_options(struct nl_msg *msg, const char *kind, const struct nlattr *options)
 
 static int
 put_action(struct nl_msg *msg, const struct nlattr *action,
-           const uint8_t cookie[16])
+           const uint8_t cookie[16], bool *has_cookie)
 {
     static const struct nla_policy policy[TCA_ACT_HW_STATS + 1] = {
         [TCA_ACT_KIND] = VDPAD_POLICY_TEXT,
@@ -129,6 +129,7 @@ put_action(struct nl_msg *msg, const struct nlattr *action,
     };
     struct nlattr *tb[TCA_ACT_HW_STATS + 1], *nest;
     char kind[VDPAD_WORD_SIZE];
+    bool is_shared;
     int error;
 
     if (vdpad_attrs_parse_nested(tb, TCA_ACT_HW_STATS, action, policy)
@@ -146,7 +147,10 @@ put_action(struct nl_msg *msg, const struct nlattr *action,
     if (error) {
         return error;
     }
-    if (nla_put(msg, TCA_ACT_COOKIE, 16, cookie)
+    /* What is shared would get a new cookie for all who use it. */
+    is_shared = !strcmp(kind, "police");
+    *has_cookie |= !is_shared;
+    if ((!is_shared && nla_put(msg, TCA_ACT_COOKIE, 16, cookie))
         || (tb[TCA_ACT_HW_STATS]
             && nla_put(msg, TCA_ACT_HW_STATS, 8,
                        nla_data(tb[TCA_ACT_HW_STATS])))) {
@@ -158,7 +162,7 @@ put_action(struct nl_msg *msg, const struct nlattr *action,
 
 static int
 put_actions(struct nl_msg *msg, const struct nlattr *actions,
-            const uint8_t cookie[16])
+            const uint8_t cookie[16], bool *has_cookie)
 {
     struct nlattr *nest = nla_nest_start(msg, TCA_FLOWER_ACT);
     const struct nlattr *attr;
@@ -169,7 +173,7 @@ put_actions(struct nl_msg *msg, const struct nlattr *actions,
     }
     nla_for_each_nested(attr, actions, left)
     {
-        error = error ? error : put_action(msg, attr, cookie);
+        error = error ? error : put_action(msg, attr, cookie, has_cookie);
     }
     nla_nest_end(msg, nest);
     return error;
@@ -183,6 +187,7 @@ vdpad_flower_encode_copy(struct nl_msg *msg, const void *payload, size_t len,
     struct vdpad_flower_id id;
     struct nlattr *nest;
     const struct nlattr *options, *attr;
+    bool has_cookie = false;
     int error = vdpad_flower_decode_id(payload, len, &id), left;
 
     if (error) {
@@ -211,7 +216,8 @@ vdpad_flower_encode_copy(struct nl_msg *msg, const void *payload, size_t len,
             continue;
         }
         if (type == TCA_FLOWER_ACT) {
-            error = error ? error : put_actions(msg, attr, cookie);
+            error = error ? error
+                          : put_actions(msg, attr, cookie, &has_cookie);
         } else if (nla_put(msg, attr->nla_type, nla_len(attr),
                            nla_data(attr))) {
             error = error ? error : -EMSGSIZE;
@@ -221,5 +227,5 @@ vdpad_flower_encode_copy(struct nl_msg *msg, const void *payload, size_t len,
         error = -EMSGSIZE;
     }
     nla_nest_end(msg, nest);
-    return error;
+    return error ? error : has_cookie ? 0 : -ENOMSG;
 }

@@ -102,8 +102,10 @@ int64_t
 vdpad_job_deadline_ns(const struct vdpad_netlink *netlink,
                       const struct vdpad_job *job)
 {
-    if (job->kind == VDPAD_JOB_QUERY) {
-        /* More is read than for sums, and a probe changes something. */
+    if (job->kind == VDPAD_JOB_QUERY
+        && job->query.kind != VDPAD_QUERY_DATAPATH) {
+        /* More is read than for sums, and a probe changes something.  Generic
+         * netlink may hang for reasons that are not ours. */
         return netlink->options.step_deadline_ns;
     }
     if (job->kind != VDPAD_JOB_STEPS) {

@@ -4,9 +4,9 @@
  *
  * Whoever is killed in between leaves the copy behind, which would go on
  * switching packets when the filter itself is long gone.  So copies can be
- * recognised, by their handle, the cookie of their actions and their flags, and
- * are looked for: before each probe in its scope, everywhere before a helper
- * process's first, and when one has died in a probe. */
+ * recognised, by their handle, the cookie of their actions and their flags,
+ * and are looked for: before each probe in its scope, everywhere before a
+ * helper process's first, and when one has died in a probe. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,6 +219,12 @@ offer(struct vdpad_nl *nl, const struct vdpad_flow_pos *at,
         error = vdpad_flower_encode_copy(msg, original->payload, original->len,
                                          prio, PROBE_HANDLE, PROBE_FLAGS,
                                          probe_cookie);
+    }
+    if (error == -ENOMSG) {
+        nlmsg_free(msg);
+        return vdpad_error_set(why, -EREMOTEIO,
+                               "the filter does nothing but meter: a copy "
+                               "could not be told from others");
     }
     copy.prio = prio;
     copy.handle = PROBE_HANDLE;

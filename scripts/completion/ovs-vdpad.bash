@@ -62,6 +62,14 @@ _ovs_vdpad_argument() {
         [[ $# -eq 0 ]] &&
             _ovs_vdpad_reply "$(_ovs_vdpad_values device/list name) --json" \
                 "$cur" && return ;;
+    flow/list)
+        policies="--class=hw --class=sw --class=kernel --port= --ufid= \
+            --limit= --after= --json"
+        [[ $before == *" --class="* ]] || [[ $cur != --* ]] ||
+            compopt -o nospace
+        _ovs_vdpad_reply "$(_ovs_vdpad_values device/list name) $policies" \
+            "$cur"
+        return ;;
     teardown | resume | export/nova)
         policies=$(_ovs_vdpad_values config/show name)
         if [[ $command != export/nova ]]; then

@@ -165,6 +165,12 @@ struct vdpad_ctl {
     } refreshes[16];
     size_t n_refreshes;
 
+    /* The newest query, and how many there were. */
+    struct vdpad_flow_query query;
+    vdpad_flow_query_cb *query_cb;
+    void *query_aux;
+    int n_queries, query_error;
+
     vdpad_ready_cb *ready_cb;
     void *ready_aux;
 
@@ -191,6 +197,20 @@ const struct vdpad_kernel *
 vdpad_ctl_kernel(const struct vdpad_ctl *ctl)
 {
     return &ctl->kernel.kernel;
+}
+
+int
+vdpad_ctl_query(struct vdpad_ctl *ctl, const struct vdpad_flow_query *query,
+                vdpad_flow_query_cb *cb, void *aux)
+{
+    if (ctl->query_error) {
+        return ctl->query_error;
+    }
+    ctl->query = *query;
+    ctl->query_cb = cb;
+    ctl->query_aux = aux;
+    ctl->n_queries++;
+    return 0;
 }
 
 const struct vdpad_store *

@@ -45,6 +45,7 @@ all_are_registered(void **state)
                                          "event/list",
                                          "why",
                                          "flow/stats",
+                                         "flow/list",
                                          "metrics",
                                          "export/nova",
                                          "export/libvirt",

@@ -364,3 +364,12 @@ vdpad_find_planned(const struct vdpad_planner *p, enum vdpad_act_kind kind,
     }
     return NULL;
 }
+
+bool
+vdpad_is_in_flight(const struct vdpad_planner *p, enum vdpad_act_kind kind,
+                   const char *object)
+{
+    const struct vdpad_memory_entry *e = vdpad_ask_memory(p, kind, object);
+
+    return e && e->in_flight;
+}

@@ -135,9 +135,10 @@ is_declaration_refused(const struct vdpad_planner *p,
     return false;
 }
 
-/* Brings the keys of our Interface in line. */
-static void
-plan_ids(struct vdpad_planner *p, struct vdpad_dev *dev)
+/* Whether 'key' of 'have' is there because a key of ours that is gone had
+ * declared the port. */
+static bool
+is_left_over(const struct vdpad_map *have, const char *key)
 {
     static const char *const declared[] = {
         "iface-id",
@@ -145,8 +146,22 @@ plan_ids(struct vdpad_planner *p, struct vdpad_dev *dev)
         "vm-uuid",
         "vdpa-iface-id",
     };
-    const struct vdpad_map *have = &dev->iface->external_ids;
     const char *was = vdpad_map_get(have, "vdpa-iface-id");
+
+    for (size_t i = 0; was && i < sizeof declared / sizeof *declared; i++) {
+        if (!strcmp(declared[i], key)) {
+            /* Unless it is another program's by now. */
+            return i > 0 || vdpad_streq(vdpad_map_get(have, key), was);
+        }
+    }
+    return false;
+}
+
+/* Brings the keys of our Interface in line. */
+static void
+plan_ids(struct vdpad_planner *p, struct vdpad_dev *dev)
+{
+    const struct vdpad_map *have = &dev->iface->external_ids;
     struct ids ids;
 
     wanted_ids(dev, &ids);
@@ -157,24 +172,21 @@ plan_ids(struct vdpad_planner *p, struct vdpad_dev *dev)
             set_id(p, dev, ids.kv[i].key, ids.kv[i].value, present);
         }
     }
-    for (size_t i = 0; was && i < sizeof declared / sizeof *declared; i++) {
-        const char *present = vdpad_map_get(have, declared[i]);
-
-        if (!strcmp(declared[i], "iface-id") && !vdpad_streq(present, was)) {
-            continue; /* Another program's by now. */
-        }
-        if (present && !find_id(&ids, declared[i])) {
-            set_id(p, dev, declared[i], NULL, present);
+    for (size_t i = 0; i < have->n; i++) {
+        if (is_left_over(have, have->kv[i].key)
+            && !find_id(&ids, have->kv[i].key)) {
+            set_id(p, dev, have->kv[i].key, NULL, have->kv[i].value);
         }
     }
 }
 
-/* Whether 'key' of the former row of a device stays with the device. */
+/* Whether 'key' of 'ids', those of the former row of a device, stays with the
+ * device. */
 static bool
-is_kept(const char *key)
+is_kept(const struct vdpad_map *ids, const char *key)
 {
-    return strcmp(key, VDPAD_OWNER_KEY) && strcmp(key, "vdpa-iface-id")
-           && strcmp(key, "vdpa-offload");
+    return strcmp(key, VDPAD_OWNER_KEY) && strcmp(key, "vdpa-offload")
+           && !is_left_over(ids, key);
 }
 
 /* Representors have exchanged their names, so that the row of 'dev' is that of
@@ -193,7 +205,7 @@ exchange_ids(struct vdpad_planner *p, struct vdpad_dev *dev,
 
         if (!find_id(&ids, kv->key) && strcmp(kv->key, VDPAD_OWNER_KEY)
             && strcmp(kv->key, "vdpa-offload")
-            && (!is_kept(kv->key)
+            && (!is_kept(&old->external_ids, kv->key)
                 || !vdpad_map_get(&old->external_ids, kv->key))) {
             set_id(p, dev, kv->key, NULL, kv->value);
         }
@@ -209,7 +221,7 @@ exchange_ids(struct vdpad_planner *p, struct vdpad_dev *dev,
         const struct vdpad_kv *kv = &old->external_ids.kv[i];
         const char *present = vdpad_map_get(have, kv->key);
 
-        if (is_kept(kv->key) && !find_id(&ids, kv->key)
+        if (is_kept(&old->external_ids, kv->key) && !find_id(&ids, kv->key)
             && !vdpad_streq(present, kv->value)) {
             set_id(p, dev, kv->key, kv->value, present);
         }
@@ -283,13 +295,14 @@ ask_del(struct vdpad_planner *p, struct vdpad_dev *dev,
 }
 
 /* Adds the representor; 'old' is the row it replaces (NULL: none), whose
- * foreign keys survive. */
+ * foreign keys and VLANs survive.  So do those of a key that is refused. */
 static void
 ask_add(struct vdpad_planner *p, struct vdpad_dev *dev,
         const struct vdpad_db_iface *old, const char *reason)
 {
     const struct vdpad_port_spec *spec = dev->port_spec;
     size_t n_old = old ? old->external_ids.n : 0;
+    bool refused = old && !spec && is_declaration_refused(p, old);
     struct vdpad_kv *kv = vdpad_xcalloc(MAX_IDS + n_old, sizeof *kv);
     struct vdpad_dbop op = { .kind = VDPAD_DBOP_PORT_ADD,
                              .tag = -1,
@@ -303,7 +316,9 @@ ask_add(struct vdpad_planner *p, struct vdpad_dev *dev,
     for (size_t i = 0; i < n_old; i++) {
         const struct vdpad_kv *o = &old->external_ids.kv[i];
 
-        if (!find_id(&ids, o->key) && is_kept(o->key)) {
+        if (!find_id(&ids, o->key)
+            && (refused ? strcmp(o->key, VDPAD_OWNER_KEY) != 0
+                        : is_kept(&old->external_ids, o->key))) {
             kv[op.ids.n++] = *o;
         }
     }
@@ -312,6 +327,10 @@ ask_add(struct vdpad_planner *p, struct vdpad_dev *dev,
         op.tag = spec->tag;
         op.trunks = spec->trunks;
         op.n_trunks = spec->n_trunks;
+    } else if (refused) {
+        op.tag = port_of(p, old)->tag;
+        op.trunks = port_of(p, old)->trunks;
+        op.n_trunks = port_of(p, old)->n_trunks;
     } else if (old) {
         copy_vlan(&op, p, old);
     }
@@ -517,6 +536,21 @@ vdpad_plan_port(struct vdpad_planner *p, struct vdpad_dev *dev)
                 : "the representor is in no bridge");
 }
 
+/* Whether a transaction that adds ports is under way: it is not known yet
+ * whether the port that is not seen is there. */
+static bool
+is_port_added(const struct vdpad_planner *p)
+{
+    for (size_t i = 0; i < p->memory->n; i++) {
+        const struct vdpad_memory_entry *e = &p->memory->entries[i];
+
+        if (e->in_flight && !strncmp(e->key, "port-add ", 9)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool
 vdpad_plan_detach(struct vdpad_planner *p, struct vdpad_dev *dev)
 {
@@ -527,5 +561,5 @@ vdpad_plan_detach(struct vdpad_planner *p, struct vdpad_dev *dev)
     if (iface) {
         ask_del(p, dev, iface, "its device is being removed");
     }
-    return iface != NULL;
+    return iface || is_port_added(p);
 }

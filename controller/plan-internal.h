@@ -88,6 +88,10 @@ const struct vdpad_memory_entry *vdpad_ask_memory(const struct vdpad_planner *,
                                                   enum vdpad_act_kind kind,
                                                   const char *object);
 
+/* Whether step 'kind' on 'object' is under way. */
+bool vdpad_is_in_flight(const struct vdpad_planner *, enum vdpad_act_kind kind,
+                        const char *object);
+
 /* Folds the outcome of a step into a device's or PF's state: the first reason
  * of the gravest state stays.  'working' is the state while it is under way
  * (APPLYING or REMOVING). */
@@ -135,7 +139,7 @@ void vdpad_plan_uplink(struct vdpad_planner *, struct vdpad_pf *pf);
 bool vdpad_restore_uplink(struct vdpad_planner *, struct vdpad_pf *pf);
 
 /* Asks to take the port of 'dev' out of the database if it is ours.  True
- * when there is (still) one. */
+ * when there is (still) one, or may be. */
 bool vdpad_plan_detach(struct vdpad_planner *, struct vdpad_dev *dev);
 
 #endif

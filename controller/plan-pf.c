@@ -157,23 +157,18 @@ find_removal(const struct vdpad_planner *p, const struct vdpad_pf *pf)
     return NULL;
 }
 
-/* Drivers differ in whether they take a mode change with VFs or without.
- * These errors say "not in this order"; others would not go away by it. */
-static bool
-is_order_error(int error)
-{
-    return error == -EOPNOTSUPP || error == -EINVAL || error == -EBUSY;
-}
-
-/* The second attempt is made the other way round, once: the VFs are not taken
+/* Drivers differ in whether they take a mode change with VFs or without: after
+ * each refusal it is tried the other way round.  But the VFs are not taken
  * away again and again for a driver that wants neither. */
+#define MODE_REFUSALS 7
+
 static bool
 is_mode_first(const struct vdpad_planner *p, const struct vdpad_pf *pf)
 {
     const struct vdpad_memory_entry *e = vdpad_ask_memory(
         p, VDPAD_ACT_ESWITCH_MODE, pf->pci->bdf);
 
-    return e && e->failures == 1 && is_order_error(e->error.code);
+    return e && e->refusals % 2 == 1 && e->refusals <= MODE_REFUSALS;
 }
 
 static bool
@@ -300,9 +295,15 @@ give_mode_back(struct vdpad_planner *p, struct vdpad_pf *pf)
             return;
         }
     }
+
+    const struct vdpad_memory_entry *e = vdpad_ask_memory(
+        p, VDPAD_ACT_ESWITCH_MODE, pf->pci->bdf);
+
     if (pf->eswitch->mode == r->mode) {
         vdpad_pf_let_go(p, pf, VDPAD_REC_PF_MODE);
-    } else {
+    } else if (!(pf->pci->numvfs > 0 && e && e->refusals)) {
+        /* VFs that a policy wants are not taken away for it: refused once
+         * because of them, it waits until they go. */
         ask(p, pf, VDPAD_ACT_ESWITCH_MODE, r->mode,
             "no policy asks for another mode any more: restored");
     }
@@ -459,6 +460,18 @@ plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
     return hindrance;
 }
 
+/* Whether a step on 'pf' or its uplink is under way: then what is seen of them
+ * may be what was there before it. */
+static bool
+is_changing(const struct vdpad_planner *p, const struct vdpad_pf *pf)
+{
+    return is_busy(p, pf, VDPAD_ACT_N)
+           || (pf->uplink
+               && (vdpad_is_in_flight(p, VDPAD_ACT_FEATURE, pf->uplink->name)
+                   || vdpad_is_in_flight(p, VDPAD_ACT_LINK_MTU,
+                                         pf->uplink->name)));
+}
+
 static void
 plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
 {
@@ -485,6 +498,11 @@ plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
                    text);
         return;
     }
+    if (is_changing(p, pf)) {
+        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_REMOVING,
+                         "a step from before is still under way");
+        return;
+    }
     if ((mode_left || vfs_left)
         && !are_users_known(p, pf, VDPAD_STATE_REMOVING)) {
         return;
@@ -495,7 +513,8 @@ plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
         return;
     }
     if (mode_left
-        && !(vfs_left && failed && is_order_error(failed->error.code))) {
+        && !(vfs_left && failed
+             && vdpad_memory_is_refusal(failed->error.code))) {
         ask(p, pf, VDPAD_ACT_ESWITCH_MODE, r->mode,
             "no policy needs it: restored");
     } else if (vfs_left && r->numvfs == 0) {

@@ -233,11 +233,59 @@ driver_wants_neither(void **state)
     b->order = WB_NO_MODE;
     given(b, "pf " PF "\n"
              "policy a pf=" PF " num-vfs=2 vdpa-type=vhost");
-    assert_int_equal(run_a_day(b), 3);
+    assert_int_equal(run_a_day(b), 9);
     b->now_ns -= 2 * WB_SEC;
     wb_plan(b);
     expect_state(b, PF, "failed", "not supported");
     assert_int_equal(wb_pf(b, PF)->pci->numvfs, 2);
+}
+
+/* An error that has nothing to do with it does not hide which order the driver
+ * wants. */
+static unsigned int n_modes;
+
+static int
+first_mode_fails(const struct vdpad_step *step)
+{
+    return step->kind == VDPAD_STEP_KERNEL
+                   && step->act.kind == VDPAD_ACT_ESWITCH_MODE && !n_modes++
+               ? -EIO
+               : 0;
+}
+
+static void
+order_is_found_after_another_error(void **state)
+{
+    struct wb *b = *state;
+
+    n_modes = 0;
+    b->order = WB_MODE_FIRST;
+    b->fault = first_mode_fails;
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF " num-vfs=2 vdpa-type=vhost");
+    wb_converge(b, 20);
+    expect_state(b, PF, "ready", "");
+    assert_int_equal(wb_find_eswitch(b, PF)->mode, VDPAD_ESWITCH_SWITCHDEV);
+}
+
+/* A mode is given back for its own sake only: not at the cost of VFs that a
+ * policy wants, nor of that policy. */
+static void
+mode_stays_while_vfs_are_wanted(void **state)
+{
+    struct wb *b = *state;
+
+    b->order = WB_MODE_FIRST;
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF " num-vfs=2 eswitch-mode=switchdev");
+    wb_converge(b, 20);
+    given(b, "policy a pf=" PF " num-vfs=2 device-type=netdev");
+    wb_converge(b, 20);
+    expect_state(b, PF, "ready", "");
+    assert_int_equal(wb_pf(b, PF)->pci->numvfs, 2);
+    given(b, "policy a");
+    wb_converge(b, 20);
+    assert_int_equal(wb_find_eswitch(b, PF)->mode, VDPAD_ESWITCH_LEGACY);
 }
 
 static void
@@ -584,6 +632,8 @@ main(void)
         TEST(driver_wants_vfs_first),
         TEST(driver_wants_mode_first),
         TEST(driver_wants_neither),
+        TEST(order_is_found_after_another_error),
+        TEST(mode_stays_while_vfs_are_wanted),
         TEST(vfs_of_others_survive_a_mode_that_fails),
         TEST(external_pf_is_left_alone),
         TEST(external_pf_gets_devices),

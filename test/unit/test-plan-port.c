@@ -141,6 +141,21 @@ port_of_ours_moves(void **state)
     expect_state(b, VF0, "ready", "");
 }
 
+/* What a key had declared that is gone does not. */
+static void
+declaration_does_not_move(void **state)
+{
+    struct wb *b = *state;
+
+    b->show_ids = true;
+    given(b, HOST1 ONE "bridge br-x\n"
+                       "key vdpa-bridge br-x\n" PORT0
+                       "iface-id=lsp1 vdpa-iface-id=lsp1 vm-uuid=u tag=7");
+    expect_plan(b, "port-del r65v0 br-int\n"
+                   "port-add r65v0 br-x attached-mac=" MAC0
+                   " vdpa-device=vdpa:" VF0 " vdpa-vf=" VF0 "\n");
+}
+
 static void
 port_waits_for_its_new_bridge(void **state)
 {
@@ -284,8 +299,8 @@ key_of_a_port_is_withdrawn(void **state)
           "iface-id=lsp1 "
           "vdpa-iface-id=lsp1 vm-uuid=u ovn-installed=1 tag=5");
     expect_plan(b, "interface-external-id r65v0 -iface-id\n"
-                   "interface-external-id r65v0 -vm-uuid\n"
                    "interface-external-id r65v0 -vdpa-iface-id\n"
+                   "interface-external-id r65v0 -vm-uuid\n"
                    "port-vlan r65v0\n");
     wb_apply_plan(b);
     expect_plan(b, "");
@@ -565,6 +580,7 @@ main(void)
         TEST(foreign_port_in_another_bridge),
         TEST(port_of_ours_moves),
         TEST(port_waits_for_its_new_bridge),
+        TEST(declaration_does_not_move),
         TEST(renamed_representor),
         TEST(renamed_port_of_a_datapath),
         TEST(representors_that_exchange_names),

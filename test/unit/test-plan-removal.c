@@ -556,6 +556,51 @@ qdisc_of_a_foreign_port_stays(void **state)
     expect_plan(b, "vdpa-del vdpa:" VF0 "\n");
 }
 
+/* What is not seen yet may be about to be there: it is not forgotten. */
+static void
+steps_under_way_are_waited_for(void **state)
+{
+    struct wb *b = *state;
+
+    b->show_records = true;
+    given(b, "pf " PF " mode=legacy\n"
+             "record pf " PF " numvfs=0 mode=0\n"
+             "flying numvfs " PF);
+    expect_plan(b, "");
+    expect_state(b, PF, "removing", "still under way");
+}
+
+static void
+creation_under_way_is_waited_for(void **state)
+{
+    struct wb *b = *state;
+
+    b->show_records = true;
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up\n"
+             "record dev " VF0 " a vdpa:" VF0 "\n"
+             "record policy a\n"
+             "flying vdpa-add vdpa:" VF0);
+    expect_plan(b, "");
+    expect_state(b, VF0, "removing", "no policy");
+}
+
+static void
+port_under_way_is_waited_for(void **state)
+{
+    struct wb *b = *state;
+
+    b->show_records = true;
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up\n"
+             "vdpa " VF0 "\n"
+             "record dev " VF0 " a vdpa:" VF0 "\n"
+             "record policy a\n"
+             "flying port-add r65v0");
+    expect_plan(b, "");
+    expect_state(b, VF0, "removing", "no policy");
+}
+
 int
 main(void)
 {
@@ -588,6 +633,9 @@ main(void)
         TEST(driver_restores_mode_without_vfs_only),
         TEST(count_waits_for_removals),
         TEST(qdisc_of_a_foreign_port_stays),
+        TEST(steps_under_way_are_waited_for),
+        TEST(creation_under_way_is_waited_for),
+        TEST(port_under_way_is_waited_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

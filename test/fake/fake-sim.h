@@ -91,6 +91,8 @@ struct sim_vdpa {
     uint16_t mtu, max_vqp;
     int32_t chardev, virtio; /* Numbers, -1: none. */
     int32_t netdev;          /* Slot, -1: none. */
+    int64_t foreign_ns;      /* Somebody else's, whoever made it, since
+                                 * then; 0: not.  For tests to keep. */
 };
 
 struct sim_holder {

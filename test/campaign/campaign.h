@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Random schedules of what happens to the daemon's core: see README.md.
+ *
+ * A schedule is a host and a list of actions, both made of one seed.  Each
+ * action has random numbers of its own, so that one can be left out without
+ * any change of the others: that is how a failing schedule is made shorter. */
+#ifndef TEST_CAMPAIGN_H
+#define TEST_CAMPAIGN_H 1
+
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "controller/ctl.h"
+#include "test/fake/fake-db.h"
+#include "test/fake/fake-kernel.h"
+
+#define MS INT64_C(1000000)
+#define SEC (1000 * MS)
+
+#define MAX_ACTIONS 64
+#define N_POLICIES 3
+#define N_PORTS 2
+#define N_PFS 2
+#define N_VFS 8 /* Of one PF, at most. */
+
+/* SplitMix64. */
+struct rng {
+    uint64_t state;
+};
+uint32_t any(struct rng *, uint32_t n); /* 0 … n - 1 */
+bool chance(struct rng *, uint32_t percent);
+
+struct action {
+    uint32_t kind; /* Index into the table of actions. */
+    int64_t gap_ns;
+    uint64_t seed;
+    bool is_out; /* Left out. */
+};
+
+struct campaign;
+
+/* What happens later by itself. */
+struct later {
+    int64_t when_ns; /* 0: free. */
+    void (*what)(struct campaign *, const struct later *);
+    struct vdpad_act act; /* Or whatever else it takes. */
+};
+#define MAX_LATER 64
+
+/* What is wanted of the database: the operator's mind. */
+struct intent {
+    char policies[N_POLICIES][256]; /* "": no key. */
+    char ports[N_PORTS][128];
+    char attach[16], bridge[16], hw_offload[8], suspended[64], junk[16];
+};
+
+/* What is known of one VF, whatever becomes of the daemon. */
+struct vf_truth {
+    uint64_t ready_gen; /* Generation in which it was ready last; 0: never. */
+    int64_t held_ns;    /* In use since; 0: not. */
+};
+
+struct tally {
+    uint64_t schedules, actions, turns, steps, commits, failures, kills, stuck,
+        requests;
+    int64_t simulated_ns;
+};
+extern struct tally tally;
+
+/* One step, to see how often it is tried. */
+struct tries {
+    char key[VDPAD_NAME_SIZE + 32];
+    unsigned int n;
+    int64_t at_ns[20]; /* A ring. */
+};
+#define MAX_TRIES 256
+
+enum dying { DYING_NOT, DYING_BEFORE_RECORD, DYING_AFTER_RECORD };
+
+struct campaign {
+    uint64_t seed;
+    bool is_faulty; /* Else the run that it is compared with. */
+    bool is_verbose;
+    struct rng host_rng;
+    struct action actions[MAX_ACTIONS];
+    size_t n_actions;
+    struct later later[MAX_LATER];
+
+    int64_t now_ns;
+    char dir[64], sim_path[96], record_path[96];
+    struct sim *sim; /* Lives on when the daemon dies. */
+    struct fake_db *db;
+    struct vdpad_kernel *fake; /* NULL: the daemon is dead. */
+    struct vdpad_kernel guard_kernel;
+    struct vdpad_store *client;
+    struct vdpad_store guard_store;
+    struct vdpad_ctl *ctl;
+    int64_t restart_ns; /* Of a dead daemon. */
+    enum dying dying;
+    unsigned int dying_after; /* So many batches and transactions. */
+
+    struct intent intent;
+    uint64_t intent_version; /* Of the database since it is written. */
+    uint64_t gen; /* Changes with the intent and what bears on devices. */
+    struct vf_truth vfs[N_PFS][N_VFS];
+    bool is_forced;        /* Some teardown was. */
+    bool is_record_lost;   /* Nothing counts as ours from then on. */
+    bool is_db_renewed;    /* The database was lost once. */
+    bool are_ports_others; /* Others meddled with ports: no comparison. */
+    bool is_uplink_away, is_pf_away;
+    bool host_pfs[N_PFS];      /* Others had set something up on them. */
+    bool host_features[N_PFS]; /* hw-tc-offload of their uplinks. */
+    bool is_kept;              /* At the end; likewise. */
+    int64_t lag_ns;            /* How late events can be at most. */
+    int64_t last_step_ns;
+    int64_t last_change_ns;    /* Of anything by us. */
+    int64_t vswitchd_ns;       /* Its next look; INT64_MAX: it is down. */
+    uint64_t vswitchd_version; /* Of the database when it last looked. */
+    int64_t last_ofport;
+
+    struct asked *asked; /* Batches under way. */
+    struct tries tries[MAX_TRIES];
+    size_t n_tries;
+    unsigned int n_requests; /* Commands without an answer. */
+    unsigned int n_suspends;
+    uint64_t turns_at; /* Turns since second 'turns_s'. */
+    int64_t turns_s;
+
+    jmp_buf *failed;
+    char failure[512];
+    FILE *trace;
+};
+
+/* The one under way: its clock is the daemon's. */
+extern struct campaign *the_campaign;
+int64_t campaign_clock_ns(void);
+
+/* Ends the schedule as failed. */
+void campaign_fail(struct campaign *, const char *format, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
+void campaign_trace(struct campaign *, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* host.c: the host and what is seen of it. */
+void host_make(struct campaign *);
+void host_forget(struct campaign *);
+char *host_essence(struct campaign *, bool with_states);
+struct vf_truth *host_vf_truth(struct campaign *, const char *bdf);
+struct sim_vdpa *host_vdpa_of(struct campaign *, const char *bdf);
+void host_note_holders(struct campaign *);
+bool host_is_held(struct campaign *, const char *bdf);
+void host_run_vswitchd(struct campaign *);
+
+/* guard.c: the ports as the daemon has them, which check what it does. */
+void guard_set_up(struct campaign *);
+void guard_forget_tries(struct campaign *);
+void guard_forget_asked(struct campaign *);
+
+/* daemon.c: its life, and time. */
+void daemon_start(struct campaign *);
+void daemon_kill(struct campaign *, struct rng *, int64_t restart_ns);
+void campaign_run_for(struct campaign *, int64_t ns);
+void campaign_later(struct campaign *, int64_t ns,
+                    void (*what)(struct campaign *, const struct later *),
+                    const struct vdpad_act *act);
+
+/* Something has changed that bears on what devices should be. */
+void campaign_set_gen(struct campaign *);
+
+/* Nothing is under way and nothing is to come. */
+bool daemon_is_settled(struct campaign *);
+
+/* actions.c, faults.c */
+struct action_kind {
+    const char *name;
+    unsigned int weight;
+    bool is_intent; /* Done without faults as well. */
+    void (*act)(struct campaign *, struct rng *);
+};
+extern const struct action_kind intent_kinds[], fault_kinds[];
+extern const size_t n_intent_kinds, n_fault_kinds;
+const struct action_kind *action_kind(const struct action *);
+void intent_write(struct campaign *);
+void intent_withdraw(struct campaign *);
+void faults_end(struct campaign *);
+
+/* schedule.c: one schedule; false when it failed. */
+void schedule_make(struct campaign *, uint64_t seed);
+bool schedule_run(const struct campaign *plan, char *failure, size_t size,
+                  FILE *trace);
+
+#endif

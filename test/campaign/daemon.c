@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon's life in a schedule, and time, which jumps from one deadline to
+ * the next. */
+#include "campaign.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "test/fake/fake-private.h"
+
+/* How long a turn takes. */
+#define TURN_NS (20 * INT64_C(1000))
+
+/* More turns than this in a second are a loop without end. */
+#define MOST_TURNS 4000
+
+struct campaign *the_campaign;
+struct tally tally;
+
+uint32_t
+any(struct rng *r, uint32_t n)
+{
+    uint64_t z = r->state += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return (uint32_t) ((z ^ z >> 31) >> 33) % n;
+}
+
+bool
+chance(struct rng *r, uint32_t percent)
+{
+    return any(r, 100) < percent;
+}
+
+int64_t
+campaign_clock_ns(void)
+{
+    return the_campaign->now_ns;
+}
+
+static int64_t
+kernel_clock_ns(void *c)
+{
+    return ((const struct campaign *) c)->now_ns;
+}
+
+void
+campaign_trace(struct campaign *c, const char *format, ...)
+{
+    va_list args;
+
+    if (c->trace) {
+        fprintf(c->trace, "%s%10.3f ", c->is_faulty ? "" : "ref ",
+                (double) c->now_ns / SEC);
+        va_start(args, format);
+        (void) vfprintf(c->trace, format, args);
+        va_end(args);
+        fputc('\n', c->trace);
+    }
+}
+
+void
+campaign_fail(struct campaign *c, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void) vsnprintf(c->failure, sizeof c->failure, format, args);
+    va_end(args);
+    campaign_trace(c, "FAILED: %s", c->failure);
+    longjmp(*c->failed, 1);
+}
+
+void
+campaign_set_gen(struct campaign *c)
+{
+    c->gen++;
+    c->last_change_ns = c->now_ns;
+    guard_forget_tries(c);
+}
+
+void
+campaign_later(struct campaign *c, int64_t ns,
+               void (*what)(struct campaign *, const struct later *),
+               const struct vdpad_act *act)
+{
+    for (size_t i = 0; i < MAX_LATER; i++) {
+        if (!c->later[i].when_ns) {
+            c->later[i].when_ns = c->now_ns + ns;
+            c->later[i].what = what;
+            memset(&c->later[i].act, 0, sizeof c->later[i].act);
+            if (act) {
+                c->later[i].act = *act;
+            }
+            return;
+        }
+    }
+}
+
+void
+daemon_start(struct campaign *c)
+{
+    struct vdpad_ctl_options options = {
+        .record_path = c->record_path,
+        .clock_ns = campaign_clock_ns,
+    };
+
+    c->fake = fake_kernel_new(NULL, c->sim_path);
+    assert(c->fake);
+    fake_kernel_set_clock(c->fake, kernel_clock_ns, c);
+    c->client = fake_store_new(c->db, campaign_clock_ns);
+    c->ctl = vdpad_ctl_new(NULL, &c->guard_kernel, &c->guard_store, &options);
+    c->restart_ns = 0;
+    campaign_trace(c, "daemon started");
+}
+
+/* A helper process finishes its step although the daemon has died: at once,
+ * or the kernel makes whoever looks wait for it. */
+static void
+finish_step(struct campaign *c, const struct later *later)
+{
+    struct vdpad_error why;
+    int block;
+    int error = sim_apply(c->sim, &later->act, true, &block, &why);
+
+    if (error == SIM_BLOCKED) {
+        c->sim->blocks[block].is_orphan = true;
+    }
+    campaign_trace(c, "late step %s %s: %d",
+                   vdpad_act_name((enum vdpad_act_kind) later->act.kind),
+                   later->act.object, error);
+}
+
+static void
+end_daemon(struct campaign *c)
+{
+    vdpad_ctl_free(c->ctl);
+    c->ctl = NULL;
+    c->fake->ops->destroy(c->fake);
+    c->fake = NULL;
+    c->client->ops->destroy(c->client);
+    c->client = NULL;
+    guard_forget_asked(c);
+    guard_forget_tries(c);
+    c->n_requests = c->n_suspends = 0;
+    c->dying = DYING_NOT;
+}
+
+void
+daemon_kill(struct campaign *c, struct rng *r, int64_t restart_ns)
+{
+    if (!c->ctl) {
+        return;
+    }
+    for (const struct fake_batch *b = fake_kernel_cast(c->fake)->batches; b;
+         b = b->next) {
+        if (b->is_begun && !b->is_applied && !b->is_failing && chance(r, 50)) {
+            campaign_later(c, any(r, 20) * MS, finish_step, &b->acts[b->i]);
+        }
+    }
+    if (chance(r, 50)) {
+        fake_store_deliver(c->client);
+    }
+    end_daemon(c);
+    c->restart_ns = c->now_ns + 30 * MS + restart_ns;
+    tally.kills++;
+    campaign_trace(c, "daemon killed");
+}
+
+/* Keeps the record as it was, and what a write that was cut short leaves. */
+static void
+cut_record_short(struct campaign *c, const char *copy)
+{
+    char path[128];
+    FILE *f;
+
+    (void) snprintf(path, sizeof path, "%s.new", c->record_path);
+    f = fopen(path, "we");
+    assert(f);
+    fputs("{\n \"version\": 1,\n \"bo", f);
+    fclose(f);
+    (void) unlink(c->record_path);
+    (void) rename(copy, c->record_path);
+}
+
+static void
+copy_file(const char *from, const char *to)
+{
+    FILE *in = fopen(from, "re");
+    FILE *out;
+    int ch;
+
+    (void) unlink(to);
+    if (!in) {
+        return;
+    }
+    out = fopen(to, "we");
+    assert(out);
+    while ((ch = getc(in)) != EOF) {
+        putc(ch, out);
+    }
+    fclose(in);
+    fclose(out);
+}
+
+static void
+note_ready(struct campaign *c)
+{
+    const struct vdpad_world *w = vdpad_ctl_world(c->ctl);
+
+    if (fake_store_version(c->client) < c->intent_version) {
+        return; /* It does not know yet what is wanted. */
+    }
+    for (size_t i = 0; i < w->n_devs; i++) {
+        const struct vdpad_dev *dev = &w->devs[i];
+
+        if (dev->state == VDPAD_STATE_READY && dev->vf
+            && dev->intent == VDPAD_INTENT_APPLY
+            && c->now_ns - c->last_change_ns > c->lag_ns) {
+            struct vf_truth *t = host_vf_truth(c, dev->vf->bdf);
+
+            if (t) {
+                t->ready_gen = c->gen;
+            }
+        }
+    }
+}
+
+static void
+one_turn(struct campaign *c)
+{
+    enum dying dying = c->dying;
+    char copy[128];
+    struct rng r = { c->seed ^ (uint64_t) c->now_ns };
+
+    if (dying == DYING_BEFORE_RECORD) {
+        (void) snprintf(copy, sizeof copy, "%s.copy", c->record_path);
+        copy_file(c->record_path, copy);
+    }
+    c->client->ops->run(c->client);
+    vdpad_ctl_run(c->ctl, c->now_ns);
+    tally.turns++;
+    if (dying != DYING_NOT) {
+        if (dying == DYING_BEFORE_RECORD) {
+            cut_record_short(c, copy);
+        }
+        daemon_kill(c, &r, any(&r, 5000) * MS);
+        return;
+    }
+    note_ready(c);
+    if (c->now_ns / SEC != c->turns_s) {
+        c->turns_s = c->now_ns / SEC;
+        c->turns_at = 0;
+    }
+    if (++c->turns_at > MOST_TURNS) {
+        campaign_fail(c, "the loop turns without end");
+    }
+}
+
+static void
+sooner(int64_t *next, int64_t when)
+{
+    *next = when < *next ? when : *next;
+}
+
+static int64_t
+next_ns(struct campaign *c)
+{
+    int64_t next = INT64_MAX;
+
+    for (size_t i = 0; i < MAX_LATER; i++) {
+        if (c->later[i].when_ns) {
+            sooner(&next, c->later[i].when_ns);
+        }
+    }
+    if (c->vswitchd_ns != INT64_MAX) {
+        sooner(&next, c->vswitchd_version != c->db->version ? c->now_ns
+                                                            : c->vswitchd_ns);
+    }
+    if (c->ctl) {
+        sooner(&next, vdpad_ctl_next_ns(c->ctl));
+        sooner(&next, fake_kernel_next_ns(c->fake));
+        sooner(&next, fake_store_next_ns(c->client));
+    } else {
+        sooner(&next, c->restart_ns);
+        sooner(&next, sim_next_ns(c->sim));
+    }
+    return next;
+}
+
+void
+campaign_run_for(struct campaign *c, int64_t ns)
+{
+    int64_t end = c->now_ns + ns;
+
+    while (c->now_ns < end) {
+        for (size_t i = 0; i < MAX_LATER; i++) {
+            if (c->later[i].when_ns && c->later[i].when_ns <= c->now_ns) {
+                struct later later = c->later[i];
+
+                c->later[i].when_ns = 0;
+                later.what(c, &later);
+            }
+        }
+        if (c->vswitchd_ns != INT64_MAX
+            && (c->vswitchd_version != c->db->version
+                || c->now_ns >= c->vswitchd_ns)) {
+            host_run_vswitchd(c);
+        }
+        if (c->ctl) {
+            one_turn(c);
+        } else {
+            sim_advance(c->sim, c->now_ns);
+            if (c->now_ns >= c->restart_ns) {
+                daemon_start(c);
+            }
+        }
+        host_note_holders(c);
+
+        int64_t next = next_ns(c);
+
+        tally.simulated_ns -= c->now_ns;
+        c->now_ns += TURN_NS;
+        if (next > c->now_ns) {
+            c->now_ns = next < end ? next : end > c->now_ns ? end : c->now_ns;
+        }
+        tally.simulated_ns += c->now_ns;
+    }
+}
+
+bool
+daemon_is_settled(struct campaign *c)
+{
+    const struct vdpad_plan *plan = c->ctl ? vdpad_ctl_plan(c->ctl) : NULL;
+
+    if (!plan || !vdpad_ctl_is_up(c->ctl) || c->asked || plan->wants_holders) {
+        return false;
+    }
+    for (size_t i = 0; i < plan->n; i++) {
+        if (plan->steps[i].kind != VDPAD_STEP_RECORD) {
+            return false;
+        }
+    }
+    return c->now_ns - c->last_step_ns > 65 * SEC;
+}

@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ports as the daemon has them.  All that it asks for passes here and is
+ * held against the truth, which the daemon does not know: only what it has
+ * had the time to see counts. */
+#include "campaign.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/lookup.h"
+
+#define BIT(CLASS) (1u << (CLASS))
+
+/* So often may one step be tried in a minute if nothing else happens: three
+ * or eight times at once and then after 1, 2, 4, … s. */
+#define MOST_TRIES 16
+
+/* Between a look at the holders and the step that rests on it. */
+#define HOLDERS_LAG_NS (3 * SEC)
+
+static struct campaign *
+of_kernel(const struct vdpad_kernel *k)
+{
+    return (struct campaign *) ((char *) (uintptr_t) k
+                                - offsetof(struct campaign, guard_kernel));
+}
+
+static struct campaign *
+of_store(const struct vdpad_store *s)
+{
+    return (struct campaign *) ((char *) (uintptr_t) s
+                                - offsetof(struct campaign, guard_store));
+}
+
+/* Retries. */
+
+void
+guard_forget_tries(struct campaign *c)
+{
+    c->n_tries = 0;
+}
+
+static void
+count_try(struct campaign *c, const char *action, const char *object)
+{
+    char key[VDPAD_NAME_SIZE + 32];
+    struct tries *t = NULL;
+
+    vdpad_memory_key(key, action, object);
+    for (size_t i = 0; i < c->n_tries && !t; i++) {
+        t = !strcmp(c->tries[i].key, key) ? &c->tries[i] : NULL;
+    }
+    if (!t) {
+        if (c->n_tries == MAX_TRIES) {
+            return;
+        }
+        t = &c->tries[c->n_tries++];
+        memset(t, 0, sizeof *t);
+        memcpy(t->key, key, sizeof key);
+    }
+    if (t->n >= MOST_TRIES
+        && c->now_ns - t->at_ns[(t->n - MOST_TRIES) % 20] < 60 * SEC) {
+        campaign_fail(c, "%s: tried %u times in %.1f s", key, MOST_TRIES + 1,
+                      (double) (c->now_ns - t->at_ns[(t->n - MOST_TRIES) % 20])
+                          / SEC);
+    }
+    t->at_ns[t->n++ % 20] = c->now_ns;
+}
+
+/* Steps of the kernel. */
+
+static unsigned int
+needed(enum vdpad_act_kind kind)
+{
+    switch (kind) {
+    case VDPAD_ACT_NUMVFS:
+    case VDPAD_ACT_ESWITCH_MODE:
+    case VDPAD_ACT_VF_UNBIND:
+        return BIT(VDPAD_PCI) | BIT(VDPAD_VDPA) | BIT(VDPAD_VBUS)
+               | BIT(VDPAD_HOLDER);
+    case VDPAD_ACT_VDPA_DEL:
+    case VDPAD_ACT_VDPA_BIND:
+    case VDPAD_ACT_VDPA_UNBIND:
+    case VDPAD_ACT_VDPA_SET_MAC:
+        return BIT(VDPAD_VDPA) | BIT(VDPAD_VBUS) | BIT(VDPAD_HOLDER);
+    case VDPAD_ACT_VF_PROBE:
+        return BIT(VDPAD_PCI);
+    case VDPAD_ACT_VDPA_ADD:
+        return BIT(VDPAD_VDPA) | BIT(VDPAD_VBUS) | BIT(VDPAD_MGMTDEV);
+    case VDPAD_ACT_LINK_UP:
+    case VDPAD_ACT_LINK_MTU:
+    case VDPAD_ACT_FEATURE:
+        return BIT(VDPAD_LINK);
+    case VDPAD_ACT_QDISC_DEL:
+        return BIT(VDPAD_QDISC) | BIT(VDPAD_LINK);
+    case VDPAD_ACT_MODULE_LOAD:
+    case VDPAD_ACT_AUTOPROBE:
+    case VDPAD_ACT_PORT_HW_ADDR:
+    case VDPAD_ACT_N:
+        break;
+    }
+    return 0;
+}
+
+/* Whether 'act' takes the device 'v' away. */
+static bool
+takes(struct campaign *c, const struct vdpad_act *act, struct sim_vdpa *v)
+{
+    struct sim_pf *pf = NULL;
+
+    switch ((enum vdpad_act_kind) act->kind) {
+    case VDPAD_ACT_VDPA_DEL:
+    case VDPAD_ACT_VDPA_UNBIND:
+        return !strcmp(act->object, v->name);
+    case VDPAD_ACT_VDPA_BIND:
+        return !strcmp(act->object, v->name) && v->driver[0]
+               && strcmp(act->word, v->driver) != 0;
+    case VDPAD_ACT_VF_UNBIND:
+        return !strcmp(act->object, v->dev);
+    case VDPAD_ACT_VF_PROBE: {
+        const struct sim_vf *vf = sim_find_vf(c->sim, act->object, &pf);
+
+        return vf && !strcmp(act->object, v->dev) && vf->driver[0]
+               && strcmp(act->word[0] ? act->word : pf->vf_driver, vf->driver)
+                      != 0;
+    }
+    case VDPAD_ACT_NUMVFS:
+    case VDPAD_ACT_ESWITCH_MODE:
+        if (!sim_find_vf(c->sim, v->dev, &pf)
+            || strcmp(pf->bdf, act->object) != 0) {
+            return false;
+        }
+        return act->kind == VDPAD_ACT_NUMVFS ? !act->number
+                                             : act->number != pf->mode;
+    case VDPAD_ACT_MODULE_LOAD:
+    case VDPAD_ACT_AUTOPROBE:
+    case VDPAD_ACT_FEATURE:
+    case VDPAD_ACT_VDPA_ADD:
+    case VDPAD_ACT_VDPA_SET_MAC:
+    case VDPAD_ACT_LINK_UP:
+    case VDPAD_ACT_LINK_MTU:
+    case VDPAD_ACT_QDISC_DEL:
+    case VDPAD_ACT_PORT_HW_ADDR:
+    case VDPAD_ACT_N:
+        break;
+    }
+    return false;
+}
+
+static void
+check_taking(struct campaign *c, const struct vdpad_act *act,
+             struct sim_vdpa *v)
+{
+    const char *name = vdpad_act_name((enum vdpad_act_kind) act->kind);
+    struct vf_truth *t = host_vf_truth(c, v->dev);
+
+    /* What others have made may be given another driver. */
+    if (v->foreign_ns && c->now_ns - v->foreign_ns > c->lag_ns
+        && act->kind != VDPAD_ACT_VDPA_BIND) {
+        campaign_fail(c, "%s %s takes %s, which is not ours", name,
+                      act->object, v->name);
+    }
+    if (!t) {
+        return;
+    }
+    if (act->force
+            ? !c->is_forced
+            : t->held_ns
+                  && c->now_ns - t->held_ns > HOLDERS_LAG_NS + c->lag_ns) {
+        campaign_fail(c, "%s %s takes %s, which is in use%s", name,
+                      act->object, v->name,
+                      act->force ? ", by force that nobody asked for" : "");
+    }
+    if (t->ready_gen == c->gen) {
+        campaign_fail(c,
+                      "%s %s takes %s, which was ready, and nothing has "
+                      "changed since",
+                      name, act->object, v->name);
+    }
+}
+
+static void
+check_act(struct campaign *c, const struct vdpad_act *act)
+{
+    const struct vdpad_observed *o = vdpad_ctl_world(c->ctl)->observed;
+    const char *name = vdpad_act_name((enum vdpad_act_kind) act->kind);
+
+    campaign_trace(c, "  step %s %s %s %lld%s", name, act->object, act->word,
+                   (long long) act->number, act->force ? " force" : "");
+    for (int i = 0; i < VDPAD_N_CLASSES; i++) {
+        if (needed((enum vdpad_act_kind) act->kind) & BIT(i)
+            && !o->class_[i].fresh) {
+            campaign_fail(c, "%s %s although %s is not fresh", name,
+                          act->object, vdpad_class_name((enum vdpad_class) i));
+        }
+    }
+    count_try(c, name, act->object);
+    for (int i = 0; i < SIM_VDPAS && i < 64; i++) {
+        struct sim_vdpa *v = &c->sim->vdpas[i];
+
+        if (v->used && takes(c, act, v)) {
+            check_taking(c, act, v);
+        }
+    }
+}
+
+/* True when the daemon has died before this. */
+static bool
+dies(struct campaign *c)
+{
+    if (c->dying == DYING_AFTER_RECORD && c->dying_after) {
+        c->dying_after--;
+        return false;
+    }
+    return c->dying != DYING_NOT;
+}
+
+static int
+guard_observe(struct vdpad_kernel *k, enum vdpad_class class_,
+              vdpad_observed_cb *cb, void *aux)
+{
+    struct campaign *c = of_kernel(k);
+
+    return c->fake->ops->observe(c->fake, class_, cb, aux);
+}
+
+/* What must be answered: each step once. */
+struct asked {
+    struct asked *next;
+    struct campaign *c;
+    vdpad_done_cb *cb;
+    void *aux;
+    size_t left;
+};
+
+static void
+on_done(void *aux, const struct vdpad_act *act, int error,
+        const struct vdpad_error *why)
+{
+    struct asked *a = aux;
+    vdpad_done_cb *cb = a->cb;
+    void *cb_aux = a->aux;
+
+    if (error) {
+        tally.failures++;
+        campaign_trace(a->c, "  failed %s %s: %s",
+                       vdpad_act_name((enum vdpad_act_kind) act->kind),
+                       act->object, why ? why->text : "?");
+    }
+    tally.stuck += error == -ETIMEDOUT;
+    if (!--a->left) {
+        struct asked **at = &a->c->asked;
+
+        while (*at != a) {
+            at = &(*at)->next;
+        }
+        *at = a->next;
+        free(a);
+    }
+    cb(cb_aux, act, error, why);
+}
+
+void
+guard_forget_asked(struct campaign *c)
+{
+    while (c->asked) {
+        struct asked *a = c->asked;
+
+        c->asked = a->next;
+        free(a);
+    }
+}
+
+static int
+guard_submit(struct vdpad_kernel *k, const struct vdpad_act *acts, size_t n,
+             vdpad_done_cb *cb, void *aux)
+{
+    struct campaign *c = of_kernel(k);
+    struct asked *a;
+
+    if (dies(c)) {
+        return 0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        check_act(c, &acts[i]);
+    }
+    c->last_step_ns = c->now_ns;
+    tally.steps += n;
+    a = calloc(1, sizeof *a);
+    *a = (struct asked){ c->asked, c, cb, aux, n };
+    c->asked = a;
+    return c->fake->ops->submit(c->fake, acts, n, on_done, a);
+}
+
+static int
+guard_query(struct vdpad_kernel *k, const struct vdpad_flow_query *query,
+            vdpad_flow_query_cb *cb, void *aux)
+{
+    struct campaign *c = of_kernel(k);
+
+    return c->fake->ops->query(c->fake, query, cb, aux);
+}
+
+static void
+guard_subscribe(struct vdpad_kernel *k, vdpad_invalidated_cb *cb, void *aux)
+{
+    struct campaign *c = of_kernel(k);
+
+    c->fake->ops->subscribe(c->fake, cb, aux);
+}
+
+static void
+guard_run(struct vdpad_kernel *k)
+{
+    struct campaign *c = of_kernel(k);
+
+    c->fake->ops->run(c->fake);
+}
+
+static void
+guard_wait(struct vdpad_kernel *k)
+{
+    (void) k;
+}
+
+static size_t
+guard_stuck(const struct vdpad_kernel *k, struct vdpad_stuck *stuck,
+            size_t max)
+{
+    const struct campaign *c = of_kernel(k);
+
+    return c->fake->ops->stuck(c->fake, stuck, max);
+}
+
+static void
+guard_stats(const struct vdpad_kernel *k, struct vdpad_kernel_stats *stats)
+{
+    const struct campaign *c = of_kernel(k);
+
+    c->fake->ops->stats(c->fake, stats);
+}
+
+static void
+guard_destroy(struct vdpad_kernel *k)
+{
+    (void) k;
+}
+
+/* The database. */
+
+static bool
+is_marked(const struct vdpad_map *ids)
+{
+    const char *owner = vdpad_map_get(ids, VDPAD_OWNER_KEY);
+
+    return owner && !strcmp(owner, VDPAD_OWNER_VALUE);
+}
+
+/* Whether 'ops' have a new port for the VF 'vf'. */
+static bool
+adds_for(const struct vdpad_dbop *ops, size_t n, const char *vf)
+{
+    for (size_t i = 0; i < n; i++) {
+        /* These maps are not sorted. */
+        for (size_t j = 0; j < ops[i].ids.n; j++) {
+            if (!strcmp(ops[i].ids.kv[j].key, "vdpa-vf")
+                && !strcmp(ops[i].ids.kv[j].value, vf)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void
+check_port_del(struct campaign *c, const struct vdpad_snapshot *s,
+               const struct vdpad_db_iface *iface,
+               const struct vdpad_dbop *ops, size_t n)
+{
+    const char *vf = vdpad_map_get(&iface->external_ids, "vdpa-vf");
+    const struct vf_truth *t = vf ? host_vf_truth(c, vf) : NULL;
+
+    (void) s;
+    if (!t || adds_for(ops, n, vf) || !host_vdpa_of(c, vf)) {
+        return;
+    }
+    if (t->held_ns && c->now_ns - t->held_ns > HOLDERS_LAG_NS + c->lag_ns
+        && !c->is_forced
+        && !vdpad_map_get(&iface->external_ids, "vdpa-iface-id")) {
+        campaign_fail(c, "port %s of %s is removed, which is in use",
+                      iface->name, vf);
+    }
+    if (t->ready_gen == c->gen) {
+        campaign_fail(c,
+                      "port %s of %s is removed, which was ready, and "
+                      "nothing has changed since",
+                      iface->name, vf);
+    }
+}
+
+static void
+check_op(struct campaign *c, const struct vdpad_snapshot *s,
+         const struct vdpad_dbop *op, const struct vdpad_dbop *ops, size_t n)
+{
+    static const char *const keys[] = {
+        "attached-mac",  "iface-id",    "iface-id-ver", "vm-uuid",
+        "vdpa-iface-id", "vdpa-device", "vdpa-vf",      "vdpa-offload",
+    };
+    const struct vdpad_db_iface *iface = op->port
+                                             ? vdpad_find_iface(s, op->port)
+                                             : NULL;
+    bool known = false;
+
+    switch (op->kind) {
+    case VDPAD_DBOP_OVS_OTHER_CONFIG:
+        if (strcmp(op->key, "hw-offload") != 0) {
+            campaign_fail(c, "other_config:%s is none of ours", op->key);
+        }
+        break;
+    case VDPAD_DBOP_OVS_EXTERNAL_ID:
+        if (strcmp(op->key, VDPAD_KEY_SUSPENDED) != 0 || !c->n_suspends) {
+            campaign_fail(c, "nobody asked for external_ids:%s", op->key);
+        }
+        return;
+    case VDPAD_DBOP_BRIDGE_ADD:
+        break;
+    case VDPAD_DBOP_PORT_ADD:
+        break;
+    case VDPAD_DBOP_IFACE_EXTERNAL_ID:
+        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+            known |= !strcmp(keys[i], op->key);
+        }
+        if (!known) {
+            campaign_fail(c, "external_ids:%s of %s is none of ours", op->key,
+                          op->port);
+        }
+        break;
+    case VDPAD_DBOP_PORT_DEL:
+    case VDPAD_DBOP_PORT_VLAN:
+    case VDPAD_DBOP_IFACE_MTU:
+        break;
+    }
+    if (op->kind != VDPAD_DBOP_PORT_ADD && iface
+        && !is_marked(&iface->external_ids)
+        && (!op->key || strcmp(op->key, "vdpa-offload") != 0)) {
+        campaign_fail(c, "port %s is changed and does not carry our mark",
+                      op->port);
+    }
+    if (op->kind == VDPAD_DBOP_PORT_DEL && iface) {
+        check_port_del(c, s, iface, ops, n);
+    }
+}
+
+static const struct vdpad_snapshot *
+guard_snapshot(struct vdpad_store *s)
+{
+    struct campaign *c = of_store(s);
+
+    return c->client->ops->snapshot(c->client);
+}
+
+static int
+guard_commit(struct vdpad_store *up, const struct vdpad_dbop *ops, size_t n,
+             vdpad_committed_cb *cb, void *aux)
+{
+    struct campaign *c = of_store(up);
+    const struct vdpad_snapshot *s = c->client->ops->snapshot(c->client);
+    int error;
+
+    if (dies(c)) {
+        return 0;
+    }
+    error = c->client->ops->commit(c->client, ops, n, cb, aux);
+    campaign_trace(c, "  commit of %zu: %d", n, error);
+    if (error) {
+        return error;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct vdpad_dbop *op = &ops[i];
+
+        campaign_trace(c, "  op %d %s %s %s=%s", op->kind,
+                       op->bridge ? op->bridge : "", op->port ? op->port : "",
+                       op->key ? op->key : "", op->value ? op->value : "");
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct vdpad_dbop *op = &ops[i];
+        char action[32];
+
+        check_op(c, s, op, ops, n);
+        (void) snprintf(action, sizeof action, "db-%d", op->kind);
+        /* Several keys of one row are one step. */
+        if (!i || op->kind != ops[i - 1].kind
+            || op->kind != VDPAD_DBOP_IFACE_EXTERNAL_ID) {
+            count_try(c, action,
+                      op->port     ? op->port
+                      : op->bridge ? op->bridge
+                                   : op->key);
+        }
+    }
+    c->last_step_ns = c->now_ns;
+    tally.commits++;
+    return 0;
+}
+
+static bool
+guard_is_connected(const struct vdpad_store *s)
+{
+    const struct campaign *c = of_store(s);
+
+    return c->client->ops->is_connected(c->client);
+}
+
+static const char *
+guard_remote(const struct vdpad_store *s)
+{
+    const struct campaign *c = of_store(s);
+
+    return c->client->ops->remote(c->client);
+}
+
+static void
+guard_store_run(struct vdpad_store *s)
+{
+    struct campaign *c = of_store(s);
+
+    c->client->ops->run(c->client);
+}
+
+static void
+guard_store_wait(struct vdpad_store *s)
+{
+    (void) s;
+}
+
+static void
+guard_store_destroy(struct vdpad_store *s)
+{
+    (void) s;
+}
+
+void
+guard_set_up(struct campaign *c)
+{
+    static const struct vdpad_kernel_ops kernel_ops = {
+        .observe = guard_observe,
+        .submit = guard_submit,
+        .query = guard_query,
+        .subscribe = guard_subscribe,
+        .run = guard_run,
+        .wait = guard_wait,
+        .stuck = guard_stuck,
+        .stats = guard_stats,
+        .destroy = guard_destroy,
+    };
+    static const struct vdpad_store_ops store_ops = {
+        .snapshot = guard_snapshot,
+        .commit = guard_commit,
+        .is_connected = guard_is_connected,
+        .remote = guard_remote,
+        .run = guard_store_run,
+        .wait = guard_store_wait,
+        .destroy = guard_store_destroy,
+    };
+
+    c->guard_kernel.ops = &kernel_ops;
+    c->guard_store.ops = &store_ops;
+}

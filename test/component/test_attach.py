@@ -245,9 +245,16 @@ def test_what_ovn_has_plugged_is_ovns(host):
                "external_ids:iface-id=lsp1")
     host.wait_until(lambda: host.devices()[name(1)]["iface_id"] == "lsp1",
                     "OVN's port is shown")
-    before = [host.interface("pf0vf%d" % i) for i in range(2)]
+    def theirs():
+        """All but the verdict, which every representor's row gets."""
+        rows = [host.interface("pf0vf%d" % i) for i in range(2)]
+        for row in rows:
+            row.pop("vdpa-offload", None)
+        return rows
+
+    before = theirs()
     host.remove_key("vdpa-port-lp1")
     host.remove_key("vdpa-policy-a")
     host.wait_quiet()
     assert sorted(host.ports()) == ["pf0vf0", "pf0vf1"]
-    assert [host.interface("pf0vf%d" % i) for i in range(2)] == before
+    assert theirs() == before

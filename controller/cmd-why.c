@@ -186,6 +186,7 @@ run_why(struct vdpad_call *call)
     }
     rows = json_array();
     run_checks(rows, vdpad_checks_host, &input, only ? only->name : NULL);
+    run_checks(rows, vdpad_checks_consumer, &input, only ? only->name : NULL);
     for (size_t i = 0; i < world->n_devs; i++) {
         const struct vdpad_dev *dev = &world->devs[i];
 
@@ -197,6 +198,7 @@ run_why(struct vdpad_call *call)
             run_checks(rows, vdpad_checks_chain, &input, dev->name);
             run_checks(rows, vdpad_checks_uplink, &input, dev->name);
             run_checks(rows, vdpad_checks_port, &input, dev->name);
+            run_checks(rows, vdpad_checks_consumer_port, &input, dev->name);
         }
     }
     vdpad_call_reply_table(call, rows, columns, N_ELEMS(columns));

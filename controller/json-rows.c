@@ -4,6 +4,7 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "consumer.h"
 #include "fields.h"
 #include "lookup.h"
 
@@ -340,6 +341,30 @@ vdpad_json_representors(const struct vdpad_world *world)
 
 /* One port of 'iface' (NULL: not attached), for 'dev' (NULL: none), asked for
  * by 'spec' (NULL: by no key). */
+/* What programs like os-vif and OVN-Kubernetes have written on a port, which
+ * is theirs alone. */
+static json_t *
+consumer_keys(const struct vdpad_db_iface *iface,
+              const struct vdpad_db_port *port)
+{
+    json_t *o = json_object();
+
+    for (const char *const *key = vdpad_consumer_keys; iface && *key; key++) {
+        const char *value = vdpad_map_get(&iface->external_ids, *key);
+
+        if (value) {
+            SET(o, *key, TEXT(value));
+        }
+    }
+    const char *transient = port ? vdpad_map_get(&port->other_config,
+                                                 "transient")
+                                 : NULL;
+    if (transient) {
+        SET(o, "transient", TEXT(transient));
+    }
+    return o;
+}
+
 static json_t *
 port_row(const struct vdpad_world *world, const struct vdpad_db_iface *iface,
          const struct vdpad_dev *dev, const struct vdpad_port_spec *spec)
@@ -370,6 +395,8 @@ port_row(const struct vdpad_world *world, const struct vdpad_db_iface *iface,
     SET(o, "owner",
         !iface ? json_null()
                : TEXT(vdpad_iface_is_ours(iface) ? "ovs-vdpad" : "foreign"));
+    SET(o, "made_by", TEXT(iface ? vdpad_consumer(iface) : NULL));
+    SET(o, "consumer_keys", consumer_keys(iface, port));
     SET(o, "state",
         dev ? state(dev->state) : TEXT(spec ? "waiting" : "removing"));
     if (iface && iface->error[0]) {

@@ -378,9 +378,10 @@ port_list(void **state)
     json_t *list = RUN_JSON("port/list");
     json_t *port = json_array_get(list, 0);
     assert_int_equal(json_array_size(list), 3);
-    assert_members(port, "bridge port ofport iface_id tag trunks "
-                         "attached_mac mtu link_state device key owner state "
-                         "reason");
+    assert_members(port,
+                   "bridge port ofport iface_id tag trunks "
+                   "attached_mac mtu link_state device key owner made_by "
+                   "consumer_keys state reason");
     assert_string_equal(string_at(port, "key"), "vdpa-port-lp1");
     assert_string_equal(string_at(port, "owner"), "ovs-vdpad");
     assert_int_equal(integer_at(port, "tag"), 5);

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""libvirt, with udev and D-Bus as on a host: it sees our devices as node
+devices of their VFs, and takes the element that export/libvirt prints."""
+
+import os
+import pathlib
+import subprocess
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from conftest import driver
+from twinlib import CommandError, VDPA, run, wait_for, write
+
+LIMIT = 300
+DOMAIN = """
+<domain type='qemu'>
+  <name>guest</name>
+  <memory unit='MiB'>64</memory>
+  <vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <cpu mode='custom' match='exact'><model>qemu64</model></cpu>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <memballoon model='none'/>
+    %s
+  </devices>
+</domain>
+"""
+
+
+def virsh(*words, **kwargs):
+    return run('virsh', '-c', 'qemu:///system', *words, timeout=LIMIT,
+               **kwargs)
+
+
+@pytest.fixture(scope='session', autouse=True)
+def libvirtd():
+    for name in ('dbus', 'udev', 'libvirt', 'lock'):
+        os.makedirs('/run/' + name, exist_ok=True)
+    # Its own user comes with a package that would start it on the host.
+    conf = pathlib.Path('/etc/libvirt/qemu.conf')
+    conf.parent.mkdir(exist_ok=True)
+    conf.write_text('user = "root"\ngroup = "root"\n', encoding='ascii')
+    run('/lib/systemd/systemd-udevd --daemon')
+    run('dbus-daemon --system --fork')
+    run('udevadm trigger --action=add -s pci -s vdpa -s net')
+    run('udevadm settle', timeout=LIMIT)
+    run('virtlogd --daemon')
+    run('libvirtd --daemon')
+
+    def answers():
+        try:
+            return virsh('nodedev-list', '--cap', 'pci')
+        except CommandError:
+            return None
+    wait_for(answers, 'an answer of libvirtd', LIMIT)
+
+
+def node_device(name):
+    """The XML of a vDPA device's node device, None if there is none."""
+    for node in virsh('nodedev-list', '--cap', 'vdpa').split():
+        try:
+            tree = ET.fromstring(virsh('nodedev-dumpxml', node))
+        except CommandError:
+            continue       # Gone meanwhile.
+        if os.path.basename(tree.findtext('path')) == name:
+            return tree
+    return None
+
+
+def chardev(name):
+    tree = node_device(name)
+    return tree is not None and tree.findtext("capability[@type='vdpa']/"
+                                              "chardev")
+
+
+def pci_node(bdf):
+    return 'pci_' + bdf.replace(':', '_').replace('.', '_')
+
+
+@pytest.fixture
+def one(daemon, policy, pf):
+    # So that a new device goes to the other driver first: bound late.
+    run('modprobe virtio_vdpa')
+    policy('num-vfs=1 vdpa-type=vhost')
+    daemon.wait(lambda: list(daemon.states().values()) == ['ready'],
+                'a ready device', LIMIT)
+    return 'vdpa:' + pf.vf(0)
+
+
+def test_node_device(daemon, one, pf):
+    path = daemon.device(one)['chardev']
+    wait_for(lambda: chardev(one) == path, 'the char device in libvirt', LIMIT)
+    assert node_device(one).findtext('parent') == pci_node(pf.vf(0))
+
+    # Somebody unbinds it; the daemon binds it again, and libvirt is told.
+    write(VDPA / 'drivers/vhost_vdpa/unbind', one)
+    daemon.wait(lambda: driver(one) == 'vhost_vdpa'
+                and daemon.states()[one] == 'ready', 'bound again', LIMIT)
+    path = daemon.device(one)['chardev']
+    wait_for(lambda: chardev(one) == path, 'the char device in libvirt', LIMIT)
+
+
+def test_nova_finds_the_char_device(daemon, one, pf, peer):
+    path = daemon.device(one)['chardev']
+    wait_for(lambda: chardev(one) == path, 'the char device in libvirt', LIMIT)
+    assert peer.call('vdpa_path', pf.vf(0)) == path
+
+
+def test_domain(daemon, one, pf):
+    """A domain with the exported element is valid, and while it runs the
+    device is in use."""
+    element = daemon.appctl('export/libvirt', one)
+    path = daemon.device(one)['chardev']
+    file = pathlib.Path('/run/guest.xml')
+    file.write_text(DOMAIN % element, encoding='ascii')
+    virsh('define', '--validate', str(file))
+    try:
+        interface = ET.fromstring(virsh('dumpxml', 'guest')).find(
+            'devices/interface')
+        assert interface.get('type') == 'vdpa'
+        assert interface.find('source').get('dev') == path
+        assert interface.find('mac').get('address') == daemon.device(one)[
+            'mac']
+
+        virsh('start', '--paused', 'guest')
+        pid = int(pathlib.Path('/run/libvirt/qemu/guest.pid').read_text())
+        daemon.wait(lambda: [u['pid'] for u in
+                             daemon.device(one)['in_use_by']] == [pid],
+                    'the holder is seen', LIMIT)
+        text = daemon.refused('teardown', 'test')
+        assert 'in use by pid %d' % pid in text
+        assert subprocess.run(['kill', '-0', str(pid)], check=False
+                              ).returncode == 0
+        virsh('destroy', 'guest')
+    finally:
+        virsh('destroy', 'guest', check=False)
+        virsh('undefine', 'guest')
+    daemon.wait(lambda: daemon.device(one)['in_use_by'] == [],
+                'nobody holds it', LIMIT)
+    daemon.appctl('teardown', 'test')
+    daemon.wait(lambda: pf.numvfs() == 0, 'removal', LIMIT)
+    wait_for(lambda: node_device(one) is None, 'libvirt forgets it', LIMIT)

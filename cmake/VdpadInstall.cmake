@@ -20,3 +20,8 @@ if(EXISTS "${PROJECT_SOURCE_DIR}/scripts/completion/ovs-vdpad.bash")
           DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions"
           RENAME ovs-vdpad)
 endif()
+
+# Representors are Open vSwitch's alone.
+install(FILES scripts/udev/72-ovs-vdpad.rules DESTINATION lib/udev/rules.d)
+install(FILES scripts/networkd/10-ovs-vdpad-representor.network
+        DESTINATION lib/systemd/network)

@@ -42,6 +42,11 @@ def libvirtd():
     conf = pathlib.Path('/etc/libvirt/qemu.conf')
     conf.parent.mkdir(exist_ok=True)
     conf.write_text('user = "root"\ngroup = "root"\n', encoding='ascii')
+    rules = pathlib.Path(os.environ['VDPAD_SRC'], 'scripts/udev')
+    os.makedirs('/run/udev/rules.d', exist_ok=True)
+    for file in rules.glob('*.rules'):
+        pathlib.Path('/run/udev/rules.d', file.name).write_text(
+            file.read_text(encoding='utf-8'), encoding='utf-8')
     run('/lib/systemd/systemd-udevd --daemon')
     run('dbus-daemon --system --fork')
     run('udevadm trigger --action=add -s pci -s vdpa -s net')
@@ -87,6 +92,32 @@ def one(daemon, policy, pf):
     daemon.wait(lambda: list(daemon.states().values()) == ['ready'],
                 'a ready device', LIMIT)
     return 'vdpa:' + pf.vf(0)
+
+
+def properties(netdev):
+    shown = run('udevadm', 'info', '--query=property',
+                '/sys/class/net/' + netdev)
+    return dict(line.split('=', 1) for line in shown.splitlines())
+
+
+def test_representors_are_unmanaged(daemon, one):
+    """And followed, since udev renames them behind the daemon's back."""
+    def settled():
+        rep = daemon.device(one)['representor']
+        try:
+            shown = properties(rep) if rep else {}
+        except CommandError:
+            return None        # Renamed meanwhile.
+        return shown if shown.get('USEC_INITIALIZED') else None
+
+    run('udevadm settle', timeout=LIMIT)
+    shown = wait_for(settled, 'the representor in udev', LIMIT)
+    assert shown['NM_UNMANAGED'] == '1'
+    assert shown['VDPAD_REPRESENTOR'] == '1'
+    uplink = next(p for p in daemon.json('pf/list'))['uplink']
+    assert 'NM_UNMANAGED' not in properties(uplink)
+    daemon.wait(lambda: daemon.device(one)['port']
+                == daemon.device(one)['representor'], 'its port', LIMIT)
 
 
 def test_node_device(daemon, one, pf):

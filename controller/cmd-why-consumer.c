@@ -68,8 +68,8 @@ stale_ports(const struct vdpad_check_input *in, struct vdpad_finding *f)
                  vdpad_shell_word(vdpad_port_of(world, first)->name, word));
 }
 
-/* os-vif asks for a port on its bridge with "may exist": one that is already on
- * another bridge stays there, and os-vif says that all is well. */
+/* os-vif asks for a port on its bridge with "may exist": one that is already
+ * on another bridge stays there, and os-vif says that all is well. */
 static void
 consumer_bridge(const struct vdpad_check_input *in, struct vdpad_finding *f)
 {

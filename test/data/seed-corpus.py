@@ -18,6 +18,8 @@ TARGETS = {
     "ethtool": ["ethtool-features"],
     "link": ["link", "link-event", "link-event"],
     "tc": ["qdisc", "filter-full"],
+    "flower": ["ovs-filter-actions", "ovs-filter-tunnel", "ovs-flow",
+               "ovs-flow", "ovs-vport", "ovs-datapath"],
     "misc": ["genl-family-devlink", None],
 }
 MESSAGES = 3

@@ -133,6 +133,13 @@ add_kernel(json_t *families, const struct vdpad_call *call)
     single(families, "kernel_stuck", "gauge",
            "Requests that are stuck in the kernel",
            kernel->ops->stuck(kernel, NULL, 0));
+    single(families, "filters_tracked", "gauge",
+           "Flower filters that are tracked one by one", stats.flows);
+    single(families, "filters_untracked", "gauge",
+           "Flower filters past the limit of the tracker", stats.untracked);
+    single(families, "filters_repaired_total", "counter",
+           "Filters that came or went without being announced",
+           stats.repaired);
     single(families, "workers", "gauge", "Helper processes", stats.workers);
     single(families, "resyncs_total", "counter",
            "Classes observed anew after events were lost", figures.resyncs);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* verify: whether the cached pictures are what the host looks like now. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,8 +12,10 @@
 #define N_ELEMS(ARRAY) (sizeof(ARRAY) / sizeof(ARRAY)[0])
 #define DIFFERENCES_MAX 1000 /* That are listed; all are counted. */
 
-/* Nothing tells of changes in these, so that their cached pictures may differ
- * at any time: they are observed whenever they are needed. */
+/* Holders come and go untold, and counters of filters run: their cached
+ * pictures may differ at any time, and they are observed whenever they are
+ * needed.  Which filters there are is verified by the tracker, with each of
+ * its dumps. */
 #define POLLED                                         \
     (VDPAD_MASK(VDPAD_HOLDER) | VDPAD_MASK(VDPAD_FLOW) \
      | VDPAD_MASK(VDPAD_HOST))
@@ -49,19 +53,37 @@ on_difference(void *comparison_, const void *cached, const void *fresh)
     vdpad_json_add(comparison->differences, row);
 }
 
+/* Writes to 'text' how well the tracker of filters does. */
+static const char *
+tracked(const struct vdpad_call *call, char *text, size_t size)
+{
+    const struct vdpad_kernel *kernel = vdpad_ctl_kernel(call->ctl);
+    struct vdpad_kernel_stats stats;
+
+    kernel->ops->stats(kernel, &stats);
+    (void) snprintf(text, size,
+                    "counters run; %" PRIu64 " filters tracked, %" PRIu64
+                    " past the limit, %" PRIu64 " repaired",
+                    stats.flows, stats.untracked, stats.repaired);
+    return text;
+}
+
 /* Compares one class; appends to 'differences' and returns its line. */
 static json_t *
-compare_class(enum vdpad_class class_,
+compare_class(const struct vdpad_call *call, enum vdpad_class class_,
               const struct vdpad_observed_class *cached,
               const struct vdpad_observed_class *fresh, json_t *differences)
 {
     struct comparison comparison = { class_, differences };
     const char *result = "same", *why = NULL;
+    char text[160];
     size_t n = 0;
 
     if (POLLED & VDPAD_MASK(class_)) {
         result = "polled";
-        why = "no event tells of changes: observed whenever it is shown";
+        why = class_ == VDPAD_FLOW
+                  ? tracked(call, text, sizeof text)
+                  : "no event tells of changes: observed whenever it is shown";
     } else if (fresh->error || !fresh->known) {
         result = "unknown";
         why = fresh->error && fresh->why.text[0] ? fresh->why.text
@@ -129,7 +151,7 @@ on_fresh(void *call_, const struct vdpad_observed *fresh)
         return;
     }
     for (int i = 0; i < VDPAD_N_CLASSES; i++) {
-        json_t *row = compare_class((enum vdpad_class) i,
+        json_t *row = compare_class(call, (enum vdpad_class) i,
                                     &world->observed->class_[i],
                                     &fresh->class_[i], differences);
 

@@ -118,6 +118,18 @@ add_qdisc(struct kc_env *env, const char *ifname)
 }
 
 static void
+set_filters(struct kc_env *env, const char *ifname, int n)
+{
+    struct vdpad_flow flow = {
+        .sw_flows = (uint32_t) n,
+        .foreign_flows = (uint32_t) n,
+    };
+
+    assert_int_equal(sim_set_flow(sim(env), ifname, &flow), 0);
+    fake_kernel_poke(env->kernel);
+}
+
+static void
 rename_link(struct kc_env *env, const char *ifname, const char *to)
 {
     assert_int_equal(sim_rename(sim(env), ifname, to), 0);
@@ -232,6 +244,7 @@ main(int argc, char *argv[])
         .add_vdpa = add_vdpa,
         .del_vdpa = del_vdpa,
         .add_qdisc = add_qdisc,
+        .set_filters = set_filters,
         .rename = rename_link,
         .hold = hold,
         .release = release,

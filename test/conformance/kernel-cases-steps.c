@@ -378,6 +378,29 @@ feature(void **state)
     }
 }
 
+struct wanted_flows {
+    int32_t ifindex;
+    uint32_t n;
+};
+
+/* Netdevs whose drivers count what hardware passes on have rows as well. */
+static bool
+has_flows(const struct vdpad_picture *p, void *wanted_)
+{
+    const struct wanted_flows *wanted = wanted_;
+
+    for (size_t i = 0; i < p->n; i++) {
+        const struct vdpad_flow *row = &VDPAD_ROWS(p, vdpad_flow)[i];
+
+        if (row->ifindex == wanted->ifindex) {
+            return row->sw_flows == wanted->n
+                   && row->foreign_flows == wanted->n && !row->hw_flows
+                   && !row->block;
+        }
+    }
+    return false;
+}
+
 static void
 qdisc(void **state)
 {
@@ -393,11 +416,8 @@ qdisc(void **state)
     assert_int_equal(VDPAD_ROWS(&p, vdpad_qdisc)[0].ifindex, port.ifindex);
     assert_false(VDPAD_ROWS(&p, vdpad_qdisc)[0].clsact);
     vdpad_picture_clear(&p);
-    kc_picture(VDPAD_FLOW, &p);
-    assert_int_equal(p.n, 1);
-    assert_int_equal(VDPAD_ROWS(&p, vdpad_flow)[0].ifindex, port.ifindex);
-    assert_int_equal(VDPAD_ROWS(&p, vdpad_flow)[0].hw_flows, 0);
-    vdpad_picture_clear(&p);
+    kc_until(VDPAD_FLOW, has_flows,
+             &(struct wanted_flows){ .ifindex = port.ifindex });
 
     assert_int_equal(
         link_step(VDPAD_ACT_QDISC_DEL, port.ifindex, port.ifname, 0), 0);
@@ -419,6 +439,32 @@ vport_del(void **state)
         link_step(VDPAD_ACT_VPORT_DEL, port.ifindex, port.ifname, 0), 0);
     assert_int_equal(
         link_step(VDPAD_ACT_VPORT_DEL, port.ifindex, "another", 0), -ESTALE);
+}
+
+/* Filters that come and go are told of, and counted. */
+static void
+filters(void **state)
+{
+    struct wanted_flows wanted;
+    struct vdpad_dlport port;
+    struct vdpad_picture p;
+
+    (void) state;
+    kc_make_vfs(1);
+    kc_representor(0, &port);
+    kc_env->ops->add_qdisc(kc_env, port.ifname);
+    wanted = (struct wanted_flows){ .ifindex = port.ifindex };
+    kc_until(VDPAD_FLOW, has_flows, &wanted);
+    for (int i = 0; i < 3; i++) {
+        wanted.n = (const uint32_t[]){ 3, 1, 0 }[i];
+        kc_forget();
+        kc_env->ops->set_filters(kc_env, port.ifname, (int) wanted.n);
+        kc_wait_invalidated(1u << VDPAD_FLOW);
+        kc_until(VDPAD_FLOW, has_flows, &wanted);
+    }
+    kc_picture(VDPAD_QDISC, &p);
+    assert_int_equal(p.n, 1);
+    vdpad_picture_clear(&p);
 }
 
 static void
@@ -525,6 +571,7 @@ const struct CMUnitTest kc_step_cases[] = {
     KC_CASE(stale_netdev_is_refused),
     KC_CASE(feature),
     KC_CASE(qdisc),
+    KC_CASE(filters),
     KC_CASE(vport_del),
     KC_CASE(port_hw_addr),
     KC_CASE(events_arrive),

@@ -56,6 +56,9 @@ struct kc_ops {
     void (*add_vdpa)(struct kc_env *, const char *name, const char *vf);
     void (*del_vdpa)(struct kc_env *, const char *name);
     void (*add_qdisc)(struct kc_env *, const char *ifname);
+    /* Makes 'n' flower filters that only software does the only ones under
+     * the qdisc of 'ifname'. */
+    void (*set_filters)(struct kc_env *, const char *ifname, int n);
     void (*rename)(struct kc_env *, const char *ifname, const char *to);
     /* A process opens the char device of 'vdpa'; returns its pid. */
     int (*hold)(struct kc_env *, const char *vdpa);

@@ -124,6 +124,19 @@ add_qdisc(struct kc_env *env, const char *ifname)
 }
 
 static void
+set_filters(struct kc_env *env, const char *ifname, int n)
+{
+    (void) env;
+    (void) real_output("tc filter del dev %s ingress", ifname);
+    for (int i = 1; i <= n; i++) {
+        (void) real_output("tc filter add dev %s ingress prio 2 protocol ip "
+                           "flower skip_hw ip_proto udp dst_port %d "
+                           "action drop",
+                           ifname, i);
+    }
+}
+
+static void
 rename_link(struct kc_env *env, const char *ifname, const char *to)
 {
     (void) env;
@@ -365,6 +378,7 @@ real_fill(struct kc_ops *ops)
     ops->add_vdpa = add_vdpa;
     ops->del_vdpa = del_vdpa;
     ops->add_qdisc = add_qdisc;
+    ops->set_filters = set_filters;
     ops->rename = rename_link;
     ops->hold = hold;
     ops->release = release;

@@ -538,5 +538,6 @@ sim_set_flow(struct sim *sim, const char *ifname,
     }
     dev->has_qdisc = true;
     dev->flow = *flow;
+    sim_touch(sim, BIT(VDPAD_QDISC) | BIT(VDPAD_FLOW));
     return 0;
 }

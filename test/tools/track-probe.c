@@ -101,8 +101,9 @@ on_turn(struct vdpad_loop *loop, void *probe_)
     probe->kernel->ops->run(probe->kernel);
     if (probe->n_asked && !probe->is_busy) {
         probe->begin_ns = vdpad_loop_clock_ns();
-        probe->is_busy = !probe->kernel->ops->observe(
-            probe->kernel, VDPAD_FLOW, on_observed, probe);
+        probe->is_busy = !probe->kernel->ops->observe(probe->kernel,
+                                                      VDPAD_FLOW, on_observed,
+                                                      probe);
     }
     if (probe->has_ended && !probe->n_asked) {
         vdpad_loop_stop(loop);

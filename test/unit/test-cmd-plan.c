@@ -71,7 +71,9 @@ verify(void **state)
     assert_false(ctl.refreshes[0].mask & 1u << VDPAD_HOLDER);
     fixture_refreshed(&fresh);
     assert_contains(request.text, "link     same       3            0  -\n");
-    assert_contains(request.text, "flow     polled     1            0  no");
+    assert_contains(request.text,
+                    "flow     polled     1            0  counters run; 0 "
+                    "filters tracked");
     assert_contains(request.text, "IN CACHE  WHAT\nnone");
     free(request.text);
 }

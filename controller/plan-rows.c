@@ -70,7 +70,8 @@ plan_stale(struct vdpad_planner *p)
 {
     const struct vdpad_world *w = p->world;
 
-    if (w->config->n_errors || !w->observed->class_[VDPAD_PCI].fresh
+    if (w->config->n_refused_policies || w->config->n_refused_ports
+        || !w->observed->class_[VDPAD_PCI].fresh
         || !w->observed->class_[VDPAD_VBUS].fresh) {
         return;
     }

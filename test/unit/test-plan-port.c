@@ -461,6 +461,21 @@ stale_row_of_a_vf_that_nobody_wants(void **state)
                    "port-del r65v1 br-int\n");
 }
 
+/* Errors that have nothing to do with policies leave no doubt. */
+static void
+stale_row_goes_despite_other_errors(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "port old br-int ours " VF1 "\n"
+             "key vdpa-suspended nosuch\n"
+             "key vdpa-nosuch x");
+    wb_plan(b);
+    assert_int_not_equal(b->config->n_errors, 0);
+    expect_plan(b, "port-del old br-int\n");
+}
+
 static void
 stale_row_stays_while_in_doubt(void **state)
 {
@@ -598,6 +613,7 @@ main(void)
         TEST(stale_row_goes),
         TEST(stale_row_of_a_vf_that_nobody_wants),
         TEST(stale_row_stays_while_in_doubt),
+        TEST(stale_row_goes_despite_other_errors),
         TEST(rows_outlive_vfs_that_return),
         TEST(steps_of_the_database_wait_too),
         TEST(stale_links_give_no_port),

@@ -296,19 +296,16 @@ print_vf(struct campaign *c, FILE *f, const struct sim_pf *pf, int index,
 static void
 print_counts(const struct campaign *c, FILE *f)
 {
-    unsigned int tags = 0, ids = 0, others = 0;
+    unsigned int ids = 0;
 
     for (size_t i = 0; i < c->db->n_ports; i++) {
         const struct fdb_port *port = &c->db->ports[i];
 
         if (fdb_get(&port->iface_ids, VDPAD_OWNER_KEY)) {
-            tags += port->tag >= 0 || port->n_trunks;
             ids += fdb_get(&port->iface_ids, "iface-id") != NULL;
-            others += strcmp(port->bridge, "br-int") != 0;
         }
     }
-    fprintf(f, "%u ports with VLANs, %u with ids, %u elsewhere\n", tags, ids,
-            others);
+    fprintf(f, "%u ports with ids\n", ids);
 }
 
 /* What there is, as text for comparisons: without names and numbers that the

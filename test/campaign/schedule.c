@@ -270,14 +270,22 @@ is_frozen(struct campaign *c)
 
     /* What we had set up on a PF stays for policies that leave it to others,
      * and while the PF cannot be made what it should be. */
+    for (unsigned int i = 0; i < N_POLICIES; i++) {
+        /* Who comes first has it. */
+        frozen |= strstr(c->intent.policies[i], "name=one") != NULL;
+    }
     for (size_t i = 0; i < w->n_pfs; i++) {
+        const struct vdpad_record_pf *r = w->pfs[i].record;
+
+        frozen |= w->pfs[i].managed && w->pfs[i].want_numvfs < 0 && r
+                  && r->numvfs >= 0;
         frozen |= w->pfs[i].frozen || w->pfs[i].external
                   || w->pfs[i].state == VDPAD_STATE_BLOCKED
                   || (w->pfs[i].state == VDPAD_STATE_FAILED
                       && w->pfs[i].pci->numvfs
                       && (!w->pfs[i].record || w->pfs[i].record->numvfs));
     }
-    frozen |= w->config->n_refused_ports > 0;
+    frozen |= w->config->n_refused_ports > 0 || c->are_ports_others;
     for (size_t i = 0; i < w->n_devs; i++) {
         frozen |= w->devs[i].intent == VDPAD_INTENT_FREEZE;
     }

@@ -126,6 +126,33 @@ watch_vfio(struct watch *watch, const char *vf)
     return error == -ENOENT ? 0 : error;
 }
 
+static int
+count_entry(void *n, const char *name)
+{
+    (void) name;
+    ++*(size_t *) n;
+    return 0;
+}
+
+/* Watches for users of a function itself: its netdev, its VFIO devices. */
+static int
+watch_function(struct watch *watch, const char *vf)
+{
+    char path[VDPAD_PATH_SIZE];
+    size_t n = 0;
+
+    /* The directory is there as long as there is a netdev, and shows only
+     * those of the namespace that /sys belongs to. */
+    (void) snprintf(path, sizeof path, PCI_DEVICES "/%s/net", vf);
+    if (!vdpad_sysfs_list(path, "", count_entry, &n) && !n) {
+        return vdpad_error_set(watch->why, -EBUSY,
+                               "VF %s is in use: its netdev is in another "
+                               "network namespace",
+                               vf);
+    }
+    return watch_vfio(watch, vf);
+}
+
 /* Whether some vDPA device has the character device. */
 static bool
 is_current(const struct vdpad_rows *vbus, const char *chardev)
@@ -252,7 +279,7 @@ on_virtfn(void *pf_watch_, const char *entry)
     return vdpad_sysfs_link(vf, sizeof vf, PCI_DEVICES "/%s/%s", pf_watch->pf,
                             entry)
                ? 0
-               : watch_vfio(pf_watch->watch, vf);
+               : watch_function(pf_watch->watch, vf);
 }
 
 static int
@@ -276,7 +303,7 @@ vdpad_holders_check_vdpa(const char *name, struct vdpad_error *why)
 int
 vdpad_holders_check_vf(const char *vf, struct vdpad_error *why)
 {
-    return check(is_on_vf, vf, watch_vfio, why);
+    return check(is_on_vf, vf, watch_function, why);
 }
 
 int

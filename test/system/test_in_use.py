@@ -172,6 +172,27 @@ def test_container_has_the_netdev(daemon, pf, policy):
     daemon.wait(lambda: pf.numvfs() == 0, 'removal afterwards')
 
 
+def test_container_has_a_plain_vf(daemon, pf, policy):
+    """A VF without a vDPA device serves a container by its own netdev: the
+    number of VFs is not changed under it."""
+    policy('num-vfs=2 vdpa-type=none')
+    daemon.wait(lambda: pf.numvfs() == 2 and os.path.exists(
+        '/sys/class/net/' + pf.nic(1)), 'the VFs')
+    daemon.wait_settled()
+    space = Namespace('c1', pf.nic(1), '192.0.2.1/24')
+    try:
+        policy('num-vfs=3 vdpa-type=none')
+        daemon.wait(lambda: any(
+            'VF %s is in use: its netdev' % pf.vf(1) in (p['reason'] or '')
+            for p in daemon.json('pf/list')), 'the reason')
+        assert pf.numvfs() == 2
+        assert '192.0.2.1' in space.ip('addr show dev eth0')
+    finally:
+        space.delete()
+    daemon.appctl('reconcile')
+    daemon.wait(lambda: pf.numvfs() == 3, 'the third VF')
+
+
 def test_reset_under_a_vm(two, pf, hold):
     """A reset waits in the kernel for the VM that has the device open; what
     is shown says so, and all returns when it lets go."""

@@ -16,7 +16,7 @@
 #define DEVICE_INFO_VERSION "1.1.0"
 
 /* Where the device is found: its char device, or its virtio device in sysfs;
- * null when it has neither. */
+ * NULL when it has neither. */
 static json_t *
 endpoint(const struct vdpad_vbus *vbus)
 {
@@ -26,7 +26,7 @@ endpoint(const struct vdpad_vbus *vbus)
     if (vdpad_export_is_numbered(vbus->virtio, "virtio")) {
         return vdpad_json_format("/sys/bus/virtio/devices/%s", vbus->virtio);
     }
-    return json_null();
+    return NULL;
 }
 
 void
@@ -37,9 +37,9 @@ vdpad_export_deviceinfo(struct vdpad_call *call)
     if (!dev || !vdpad_export_can(call, dev)) {
         return;
     }
-    json_t *path = dev->vbus ? endpoint(dev->vbus) : json_null();
-    if (json_is_null(path)) {
-        json_decref(path);
+    const struct vdpad_vbus *vbus = dev->vbus;
+    json_t *path = vbus ? endpoint(vbus) : NULL;
+    if (!path) {
         vdpad_call_error(call,
                          "device %s has neither a char device nor a virtio "
                          "device: it is bound to no vDPA driver "
@@ -51,9 +51,9 @@ vdpad_export_deviceinfo(struct vdpad_call *call)
     json_t *info = json_object(), *vdpa = json_object();
     SET(info, "type", vdpad_json_text("vdpa"));
     SET(info, "version", vdpad_json_text(DEVICE_INFO_VERSION));
-    SET(vdpa, "parent-device", vdpad_json_text(dev->vbus->name));
+    SET(vdpa, "parent-device", vdpad_json_text(vbus->name));
     SET(vdpa, "driver",
-        vdpad_json_text(dev->vbus->chardev[0] ? "vhost" : "virtio"));
+        vdpad_json_text(vbus->chardev[0] ? "vhost" : "virtio"));
     SET(vdpa, "path", path);
     /* The specification has no null: what there is not is left out. */
     if (dev->vf) {

@@ -62,20 +62,22 @@ vdpad_yaml_member(const struct vdpad_yaml *map, const char *key)
     return NULL;
 }
 
-/* Puts a new node where the next one belongs.  '*ret_node' is borrowed. */
-static int
-add_node(struct reading *r, enum vdpad_yaml_kind kind, size_t line,
-         struct vdpad_yaml **ret_node)
+/* Puts a new node where the next one belongs.  NULL: a limit is passed, and
+ * the error says so. */
+static struct vdpad_yaml *
+add_node(struct reading *r, enum vdpad_yaml_kind kind, size_t line)
 {
     struct vdpad_yaml *open = r->open;
 
     if (r->n_nodes >= VDPAD_YAML_NODES_MAX) {
-        return refuse(r, -E2BIG, line, "more than %d values in one file",
+        (void) refuse(r, -E2BIG, line, "more than %d values in one file",
                       VDPAD_YAML_NODES_MAX);
+        return NULL;
     }
     if (open->kind == VDPAD_YAML_MAP && open->n >= VDPAD_YAML_KEYS_MAX) {
-        return refuse(r, -E2BIG, line, "more than %d keys in one map",
+        (void) refuse(r, -E2BIG, line, "more than %d keys in one map",
                       VDPAD_YAML_KEYS_MAX);
+        return NULL;
     }
     struct vdpad_yaml *node = new_node(r, kind, r->key ? r->key_line : line);
     node->parent = open;
@@ -88,8 +90,7 @@ add_node(struct reading *r, enum vdpad_yaml_kind kind, size_t line,
     }
     open->last = node;
     open->n++;
-    *ret_node = node;
-    return 0;
+    return node;
 }
 
 static int
@@ -114,28 +115,25 @@ static int
 on_scalar(struct reading *r, const yaml_event_t *event, size_t line)
 {
     const char *text = (const char *) event->data.scalar.value;
-    struct vdpad_yaml *node;
-
     if (strlen(text) != event->data.scalar.length) {
         return refuse(r, -EINVAL, line, "a text has a NUL character in it");
     }
     if (r->open->kind == VDPAD_YAML_MAP && !r->key) {
         return take_key(r, text, line);
     }
-    int error = add_node(r, VDPAD_YAML_SCALAR, line, &node);
-    if (!error) {
-        node->text = vdpad_xstrdup(text);
-        node->is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE
-                         && !event->data.scalar.tag;
+    struct vdpad_yaml *node = add_node(r, VDPAD_YAML_SCALAR, line);
+    if (!node) {
+        return -E2BIG;
     }
-    return error;
+    node->text = vdpad_xstrdup(text);
+    node->is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE
+                     && !event->data.scalar.tag;
+    return 0;
 }
 
 static int
 on_start(struct reading *r, enum vdpad_yaml_kind kind, size_t line)
 {
-    struct vdpad_yaml *node;
-
     if (r->open->kind == VDPAD_YAML_MAP && !r->key) {
         return refuse(r, -EINVAL, line, "a key has to be a text");
     }
@@ -145,11 +143,12 @@ on_start(struct reading *r, enum vdpad_yaml_kind kind, size_t line)
                       "each other",
                       VDPAD_YAML_DEPTH_MAX);
     }
-    int error = add_node(r, kind, line, &node);
-    if (!error) {
-        r->open = node;
+    struct vdpad_yaml *node = add_node(r, kind, line);
+    if (!node) {
+        return -E2BIG;
     }
-    return error;
+    r->open = node;
+    return 0;
 }
 
 /* Returns 0 to go on, 1 at the end of the file, or an error. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util.h"
@@ -334,20 +335,64 @@ decode(struct vdpad_record *r, json_t *root)
     return 0;
 }
 
+/* Opens the record for reading if it can be ours: where the run directory is
+ * another user's, anybody who has become that user can put a file there, and
+ * what it claims would be torn down. */
+static FILE *
+open_record(const char *path, struct vdpad_error *why)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int error = fd < 0 ? -errno : 0;
+    struct stat status;
+    FILE *f = NULL;
+
+    if (!error && fstat(fd, &status)) {
+        error = -errno;
+    }
+    if (!error && S_ISDIR(status.st_mode)) {
+        error = -EISDIR;
+    }
+    if (error) {
+        if (error != -ENOENT) {
+            vdpad_error_set(why, error, "%s: %s", path, strerror(-error));
+        }
+    } else if (!S_ISREG(status.st_mode) || status.st_uid != geteuid()
+               || status.st_mode & (S_IWGRP | S_IWOTH)) {
+        error = vdpad_error_set(why, -EPERM,
+                                "%s: not believed, since somebody else "
+                                "could have written it (its owner is %u, its "
+                                "mode %04o); nothing on this host counts as "
+                                "made by ovs-vdpad now",
+                                path, (unsigned int) status.st_uid,
+                                (unsigned int) (status.st_mode & 07777));
+    } else {
+        f = fdopen(fd, "re");
+    }
+    if (!f) {
+        if (!error) {
+            error = vdpad_error_set(why, -errno, "%s: %s", path,
+                                    strerror(errno));
+        }
+        if (fd >= 0) {
+            close(fd);
+        }
+        errno = -error;
+    }
+    return f;
+}
+
 int
 vdpad_record_load(const char *path, struct vdpad_record **ret_record,
                   struct vdpad_error *why)
 {
     struct vdpad_record *r = vdpad_xcalloc(1, sizeof *r);
-    FILE *f = fopen(path, "re");
+    FILE *f = open_record(path, why);
     json_error_t e = { .text = "" };
     int error;
 
     *ret_record = r;
     if (!f) {
-        return errno == ENOENT ? 0
-                               : vdpad_error_set(why, -errno, "%s: %s", path,
-                                                 strerror(errno));
+        return errno == ENOENT ? 0 : -errno;
     }
 
     char *text = vdpad_xcalloc(1, FILE_MAX);

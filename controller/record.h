@@ -60,7 +60,9 @@ void vdpad_record_del_policy(struct vdpad_record *, const char *name);
 
 /* Reads 'path'.  No such file, or one of an earlier boot: an empty record and
  * 0.  A file that cannot be understood: an empty record, -EINVAL with 'why',
- * and the file is renamed to PATH.bad, since nothing can be proven by it. */
+ * and the file is renamed to PATH.bad, since nothing can be proven by it.  A
+ * symbolic link, or a file that others own or may write: an empty record and
+ * -ELOOP or -EPERM with 'why'. */
 int vdpad_record_load(const char *path, struct vdpad_record **ret_record,
                       struct vdpad_error *why);
 

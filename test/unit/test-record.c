@@ -59,6 +59,7 @@ write_file(const struct folder *f, const char *text)
     assert_non_null(file);
     fputs(text, file);
     fclose(file);
+    chmod(f->file, 0600);
 }
 
 static char *
@@ -338,6 +339,47 @@ file_that_cannot_be_written(void **state)
     vdpad_record_free(r);
 }
 
+/* A record that somebody else could have written proves nothing. */
+static void
+written_by_others(void **state)
+{
+    const struct folder *f = *state;
+    struct vdpad_record *r, *full = filled();
+    struct vdpad_error why;
+    char other[128];
+
+    assert_int_equal(vdpad_record_save(full, f->file, &why), 0);
+    chmod(f->file, 0620);
+    assert_int_equal(vdpad_record_load(f->file, &r, &why), -EPERM);
+    assert_non_null(strstr(why.text, "0620"));
+    expect_empty(r);
+    vdpad_record_free(r);
+
+    chmod(f->file, 0600);
+    if (!geteuid()) {
+        assert_int_equal(chown(f->file, 65534, (gid_t) -1), 0);
+        assert_int_equal(vdpad_record_load(f->file, &r, &why), -EPERM);
+        assert_non_null(strstr(why.text, "owner is 65534"));
+        expect_empty(r);
+        vdpad_record_free(r);
+        assert_int_equal(chown(f->file, 0, (gid_t) -1), 0);
+    }
+
+    snprintf(other, sizeof other, "%s.new", f->file);
+    assert_int_equal(rename(f->file, other), 0);
+    assert_int_equal(symlink(other, f->file), 0);
+    assert_int_equal(vdpad_record_load(f->file, &r, &why), -ELOOP);
+    expect_empty(r);
+    vdpad_record_free(r);
+
+    /* It is replaced by ours, not written through. */
+    assert_int_equal(vdpad_record_save(full, f->file, &why), 0);
+    assert_int_equal(vdpad_record_load(f->file, &r, &why), 0);
+    assert_int_equal(r->n_devs, 2);
+    vdpad_record_free(r);
+    vdpad_record_free(full);
+}
+
 int
 main(void)
 {
@@ -353,6 +395,7 @@ main(void)
         TEST(file_that_is_too_long),
         TEST(file_that_cannot_be_read),
         TEST(file_that_cannot_be_written),
+        TEST(written_by_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -425,8 +425,8 @@ plan_attached(struct vdpad_planner *p, struct vdpad_dev *dev,
             vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                              "representor %s is a port of bridge %.60s, put "
                              "there by another program; wanted in %.60s: "
-                             "`ovs-vsctl del-port %s` lets it be moved",
-                             iface->name, bridge, dev->bridge, iface->name);
+                             "`ovs-vsctl del-port` on it lets it be moved",
+                             iface->name, bridge, dev->bridge);
             return;
         }
         if (!have_bridge(p, dev)) {

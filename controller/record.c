@@ -479,9 +479,10 @@ vdpad_record_save(const struct vdpad_record *record, const char *path,
 
     vdpad_text(tmp, sizeof tmp, "%s.new", path);
 
-    int fd = root ? open(tmp,
-                         O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-                         0600)
+    /* What is there may be anybody's, or left by a crash. */
+    (void) unlink(tmp);
+
+    int fd = root ? open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
                   : -1;
 
     if (fd < 0) {

@@ -42,9 +42,9 @@ struct vdpad_check {
 extern const struct vdpad_check vdpad_checks_host[];
 extern const struct vdpad_check vdpad_checks_consumer[]; /* Of the host too */
 extern const struct vdpad_check vdpad_checks_consumer_port[];
-extern const struct vdpad_check vdpad_checks_chain[];    /* PF to vDPA */
-extern const struct vdpad_check vdpad_checks_uplink[];   /* Uplink, bond */
-extern const struct vdpad_check vdpad_checks_port[];     /* Representor, OVS */
+extern const struct vdpad_check vdpad_checks_chain[];  /* PF to vDPA */
+extern const struct vdpad_check vdpad_checks_uplink[]; /* Uplink, bond */
+extern const struct vdpad_check vdpad_checks_port[];   /* Representor, OVS */
 
 /* Says that the check does not concern the device. */
 void vdpad_skip(struct vdpad_finding *);

@@ -33,6 +33,10 @@ on_verdict(void *v_, const char *device, enum vdpad_verdict old,
 {
     struct vdpad_verdicts *v = v_;
 
+    /* That is an event of the device's state. */
+    if (old == VDPAD_VERDICT_BLOCKED || new_ == VDPAD_VERDICT_BLOCKED) {
+        return;
+    }
     vdpad_history_add(v->history, device, "offload", "%s -> %s: %s",
                       vdpad_verdict_name(old), vdpad_verdict_name(new_),
                       reason);

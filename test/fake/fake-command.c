@@ -15,6 +15,8 @@ struct words {
     long number, nth, times;
     uint16_t mtu, max_vqp;
     unsigned long hw, sw, packets, uses;
+    unsigned long sw_packets, rx, hit, epoch;
+    bool has_hit;
 };
 
 static int
@@ -115,6 +117,15 @@ parse_words(int argc, const char *argv[], struct words *w)
             w->error = value;
         } else if (IS("uses")) {
             w->uses = (unsigned long) parse_number(value);
+        } else if (IS("sw-packets")) {
+            w->sw_packets = (unsigned long) parse_number(value);
+        } else if (IS("rx")) {
+            w->rx = (unsigned long) parse_number(value);
+        } else if (IS("hit")) {
+            w->hit = (unsigned long) parse_number(value);
+            w->has_hit = true;
+        } else if (IS("epoch")) {
+            w->epoch = (unsigned long) parse_number(value);
         } else if (IS("packets")) {
             w->packets = (unsigned long) parse_number(value);
         } else {
@@ -355,6 +366,12 @@ cmd_flow(struct fake_kernel *k, const char *argv[], const struct words *w)
         .sw_flows = (uint32_t) w->sw,
         .hw_packets = w->packets,
         .hw_bytes = w->packets * 100,
+        .sw_packets = w->sw_packets,
+        .sw_bytes = w->sw_packets * 100,
+        .rx_packets = w->rx,
+        .cpu_hit_packets = w->hit,
+        .has_cpu_hit = w->has_hit,
+        .epoch = (uint32_t) w->epoch,
     };
 
     return sim_set_flow(k->sim, argv[1], &flow);
@@ -451,7 +468,10 @@ static const struct command {
     { "fail", "STEP ERRNO [text=T] [nth=N] [times=N] [object=O]", 2,
       cmd_fail },
     { "fail-observe", "CLASS ERRNO [times=N]", 2, cmd_fail_observe },
-    { "flow", "NETDEV [hw=N] [sw=N] [packets=N]", 1, cmd_flow },
+    { "flow",
+      "NETDEV|* [hw=N] [sw=N] [packets=N] [sw-packets=N] [rx=N] [hit=N] "
+      "[epoch=N]",
+      1, cmd_flow },
     { "hold", "VDPA PID COMMAND", 3, cmd_hold },
     { "kflow", "NETDEV [number=N] [packets=N]", 1, cmd_kflow },
     { "lose", "STEP [nth=N] [times=N] [object=O]", 1, cmd_lose },

@@ -531,13 +531,20 @@ int
 sim_set_flow(struct sim *sim, const char *ifname,
              const struct vdpad_flow *flow)
 {
-    struct sim_netdev *dev = sim_find_netdev(sim, ifname);
+    bool found = false;
 
-    if (!dev) {
-        return -ENODEV;
+    for (int i = 0; i < SIM_NETDEVS; i++) {
+        struct sim_netdev *dev = &sim->netdevs[i];
+
+        if (dev->used && !dev->away
+            && (!strcmp(ifname, "*")
+                    ? strstr(dev->link.port_name, "vf") != NULL
+                    : !strcmp(ifname, dev->link.name))) {
+            dev->has_qdisc = true;
+            dev->flow = *flow;
+            found = true;
+        }
     }
-    dev->has_qdisc = true;
-    dev->flow = *flow;
     sim_touch(sim, BIT(VDPAD_QDISC) | BIT(VDPAD_FLOW));
-    return 0;
+    return found ? 0 : -ENODEV;
 }

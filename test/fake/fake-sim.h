@@ -199,6 +199,9 @@ int sim_reset_pf(struct sim *sim, const char *bdf, int64_t return_ns);
 int sim_vanish(struct sim *sim, const char *object);
 int sim_set_module(struct sim *sim, const char *name, int32_t state);
 int sim_set_qdisc(struct sim *sim, const char *ifname, bool present);
+
+/* Sums of filters, of which the tracker tells unasked.  "*": of all
+ * representors of VFs. */
 int sim_set_flow(struct sim *sim, const char *ifname,
                  const struct vdpad_flow *flow);
 int sim_set_kflow(struct sim *sim, const char *ifname,

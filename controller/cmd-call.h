@@ -59,6 +59,7 @@ extern const struct vdpad_command vdpad_commands_suspend[];
 extern const struct vdpad_command vdpad_commands_why[];
 extern const struct vdpad_command vdpad_commands_flow[];
 extern const struct vdpad_command vdpad_commands_flow_list[];
+extern const struct vdpad_command vdpad_commands_audit[];
 extern const struct vdpad_command vdpad_commands_metrics[];
 extern const struct vdpad_command vdpad_commands_export[];
 extern const struct vdpad_command vdpad_commands_ready[];
@@ -125,6 +126,10 @@ void vdpad_call_later(vdpad_later_cb *cb, void *aux);
  * answered and freed. */
 const struct vdpad_dev *vdpad_call_device(struct vdpad_call *call,
                                           const char *name);
+
+/* The audits that wait: those that are due go on. */
+void vdpad_audits_run(int64_t now_ns);
+int64_t vdpad_audits_next_ns(void); /* INT64_MAX: none waits. */
 
 /* The status socket's summary, for others: see cmd-status.c. */
 json_t *vdpad_status_json(struct vdpad_call *call);

@@ -18,7 +18,7 @@
  * its dumps. */
 #define POLLED                                         \
     (VDPAD_MASK(VDPAD_HOLDER) | VDPAD_MASK(VDPAD_FLOW) \
-     | VDPAD_MASK(VDPAD_HOST))
+     | VDPAD_MASK(VDPAD_HOST) | VDPAD_MASK(VDPAD_TCPRIO))
 #define COMPARED ((VDPAD_MASK(VDPAD_N_CLASSES) - 1) & ~POLLED)
 
 struct comparison {

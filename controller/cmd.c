@@ -331,6 +331,7 @@ vdpad_commands_run(int64_t now_ns)
         }
         wait->tail = p;
     }
+    vdpad_audits_run(now_ns);
 }
 
 void
@@ -346,6 +347,7 @@ vdpad_commands_wait(void)
             }
         }
     }
+    vdpad_loop_wake_at(commands.loop, vdpad_audits_next_ns());
 }
 
 static void
@@ -396,6 +398,7 @@ vdpad_commands_register(struct vdpad_ctl *ctl, struct vdpad_loop *loop)
         vdpad_commands_plan,   vdpad_commands_verify, vdpad_commands_suspend,
         vdpad_commands_why,    vdpad_commands_flow,   vdpad_commands_metrics,
         vdpad_commands_export, vdpad_commands_ready,  vdpad_commands_flow_list,
+        vdpad_commands_audit,
     };
 
     commands.ctl = ctl;

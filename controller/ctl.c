@@ -315,8 +315,9 @@ run_timers(struct vdpad_ctl *ctl)
 {
     if (ctl->now_ns >= ctl->audit_ns) {
         ctl->audit_ns = ctl->now_ns + AUDIT_NS;
-        vdpad_observer_invalidate(ctl->observer,
-                                  VDPAD_ALL_CLASSES & ~(1u << VDPAD_FLOW));
+        vdpad_observer_invalidate(
+            ctl->observer,
+            VDPAD_ALL_CLASSES & ~(1u << VDPAD_FLOW | 1u << VDPAD_TCPRIO));
     }
     if (ctl->holder_ns && ctl->now_ns >= ctl->holder_ns) {
         ctl->holder_ns = 0;
@@ -546,8 +547,8 @@ vdpad_ctl_plan(const struct vdpad_ctl *ctl)
     return ctl->plan;
 }
 
-const struct vdpad_kernel *
-vdpad_ctl_kernel(const struct vdpad_ctl *ctl)
+struct vdpad_kernel *
+vdpad_ctl_kernel(struct vdpad_ctl *ctl)
 {
     return ctl->kernel;
 }
@@ -557,6 +558,12 @@ vdpad_ctl_query(struct vdpad_ctl *ctl, const struct vdpad_flow_query *query,
                 vdpad_flow_query_cb *cb, void *aux)
 {
     return ctl->kernel->ops->query(ctl->kernel, query, cb, aux);
+}
+
+bool
+vdpad_ctl_is_dry_run(const struct vdpad_ctl *ctl)
+{
+    return ctl->dry_run;
 }
 
 const struct vdpad_store *

@@ -49,7 +49,8 @@ bool vdpad_ctl_is_up(const struct vdpad_ctl *ctl);
  * until the next run(). */
 const struct vdpad_world *vdpad_ctl_world(const struct vdpad_ctl *ctl);
 const struct vdpad_plan *vdpad_ctl_plan(const struct vdpad_ctl *ctl);
-const struct vdpad_kernel *vdpad_ctl_kernel(const struct vdpad_ctl *ctl);
+struct vdpad_kernel *vdpad_ctl_kernel(struct vdpad_ctl *ctl);
+bool vdpad_ctl_is_dry_run(const struct vdpad_ctl *ctl);
 const struct vdpad_store *vdpad_ctl_store(const struct vdpad_ctl *ctl);
 struct vdpad_vswitchd *
 vdpad_ctl_vswitchd(struct vdpad_ctl *ctl); /* Or NULL. */

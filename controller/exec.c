@@ -109,7 +109,9 @@ touched_classes(enum vdpad_act_kind kind)
         return BIT(VDPAD_PCI);
     case VDPAD_ACT_NUMVFS:
     case VDPAD_ACT_ESWITCH_MODE:
-        return VDPAD_ALL_CLASSES & ~(BIT(VDPAD_MODULE) | BIT(VDPAD_HOLDER));
+        return VDPAD_ALL_CLASSES
+               & ~(BIT(VDPAD_MODULE) | BIT(VDPAD_HOLDER) | BIT(VDPAD_HOST)
+                   | BIT(VDPAD_TCPRIO));
     case VDPAD_ACT_VF_PROBE:
     case VDPAD_ACT_VF_UNBIND:
         return BIT(VDPAD_PCI) | BIT(VDPAD_MGMTDEV) | BIT(VDPAD_VDPA)
@@ -127,7 +129,9 @@ touched_classes(enum vdpad_act_kind kind)
     case VDPAD_ACT_VPORT_DEL:
         return BIT(VDPAD_LINK);
     case VDPAD_ACT_QDISC_DEL:
-        return BIT(VDPAD_QDISC) | BIT(VDPAD_FLOW);
+        return BIT(VDPAD_QDISC) | BIT(VDPAD_FLOW) | BIT(VDPAD_TCPRIO);
+    case VDPAD_ACT_FILTER_DEL:
+        return BIT(VDPAD_FLOW) | BIT(VDPAD_TCPRIO);
     case VDPAD_ACT_PORT_HW_ADDR:
         return BIT(VDPAD_DLPORT);
     case VDPAD_ACT_N:

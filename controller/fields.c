@@ -171,6 +171,17 @@ static const struct vdpad_field host_fields[] = {
     FIELD(host, value, TEXT, 0),
 };
 
+static const struct vdpad_field tcprio_fields[] = {
+    FIELD(tcprio, ifindex, INT, KEY),
+    FIELD(tcprio, block, UINT, KEY),
+    FIELD(tcprio, egress, BOOL, KEY),
+    FIELD(tcprio, chain, UINT, KEY),
+    FIELD(tcprio, prio, UINT, KEY),
+    FIELD(tcprio, filters, UINT, VOLATILE),
+    FIELD(tcprio, ovs_filters, UINT, VOLATILE),
+    FIELD(tcprio, hw_filters, UINT, VOLATILE),
+};
+
 static const struct {
     const struct vdpad_field *fields;
     size_t n;
@@ -184,6 +195,7 @@ static const struct {
     TABLE(VDPAD_FEATURE, feature_fields), TABLE(VDPAD_HOLDER, holder_fields),
     TABLE(VDPAD_QDISC, qdisc_fields),     TABLE(VDPAD_FLOW, flow_fields),
     TABLE(VDPAD_KFLOW, kflow_fields),     TABLE(VDPAD_HOST, host_fields),
+    TABLE(VDPAD_TCPRIO, tcprio_fields),
 #undef TABLE
 };
 

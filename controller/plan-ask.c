@@ -46,6 +46,8 @@ needed_classes(enum vdpad_act_kind kind)
         return BIT(VDPAD_LINK) | BIT(VDPAD_DLPORT);
     case VDPAD_ACT_QDISC_DEL:
         return BIT(VDPAD_QDISC) | BIT(VDPAD_LINK);
+    case VDPAD_ACT_FILTER_DEL: /* Not planned: see audit.h. */
+        return BIT(VDPAD_TCPRIO) | BIT(VDPAD_LINK);
     case VDPAD_ACT_PORT_HW_ADDR:
         return BIT(VDPAD_DLPORT);
     case VDPAD_ACT_N:

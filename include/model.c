@@ -93,6 +93,18 @@ ROW_ORDER(flow, ORDER(a->ifindex, b->ifindex))
 ROW_ORDER(kflow, ORDER(a->ifindex, b->ifindex))
 ROW_ORDER(host, strcmp(a->name, b->name))
 
+static int
+tcprio_order(const void *a_, const void *b_)
+{
+    const struct vdpad_tcprio *a = a_, *b = b_;
+    int order = ORDER(a->ifindex, b->ifindex);
+
+    order = order ? order : ORDER(a->block, b->block);
+    order = order ? order : ORDER(a->egress, b->egress);
+    order = order ? order : ORDER(a->chain, b->chain);
+    return order ? order : ORDER(a->prio, b->prio);
+}
+
 static const struct class_info {
     const char *name;
     size_t row_size;
@@ -107,6 +119,7 @@ static const struct class_info {
     CLASS(VDPAD_FEATURE, feature), CLASS(VDPAD_HOLDER, holder),
     CLASS(VDPAD_QDISC, qdisc),     CLASS(VDPAD_FLOW, flow),
     CLASS(VDPAD_KFLOW, kflow),     CLASS(VDPAD_HOST, host),
+    CLASS(VDPAD_TCPRIO, tcprio),
 #undef CLASS
 };
 
@@ -173,6 +186,7 @@ vdpad_act_name(enum vdpad_act_kind kind)
         [VDPAD_ACT_LINK_UP] = "link-up",
         [VDPAD_ACT_LINK_MTU] = "link-mtu",
         [VDPAD_ACT_QDISC_DEL] = "qdisc-del",
+        [VDPAD_ACT_FILTER_DEL] = "filter-del",
         [VDPAD_ACT_PORT_HW_ADDR] = "port-hw-addr",
         [VDPAD_ACT_VPORT_DEL] = "vport-del",
     };

@@ -72,6 +72,7 @@ vdpad_job_lane(const struct vdpad_job *job)
         [VDPAD_FEATURE] = VDPAD_LANE_GENL, [VDPAD_HOLDER] = VDPAD_LANE_SYSFS,
         [VDPAD_QDISC] = VDPAD_LANE_ROUTE,  [VDPAD_FLOW] = VDPAD_LANE_TRACK,
         [VDPAD_KFLOW] = VDPAD_LANE_GENL,   [VDPAD_HOST] = VDPAD_LANE_ROUTE,
+        [VDPAD_TCPRIO] = VDPAD_LANE_ROUTE,
     };
 
     if (job->kind == VDPAD_JOB_QUERY) {

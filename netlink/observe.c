@@ -89,6 +89,8 @@ observe_once(struct vdpad_observer *observer, enum vdpad_class class_,
         return vdpad_observe_kflow(observer, rows, why);
     case VDPAD_HOST:
         return vdpad_observe_host(rows, why);
+    case VDPAD_TCPRIO:
+        return vdpad_observe_tcprio(observer, rows, why);
     case VDPAD_FLOW: /* The tracker's. */
     case VDPAD_N_CLASSES:
     default:

@@ -50,6 +50,8 @@ int vdpad_observe_kflow(struct vdpad_observer *, struct vdpad_rows *,
 int vdpad_observe_pci(struct vdpad_rows *, struct vdpad_error *why);
 int vdpad_observe_vbus(struct vdpad_rows *, struct vdpad_error *why);
 int vdpad_observe_module(struct vdpad_rows *, struct vdpad_error *why);
+int vdpad_observe_tcprio(struct vdpad_observer *, struct vdpad_rows *,
+                         struct vdpad_error *why);
 int vdpad_observe_host(struct vdpad_rows *, struct vdpad_error *why);
 
 /* Appends a row per message: what vdpad_nl_call() gets as callback, with one

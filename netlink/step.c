@@ -13,6 +13,7 @@
 #include "module.h"
 #include "sysfs.h"
 #include "tc-codec.h"
+#include "tc-scope.h"
 #include "uapi.h"
 #include "vdpa-codec.h"
 
@@ -143,6 +144,9 @@ step_qdisc_del(struct vdpad_observer *observer, const struct vdpad_act *act,
         error = find_qdisc(observer, act->ifindex, !strcmp(kind, "clsact"),
                            &is_found, why);
     }
+    if (!error && is_found && act->number) {
+        error = vdpad_scope_check_qdisc(nl, act->ifindex, why);
+    }
     if (error || !is_found) {
         return error;
     }
@@ -151,6 +155,24 @@ step_qdisc_del(struct vdpad_observer *observer, const struct vdpad_act *act,
     error = vdpad_nl_call(nl, msg, error, NULL, NULL, why,
                           "delete %.15s qdisc of %.15s", kind, act->object);
     return error == -ENOENT ? 0 : error;
+}
+
+static int
+step_filter_del(struct vdpad_observer *observer, const struct vdpad_act *act,
+                struct vdpad_error *why)
+{
+    struct vdpad_scope scope = {
+        .ifindex = act->ifindex,
+        .block = act->tc.block,
+        .egress = act->tc.egress,
+    };
+    struct vdpad_nl *nl;
+    int error = act->ifindex ? open_netdev(observer, act, &nl, why)
+                             : vdpad_observer_route(observer, &nl, why);
+
+    return error ? error
+                 : vdpad_scope_del_ovs(nl, &scope, act->tc.chain, act->tc.prio,
+                                       why);
 }
 
 static int
@@ -338,6 +360,8 @@ vdpad_step(struct vdpad_observer *observer, const struct vdpad_act *act,
         return step_link(observer, act, why);
     case VDPAD_ACT_QDISC_DEL:
         return step_qdisc_del(observer, act, why);
+    case VDPAD_ACT_FILTER_DEL:
+        return step_filter_del(observer, act, why);
     case VDPAD_ACT_PORT_HW_ADDR:
         return step_hw_addr(observer, act, why);
     case VDPAD_ACT_VPORT_DEL:

@@ -32,6 +32,11 @@ enum vdpad_act_kind {
     VDPAD_ACT_QDISC_DEL,    /* ifindex, object: netdev: its ingress
                                  * qdisc; word: "" or "ingress", or "clsact"
                                  * for one of that kind.  No such qdisc:
+                                 * success.  number 1: only if all that is in
+                                 * it is Open vSwitch's, else -EBUSY. */
+    VDPAD_ACT_FILTER_DEL,   /* ifindex, object: netdev, or ifindex 0 and
+                                 * 'tc.block': those filters of 'tc' that are
+                                 * Open vSwitch's, one by one.  None:
                                  * success. */
     VDPAD_ACT_PORT_HW_ADDR, /* object: PF; number: devlink port index;
                                  * mac: of the function behind it. */
@@ -53,6 +58,10 @@ struct vdpad_act {
     bool has_mac;
     bool force; /* Do it although the device is in use. */
     uint16_t mtu, max_vqp;
+    struct {
+        uint32_t block, chain, prio;
+        bool egress;
+    } tc;
 };
 
 /* Name of 'kind' as `plan` prints it: "numvfs", "vdpa-add", … */

@@ -35,6 +35,7 @@ enum vdpad_class {
     VDPAD_FLOW,    /* Sums of flower filters per device. */
     VDPAD_KFLOW,   /* Sums of the OVS kernel datapath's flows. */
     VDPAD_HOST,    /* Facts about the host as a whole. */
+    VDPAD_TCPRIO,  /* TC filters, counted by chain and priority. */
     VDPAD_N_CLASSES
 };
 
@@ -236,6 +237,20 @@ struct vdpad_kflow {
 struct vdpad_host {
     char name[64];
     char value[96];
+};
+
+/* VDPAD_TCPRIO; key all but the numbers.  What is in one chain of a netdev's
+ * ingress or egress, or of a shared block, under one priority.  An explicit
+ * chain without filters is a row of priority 0. */
+struct vdpad_tcprio {
+    int32_t ifindex; /* 0: of a shared block. */
+    uint32_t block;  /* 0: of a netdev. */
+    bool egress;
+    uint32_t chain;
+    uint32_t prio;
+    uint32_t filters;
+    uint32_t ovs_filters; /* Flower with Open vSwitch's cookie. */
+    uint32_t hw_filters;  /* Of these, in hardware. */
 };
 
 /* Options of the kernel's configuration; NULL at the end. */

@@ -80,6 +80,11 @@ _ovs_vdpad_argument() {
         fi
         _ovs_vdpad_reply "$policies --json" "$cur"
         return ;;
+    offload/audit)
+        if [[ $# -eq 0 ]]; then
+            _ovs_vdpad_reply "--fix --json" "$cur"
+            return
+        fi ;;
     event/list)
         if [[ $# -eq 0 ]]; then
             _ovs_vdpad_reply "-n --json" "$cur"

@@ -111,6 +111,18 @@ del_vdpa(struct kc_env *env, const char *name)
 }
 
 static void
+add_filters(struct kc_env *env, const char *ifname, bool foreign)
+{
+    struct vdpad_flow flow = {
+        .sw_flows = 2 + foreign,
+        .foreign_flows = foreign,
+    };
+
+    assert_int_equal(sim_set_flow(sim(env), ifname, &flow), 0);
+    fake_kernel_poke(env->kernel);
+}
+
+static void
 add_qdisc(struct kc_env *env, const char *ifname)
 {
     assert_int_equal(sim_set_qdisc(sim(env), ifname, true), 0);
@@ -245,6 +257,7 @@ main(int argc, char *argv[])
         .del_vdpa = del_vdpa,
         .add_qdisc = add_qdisc,
         .set_filters = set_filters,
+        .add_filters = add_filters,
         .rename = rename_link,
         .hold = hold,
         .release = release,

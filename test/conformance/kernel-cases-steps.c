@@ -467,6 +467,66 @@ filters(void **state)
     vdpad_picture_clear(&p);
 }
 
+/* The only row of TC filters there is; 'filters' 0: there is none. */
+static void
+assert_filters(int32_t ifindex, uint32_t filters, uint32_t ovs)
+{
+    struct vdpad_picture p;
+
+    kc_picture(VDPAD_TCPRIO, &p);
+    assert_int_equal(p.n, filters ? 1 : 0);
+    if (filters) {
+        const struct vdpad_tcprio *row = VDPAD_ROWS(&p, vdpad_tcprio);
+
+        assert_int_equal(row->ifindex, ifindex);
+        assert_int_equal(row->block, 0);
+        assert_int_equal(row->chain, 0);
+        assert_int_equal(row->prio, 2);
+        assert_int_equal(row->filters, filters);
+        assert_int_equal(row->ovs_filters, ovs);
+        assert_int_equal(row->hw_filters, 0);
+    }
+    vdpad_picture_clear(&p);
+}
+
+/* What is not Open vSwitch's stays. */
+static void
+filters_del(void **state)
+{
+    struct vdpad_dlport port;
+    struct vdpad_act act;
+
+    (void) state;
+    kc_make_vfs(1);
+    kc_representor(0, &port);
+    kc_env->ops->add_qdisc(kc_env, port.ifname);
+    assert_filters(port.ifindex, 0, 0);
+    kc_env->ops->add_filters(kc_env, port.ifname, true);
+    assert_filters(port.ifindex, 3, 2);
+    assert_int_equal(
+        link_step(VDPAD_ACT_QDISC_DEL, port.ifindex, port.ifname, 1), -EBUSY);
+    act = kc_act(VDPAD_ACT_FILTER_DEL, port.ifname, "", 0);
+    act.ifindex = port.ifindex;
+    act.tc.prio = 2;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(kc_step(act, NULL), 0);
+        assert_filters(port.ifindex, 1, 0);
+    }
+    assert_int_equal(
+        link_step(VDPAD_ACT_QDISC_DEL, port.ifindex, port.ifname, 1), -EBUSY);
+    assert_true(kc_env->ops->has_qdisc(kc_env, port.ifname));
+    assert_int_equal(
+        link_step(VDPAD_ACT_QDISC_DEL, port.ifindex, port.ifname, 0), 0);
+
+    kc_env->ops->add_qdisc(kc_env, port.ifname);
+    kc_env->ops->add_filters(kc_env, port.ifname, false);
+    assert_filters(port.ifindex, 2, 2);
+    assert_int_equal(
+        link_step(VDPAD_ACT_QDISC_DEL, port.ifindex, port.ifname, 1), 0);
+    assert_false(kc_env->ops->has_qdisc(kc_env, port.ifname));
+    assert_filters(port.ifindex, 0, 0);
+}
+
 static void
 port_hw_addr(void **state)
 {
@@ -573,6 +633,7 @@ const struct CMUnitTest kc_step_cases[] = {
     KC_CASE(qdisc),
     KC_CASE(filters),
     KC_CASE(vport_del),
+    KC_CASE(filters_del),
     KC_CASE(port_hw_addr),
     KC_CASE(events_arrive),
     KC_CASE(batches),

@@ -59,6 +59,9 @@ struct kc_ops {
     /* Makes 'n' flower filters that only software does the only ones under
      * the qdisc of 'ifname'. */
     void (*set_filters)(struct kc_env *, const char *ifname, int n);
+    /* Two flower filters with Open vSwitch's cookie at its ingress, priority
+     * 2, and perhaps one without. */
+    void (*add_filters)(struct kc_env *, const char *ifname, bool foreign);
     void (*rename)(struct kc_env *, const char *ifname, const char *to);
     /* A process opens the char device of 'vdpa'; returns its pid. */
     int (*hold)(struct kc_env *, const char *vdpa);

@@ -137,6 +137,19 @@ set_filters(struct kc_env *env, const char *ifname, int n)
 }
 
 static void
+add_filters(struct kc_env *env, const char *ifname, bool foreign)
+{
+    (void) env;
+    for (int i = 0; i < 2 + foreign; i++) {
+        (void) real_output("tc filter add dev %s ingress prio 2 protocol ip "
+                           "flower skip_hw ip_proto %d action drop %s",
+                           ifname, i ? i == 1 ? 6 : 17 : 1,
+                           i < 2 ? "cookie 00112233445566778899aabbccddeeff"
+                                 : "");
+    }
+}
+
+static void
 rename_link(struct kc_env *env, const char *ifname, const char *to)
 {
     (void) env;
@@ -379,6 +392,7 @@ real_fill(struct kc_ops *ops)
     ops->del_vdpa = del_vdpa;
     ops->add_qdisc = add_qdisc;
     ops->set_filters = set_filters;
+    ops->add_filters = add_filters;
     ops->rename = rename_link;
     ops->hold = hold;
     ops->release = release;

@@ -219,6 +219,19 @@ put_netdev_rows(const struct sim *sim, enum vdpad_class class_,
             if (row.flows) {
                 put(p, &row);
             }
+        } else if (class_ == VDPAD_TCPRIO && dev->has_qdisc) {
+            /* One of Open vSwitch's priorities is enough. */
+            struct vdpad_tcprio row = {
+                .ifindex = dev->link.ifindex,
+                .prio = 2,
+                .filters = dev->flow.hw_flows + dev->flow.sw_flows,
+                .hw_filters = dev->flow.hw_flows,
+            };
+
+            row.ovs_filters = row.filters - dev->flow.foreign_flows;
+            if (row.filters) {
+                put(p, &row);
+            }
         }
     }
 }
@@ -391,6 +404,7 @@ sim_picture(struct sim *sim, enum vdpad_class class_,
     case VDPAD_QDISC:
     case VDPAD_FLOW:
     case VDPAD_KFLOW:
+    case VDPAD_TCPRIO:
         put_netdev_rows(sim, class_, picture);
         break;
     case VDPAD_MGMTDEV:

@@ -73,6 +73,7 @@ disturbs(struct sim *sim, const struct vdpad_act *act,
     case VDPAD_ACT_LINK_UP:
     case VDPAD_ACT_LINK_MTU:
     case VDPAD_ACT_QDISC_DEL:
+    case VDPAD_ACT_FILTER_DEL:
     case VDPAD_ACT_PORT_HW_ADDR:
     case VDPAD_ACT_VPORT_DEL:
     case VDPAD_ACT_N:
@@ -413,7 +414,17 @@ change_netdev(struct sim *sim, const struct vdpad_act *act,
     } else if (act->kind == VDPAD_ACT_VPORT_DEL) {
         dev->link.master = 0; /* In the kernel datapath, if in anything. */
         sim_touch(sim, BIT(VDPAD_LINK));
+    } else if (act->kind == VDPAD_ACT_FILTER_DEL) {
+        uint32_t foreign = dev->flow.foreign_flows;
+
+        memset(&dev->flow, 0, sizeof dev->flow);
+        dev->flow.sw_flows = dev->flow.foreign_flows = foreign;
     } else if (act->kind == VDPAD_ACT_QDISC_DEL) {
+        if (act->number && dev->flow.foreign_flows) {
+            return vdpad_error_set(why, -EBUSY,
+                                   "chain 0 has a filter of priority 2 that "
+                                   "is not Open vSwitch's");
+        }
         if (dev->has_qdisc) {
             dev->has_qdisc = false;
             memset(&dev->flow, 0, sizeof dev->flow);
@@ -494,6 +505,7 @@ do_act(struct sim *sim, const struct vdpad_act *act, struct vdpad_error *why)
     case VDPAD_ACT_LINK_MTU:
     case VDPAD_ACT_QDISC_DEL:
     case VDPAD_ACT_VPORT_DEL:
+    case VDPAD_ACT_FILTER_DEL:
         error = change_netdev(sim, act, why);
         break;
     case VDPAD_ACT_N:

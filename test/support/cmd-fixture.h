@@ -155,6 +155,7 @@ struct vdpad_ctl {
     struct vdpad_effect_state effect;
     struct vdpad_looks *looks;
     int reconciles, resyncs;
+    bool dry_run;
 
     /* Refreshes asked for and not yet ended. */
     struct {
@@ -193,8 +194,8 @@ vdpad_ctl_plan(const struct vdpad_ctl *ctl)
     return ctl->world ? &ctl->plan : NULL;
 }
 
-const struct vdpad_kernel *
-vdpad_ctl_kernel(const struct vdpad_ctl *ctl)
+struct vdpad_kernel *
+vdpad_ctl_kernel(struct vdpad_ctl *ctl)
 {
     return &ctl->kernel.kernel;
 }
@@ -211,6 +212,12 @@ vdpad_ctl_query(struct vdpad_ctl *ctl, const struct vdpad_flow_query *query,
     ctl->query_aux = aux;
     ctl->n_queries++;
     return 0;
+}
+
+bool
+vdpad_ctl_is_dry_run(const struct vdpad_ctl *ctl)
+{
+    return ctl->dry_run;
 }
 
 const struct vdpad_store *

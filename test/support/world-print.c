@@ -53,6 +53,7 @@ print_act(FILE *f, const struct vdpad_act *act)
     case VDPAD_ACT_VDPA_UNBIND:
     case VDPAD_ACT_QDISC_DEL:
     case VDPAD_ACT_VPORT_DEL:
+    case VDPAD_ACT_FILTER_DEL:
     case VDPAD_ACT_N:
         break;
     }

@@ -350,6 +350,7 @@ apply_act(struct wb *b, const struct vdpad_act *act)
         return change_link(b, act);
     case VDPAD_ACT_VF_UNBIND:
     case VDPAD_ACT_VDPA_UNBIND:
+    case VDPAD_ACT_FILTER_DEL:
     case VDPAD_ACT_PORT_HW_ADDR:
     case VDPAD_ACT_N:
         break;

@@ -51,6 +51,7 @@ all_are_registered(void **state)
                                          "export/libvirt",
                                          "loop/show",
                                          "ready/wait",
+                                         "offload/audit",
                                          "export/deviceinfo",
                                          "export/device-plugin" };
 

@@ -77,7 +77,9 @@ who_made_it(void **state)
     };
 
     (void) state;
-    assert_null(vdpad_consumer(&fix.ifaces[0])); /* Ours. */
+    fix.ids[3] = (struct vdpad_kv){ "vm-uuid", "x" }; /* A word of ours. */
+    fix.ifaces[0].external_ids.n = 4;
+    assert_null(vdpad_consumer(&fix.ifaces[0]));
     for (size_t i = 0; i < N_ELEMS(makers); i++) {
         make_foreign(makers[i][0]);
         assert_string_equal(vdpad_consumer(&fix.ifaces[0]), makers[i][1]);
@@ -121,6 +123,13 @@ dead_ports(void **state)
                             "was renamed, or its machine is not running");
     make_foreign("vdpa-offload");
     assert_check("fail", "its representor has gone or was renamed");
+
+    fix.observed.class_[VDPAD_LINK].fresh = false;
+    assert_int_equal(vdpad_iface_life(&fix.world, &fix.ifaces[0]),
+                     VDPAD_IFACE_ALIVE);
+    fix.observed.class_[VDPAD_LINK].fresh = true;
+    assert_int_equal(vdpad_iface_life(&fix.world, &fix.ifaces[0]),
+                     VDPAD_IFACE_DEAD);
 
     /* Tunnels and internal ports have none; a picture that is old proves
      * nothing; of what nobody has marked nothing is known. */

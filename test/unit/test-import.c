@@ -164,6 +164,16 @@ external(void **state)
     assert_words(BASE "  nicSelector: {pfNames: [\"p0#1\", p1]}\n"
                       "  externallyManaged: true\n",
                  "pf=p0#1 pf=p1#0-3 externally-managed=true priority=0");
+    char *messages;
+    char *words = words_of(BASE "  externallyManaged: true\n"
+                                "  nicSelector:\n"
+                                "    rootDevices: [\"0000:65:00.0\"]\n"
+                                "    pfNames: [\"ens1f0#2\"]\n",
+                           &messages);
+    assert_string_equal(words, "pf=0000:65:00.0#2 externally-managed=true "
+                               "priority=0");
+    free(words);
+    free(messages);
     assert_refused(BASE "  nicSelector: {vendor: \"15b3\"}\n"
                         "  externallyManaged: true\n",
                    "spec.nicSelector: has to name the PFs");
@@ -465,6 +475,9 @@ bombs(void **state)
     assert_int_equal(vdpad_yaml_parse(big, 2 * used, &root, &error), 0);
     assert_int_equal(root->n, 1);
     vdpad_yaml_free(root);
+    memset(big, '[', VDPAD_YAML_DEPTH_MAX + 1);
+    memset(big + VDPAD_YAML_DEPTH_MAX + 1, ']', VDPAD_YAML_DEPTH_MAX + 1);
+    assert_refused_len(big, 2 * (VDPAD_YAML_DEPTH_MAX + 1), "more than 64");
 }
 
 static void

@@ -37,6 +37,7 @@ class Soak:
         self.daemon = Daemon(self.ovs)
         self.spaces = self.traffic = self.holder = None
         self.sent = self.lost = 0
+        self.done = []      # Names of what was done, for the post-mortem.
 
     def set_id(self, key, value):
         self.ovs.vsctl('--no-wait', 'set', 'Open_vSwitch', '.',
@@ -67,16 +68,18 @@ class Soak:
         write(self.other.knobs / 'reset', '1')
 
     def numvfs(self):
-        try:
-            self.other.numvfs(0)
-        except OSError:
-            pass
+        if not self.holder:     # Else we would wait for it ourselves.
+            try:
+                self.other.numvfs(0)
+            except OSError:
+                pass
 
     def vf_driver(self):
-        try:
-            write('/sys/bus/pci/drivers/twin/unbind', self.other.vf(0))
-        except OSError:
-            pass
+        if not self.holder:
+            try:
+                write('/sys/bus/pci/drivers/twin/unbind', self.other.vf(0))
+            except OSError:
+                pass
 
     def hold(self):
         """A VM comes, or goes."""
@@ -113,8 +116,7 @@ class Soak:
         for words in (['status'], ['device/list'], ['port/list'], ['why'],
                       ['verify'], ['resync'], ['metrics'], ['config/show'],
                       ['event/list', '-n', '1000'], ['plan']):
-            self.daemon.appctl(*words, '--json' if words != ['metrics']
-                               else '--json')
+            self.daemon.appctl(*words, '--json')
         self.daemon.refused('device/show', 'nosuch')
 
     def half_a_client(self):
@@ -127,6 +129,16 @@ class Soak:
              's=socket.socket(socket.AF_UNIX);s.connect(sys.argv[1])\n'
              's.sendall(b\'{"id":0,"method":"device/list","params":[]}\' '
              '* 50)', path], check=True, timeout=60)
+
+    def act(self, action):
+        """Does it, unless the daemon answers by an error: it may say that
+        what is asked for cannot be had just now."""
+        self.done.append(action.__name__)
+        try:
+            action()
+        except CommandError as e:
+            if 'appctl' not in str(e):
+                raise
 
     def measure(self, rounds, start):
         pid = self.daemon.process.pid
@@ -177,10 +189,10 @@ class Soak:
         self.start()
         while time.monotonic() < end or not first:
             for _ in range(12):
-                self.dice.choice(usual)()
+                self.act(self.dice.choice(usual))
                 self.daemon.is_up()
                 rounds += 1
-            self.dice.choice(rare)()
+            self.act(self.dice.choice(rare))
             self.settle()
             last = self.measure(rounds, start)
             # The first rounds fill caches and the allocator's stores.
@@ -216,6 +228,7 @@ def main():
     try:
         soak.run(minutes)
     except BaseException:
+        print('last done: %s' % ' '.join(soak.done[-30:]))
         print(soak.daemon.log()[-6000:])
         print(run('dmesg')[-2000:])
         raise

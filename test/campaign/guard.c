@@ -93,6 +93,7 @@ needed(enum vdpad_act_kind kind)
     case VDPAD_ACT_FEATURE:
         return BIT(VDPAD_LINK);
     case VDPAD_ACT_QDISC_DEL:
+    case VDPAD_ACT_FILTER_DEL:
         return BIT(VDPAD_QDISC) | BIT(VDPAD_LINK);
     case VDPAD_ACT_MODULE_LOAD:
     case VDPAD_ACT_AUTOPROBE:
@@ -142,6 +143,7 @@ takes(struct campaign *c, const struct vdpad_act *act, struct sim_vdpa *v)
     case VDPAD_ACT_LINK_UP:
     case VDPAD_ACT_LINK_MTU:
     case VDPAD_ACT_QDISC_DEL:
+    case VDPAD_ACT_FILTER_DEL:
     case VDPAD_ACT_PORT_HW_ADDR:
     case VDPAD_ACT_VPORT_DEL:
     case VDPAD_ACT_N:

@@ -58,7 +58,12 @@ on_fd(void *scan_, const char *name)
     struct statx status;
     ssize_t n = readlinkat(scan->fd_dir, name, target, sizeof target);
 
-    /* Sockets, pipes and the like have no path. */
+    /* With CAP_DAC_OVERRIDE alone the names can be listed, but not read: of
+     * that process nothing is known. */
+    if (n < 0 && (errno == EACCES || errno == EPERM)) {
+        return -errno;
+    }
+    /* Closed meanwhile; sockets, pipes and the like, which have no path. */
     if (n <= 0 || target[0] != '/') {
         return 0;
     }
@@ -104,7 +109,8 @@ on_process(void *scan_, const char *name)
     return error == -EACCES || error == -EPERM ? vdpad_error_set(
                scan->why, -EACCES,
                "the open files of process %d may not be looked "
-               "at: CAP_SYS_PTRACE is needed",
+               "at: CAP_SYS_PTRACE is needed, and no "
+                                "security module that forbids it",
                (int) pid)
                                                : error;
 }

@@ -59,33 +59,49 @@ ovsdb_fixture_start(struct ovsdb_fixture *f)
     fclose(file);
 }
 
+/* How often the server's log tells a port, and the last one. */
+static int
+count_ports(const char *path, int *port)
+{
+    FILE *file = fopen(path, "r");
+    char line[512];
+    int n = 0;
+
+    if (!file) {
+        return 0;
+    }
+    while (fgets(line, sizeof line, file)) {
+        const char *s = strstr(line, "listening on port ");
+        if (s && strchr(s, '\n')) {
+            *port = atoi(s + strlen("listening on port "));
+            n++;
+        }
+    }
+    fclose(file);
+    return n;
+}
+
 int
 ovsdb_fixture_listen(struct ovsdb_fixture *f, const char *method)
 {
-    char command[256], line[512], path[128];
+    char command[256], path[128];
     int port = 0;
+
+    snprintf(path, sizeof path, "%s/server.log", f->dir);
+    int before = count_ports(path, &port);
 
     snprintf(command, sizeof command,
              "ovs-appctl -t $DIR/server.ctl "
              "ovsdb-server/add-remote %s:0:127.0.0.1",
              method);
     run(f, command);
-    /* The server tells the port in its log only; an add-remote that has
-     * returned listens. */
-    snprintf(path, sizeof path, "%s/server.log", f->dir);
-    FILE *file = fopen(path, "r");
-    if (!file) {
-        die(path);
-    }
-    while (fgets(line, sizeof line, file)) {
-        const char *s = strstr(line, "listening on port ");
-        if (s) {
-            port = atoi(s + strlen("listening on port "));
+    /* The server, which listens now, tells the port in its log only; the log
+     * is written by another thread, and has the ports of its predecessors. */
+    for (int i = 0; count_ports(path, &port) == before; i++) {
+        if (i == 12000) {
+            die("no port in the log");
         }
-    }
-    fclose(file);
-    if (!port) {
-        die("no port in the log");
+        (void) poll(NULL, 0, 5);
     }
     return port;
 }

@@ -21,6 +21,10 @@
 
 #define MAX_LIMIT 10000 /* Of one answer, and the default. */
 
+/* What the kernel is asked for at a time.  A larger page needs fewer dumps of
+ * all filters, but its 1.4 KB a flow have to be copied in one turn. */
+#define PAGE 5000
+
 /* What is printed in one turn: until this time has passed. */
 #define SLICE_NS INT64_C(5000000)
 
@@ -364,7 +368,7 @@ ask(struct listing *l)
     int error;
 
     l->query.kind = l->wants_tc ? VDPAD_QUERY_TC : VDPAD_QUERY_DATAPATH;
-    l->query.limit = l->left;
+    l->query.limit = l->left < PAGE ? l->left : PAGE;
     error = vdpad_ctl_query(l->call->ctl, &l->query, on_page, l);
     if (error) {
         on_page(l, error, NULL, 0, false, NULL);

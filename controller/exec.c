@@ -344,7 +344,12 @@ add_key(char (*keys)[VDPAD_NAME_SIZE + 32], size_t n, const char *key)
     return n;
 }
 
-/* Everything that is due goes in one transaction. */
+/* A transaction is at most about as large as this: a turn of the loop has to
+ * write it, and another to read what it has changed. */
+#define MOST_OPS 64
+
+/* What is due goes in one transaction, as far as there is room: the rest is
+ * planned again when that has ended. */
 static void
 submit_db(struct vdpad_exec *x, struct vdpad_plan *plan)
 {
@@ -363,6 +368,11 @@ submit_db(struct vdpad_exec *x, struct vdpad_plan *plan)
             continue;
         }
         vdpad_memory_key(key, vdpad_step_action(s), vdpad_step_object(s));
+        if (n >= MOST_OPS && strcmp(x->db_keys[n_keys - 1], key) != 0
+            && !(s->op.kind == VDPAD_DBOP_PORT_ADD
+                 && ops[n - 1].kind == VDPAD_DBOP_PORT_DEL)) {
+            break;
+        }
         n_keys = add_key(x->db_keys, n_keys, key);
         x->db_touches_ports |= s->op.kind == VDPAD_DBOP_PORT_ADD
                                || s->op.kind == VDPAD_DBOP_PORT_DEL;

@@ -343,18 +343,59 @@ ask_add(struct vdpad_planner *p, struct vdpad_dev *dev,
 static const struct vdpad_db_iface *
 find_renamed(const struct vdpad_planner *p, const struct vdpad_dev *dev)
 {
-    const struct vdpad_snapshot *db = p->world->db;
+    size_t low = 0;
+    size_t high = dev->vf ? p->n_own : 0;
 
-    for (size_t i = 0; dev->vf && i < db->n_ifaces; i++) {
-        const struct vdpad_db_iface *iface = &db->ifaces[i];
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
 
-        if (iface != dev->iface && vdpad_iface_is_ours(iface)
-            && vdpad_streq(vdpad_map_get(&iface->external_ids, "vdpa-vf"),
-                           dev->vf->bdf)) {
-            return iface;
+        if (strcmp(p->own[mid].vf, dev->vf->bdf) < 0) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    for (; dev->vf && low < p->n_own
+           && !strcmp(p->own[low].vf, dev->vf->bdf);
+         low++) {
+        if (p->own[low].iface != dev->iface) {
+            return p->own[low].iface;
         }
     }
     return NULL;
+}
+
+static int
+compare_own(const void *a_, const void *b_)
+{
+    const struct vdpad_own_iface *a = a_;
+    const struct vdpad_own_iface *b = b_;
+    int cmp = strcmp(a->vf, b->vf);
+
+    /* Of one VF in the order of the database. */
+    return cmp ? cmp : (a->iface > b->iface) - (a->iface < b->iface);
+}
+
+void
+vdpad_plan_index(struct vdpad_planner *p)
+{
+    const struct vdpad_snapshot *db = p->world->db;
+
+    if (!db || !db->n_ifaces) {
+        return;
+    }
+    p->own = vdpad_plan_alloc(p, db->n_ifaces, sizeof *p->own);
+    for (size_t i = 0; i < db->n_ifaces; i++) {
+        const struct vdpad_db_iface *iface = &db->ifaces[i];
+        const char *vf = vdpad_map_get(&iface->external_ids, "vdpa-vf");
+
+        if (vf && vdpad_iface_is_ours(iface)) {
+            p->own[p->n_own++] = (struct vdpad_own_iface){ vf, iface };
+        }
+    }
+    if (p->n_own) {
+        qsort(p->own, p->n_own, sizeof *p->own, compare_own);
+    }
 }
 
 /* Whether the bridge for the port of 'dev' is there. */

@@ -5,8 +5,16 @@
 
 #include "plan.h"
 
+/* An Interface of ours and the VF that it says it is of. */
+struct vdpad_own_iface {
+    const char *vf;
+    const struct vdpad_db_iface *iface;
+};
+
 struct vdpad_planner {
     struct vdpad_world *world;
+    size_t n_own;
+    struct vdpad_own_iface *own; /* Sorted by VF. */
     const struct vdpad_memory *memory;
     int64_t now_ns;
     struct vdpad_plan *plan;
@@ -114,6 +122,9 @@ void vdpad_plan_pf(struct vdpad_planner *, struct vdpad_pf *pf);
 void vdpad_plan_dev(struct vdpad_planner *, struct vdpad_dev *dev);
 void vdpad_plan_removal(struct vdpad_planner *, struct vdpad_dev *dev);
 void vdpad_plan_port(struct vdpad_planner *, struct vdpad_dev *dev);
+
+/* Fills 'own': before any port is planned. */
+void vdpad_plan_index(struct vdpad_planner *);
 void vdpad_plan_db(struct vdpad_planner *);
 
 /* Remembers the value 'present' of 'pf' before it is changed for the first

@@ -56,6 +56,7 @@ vdpad_plan_new(struct vdpad_world *world, const struct vdpad_memory *memory,
     };
 
     plan->next_ns = INT64_MAX;
+    vdpad_plan_index(&p);
     plan_policies(&p);
 
     /* Removals first: what they free may be needed by additions. */

@@ -16,17 +16,9 @@ level_of(enum vdpad_state state)
                : VDPAD_LOG_INFO;
 }
 
-static void
-report(struct vdpad_history *history, const char *object,
-       enum vdpad_state state, const char *reason)
-{
-    const char *colon = reason[0] ? ": " : "";
-
-    vdpad_log(level_of(state), "%s is %s%s%s", object, vdpad_state_name(state),
-              colon, reason);
-    vdpad_history_add(history, object, "state", "%s%s%s",
-                      vdpad_state_name(state), colon, reason);
-}
+/* A line of the log costs several system calls, the one to syslog among them:
+ * hundreds of them at once would hold up everything else. */
+#define MOST_LINES 16
 
 /* What was last told of one device or PF.  A copy: worlds do not last. */
 struct told {
@@ -39,6 +31,7 @@ struct told {
 
 struct vdpad_reporter {
     struct vdpad_history *history;
+    size_t n_lines; /* Of the present run(). */
     size_t n, allocated;
     struct told *told;
     size_t n_problems;
@@ -62,6 +55,20 @@ vdpad_reporter_free(struct vdpad_reporter *r)
         free(r->problems);
         free(r);
     }
+}
+
+static void
+report(struct vdpad_reporter *r, const char *object, enum vdpad_state state,
+       const char *reason)
+{
+    const char *colon = reason[0] ? ": " : "";
+
+    if (r->n_lines++ < MOST_LINES) {
+        vdpad_log(level_of(state), "%s is %s%s%s", object,
+                  vdpad_state_name(state), colon, reason);
+    }
+    vdpad_history_add(r->history, object, "state", "%s%s%s",
+                      vdpad_state_name(state), colon, reason);
 }
 
 /* The order of devices hardly ever changes, so that the search mostly ends at
@@ -90,7 +97,7 @@ tell(struct vdpad_reporter *r, const char *key, const char *name,
      * has to do is. */
     if (!t || t->state != state || strcmp(t->blocked, blocked) != 0) {
         if (t || state != VDPAD_STATE_FOREIGN) {
-            report(r->history, name, state, reason);
+            report(r, name, state, reason);
         }
     }
     if (!t) {
@@ -133,7 +140,9 @@ tell_states(struct vdpad_reporter *r, const struct vdpad_world *w)
         if (r->told[i].seen) {
             r->told[kept++] = r->told[i];
         } else if (r->told[i].state != VDPAD_STATE_FOREIGN) {
-            vdpad_log(VDPAD_LOG_INFO, "%s is gone", r->told[i].name);
+            if (r->n_lines++ < MOST_LINES) {
+                vdpad_log(VDPAD_LOG_INFO, "%s is gone", r->told[i].name);
+            }
             vdpad_history_add(r->history, r->told[i].name, "state", "gone");
         }
     }
@@ -156,7 +165,12 @@ is_told(const struct vdpad_reporter *r, const struct vdpad_problem *p)
 void
 vdpad_reporter_run(struct vdpad_reporter *r, const struct vdpad_world *w)
 {
+    r->n_lines = 0;
     tell_states(r, w);
+    if (r->n_lines > MOST_LINES) {
+        vdpad_log(VDPAD_LOG_INFO, "%zu more states have changed: see "
+                  "event/list", r->n_lines - MOST_LINES);
+    }
     for (size_t i = 0; i < w->n_problems; i++) {
         const struct vdpad_problem *p = &w->problems[i];
 

@@ -212,7 +212,8 @@ note_ready(struct campaign *c)
 {
     const struct vdpad_world *w = vdpad_ctl_world(c->ctl);
 
-    if (fake_store_version(c->client) < c->intent_version) {
+    if (fake_store_version(c->client) < c->intent_version
+        || !w->db_connected) {
         return; /* It does not know yet what is wanted. */
     }
     for (size_t i = 0; i < w->n_devs; i++) {

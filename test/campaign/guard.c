@@ -73,7 +73,7 @@ count_try(struct campaign *c, const char *action, const char *object)
 static unsigned int
 needed(enum vdpad_act_kind kind)
 {
-    switch (kind) {
+    switch ((int) kind) {
     case VDPAD_ACT_NUMVFS:
     case VDPAD_ACT_ESWITCH_MODE:
     case VDPAD_ACT_VF_UNBIND:
@@ -93,13 +93,8 @@ needed(enum vdpad_act_kind kind)
     case VDPAD_ACT_FEATURE:
         return BIT(VDPAD_LINK);
     case VDPAD_ACT_QDISC_DEL:
-    case VDPAD_ACT_FILTER_DEL:
         return BIT(VDPAD_QDISC) | BIT(VDPAD_LINK);
-    case VDPAD_ACT_MODULE_LOAD:
-    case VDPAD_ACT_AUTOPROBE:
-    case VDPAD_ACT_PORT_HW_ADDR:
-    case VDPAD_ACT_VPORT_DEL:
-    case VDPAD_ACT_N:
+    default:
         break;
     }
     return 0;
@@ -111,7 +106,7 @@ takes(struct campaign *c, const struct vdpad_act *act, struct sim_vdpa *v)
 {
     struct sim_pf *pf = NULL;
 
-    switch ((enum vdpad_act_kind) act->kind) {
+    switch (act->kind) {
     case VDPAD_ACT_VDPA_DEL:
     case VDPAD_ACT_VDPA_UNBIND:
         return !strcmp(act->object, v->name);
@@ -135,18 +130,7 @@ takes(struct campaign *c, const struct vdpad_act *act, struct sim_vdpa *v)
         }
         return act->kind == VDPAD_ACT_NUMVFS ? !act->number
                                              : act->number != pf->mode;
-    case VDPAD_ACT_MODULE_LOAD:
-    case VDPAD_ACT_AUTOPROBE:
-    case VDPAD_ACT_FEATURE:
-    case VDPAD_ACT_VDPA_ADD:
-    case VDPAD_ACT_VDPA_SET_MAC:
-    case VDPAD_ACT_LINK_UP:
-    case VDPAD_ACT_LINK_MTU:
-    case VDPAD_ACT_QDISC_DEL:
-    case VDPAD_ACT_FILTER_DEL:
-    case VDPAD_ACT_PORT_HW_ADDR:
-    case VDPAD_ACT_VPORT_DEL:
-    case VDPAD_ACT_N:
+    default:
         break;
     }
     return false;

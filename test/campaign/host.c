@@ -274,7 +274,10 @@ print_vf(struct campaign *c, FILE *f, const struct sim_pf *pf, int index,
     /* A device that comes under another policy keeps its name and what that
      * policy does not ask for; that the rest is right is said by its state. */
     if (v) {
-        fprintf(f, " vdpa %s%s", states ? v->driver : v->name,
+        fprintf(f, " vdpa %s%s",
+                !states         ? v->name
+                : v->foreign_ns ? ""
+                                : v->driver,
                 v->foreign_ns ? " foreign" : "");
     }
     if (states && vf->rep >= 0) {

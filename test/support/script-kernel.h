@@ -9,7 +9,7 @@
 #include <vdpad/kernel.h>
 #include <vdpad/store.h>
 
-#define SCRIPT_MAX 64
+#define SCRIPT_MAX 128
 
 /* A step that was submitted and has not been answered. */
 struct script_step {

@@ -133,6 +133,29 @@ is_fresh(const struct bench *t, enum vdpad_class class_)
     return vdpad_observer_view(t->o)->class_[class_].fresh;
 }
 
+/* What replaces something goes with it, however full the transaction is. */
+static void
+transactions_are_bounded(void **state)
+{
+    struct bench *t = *state;
+    struct vdpad_step steps[140];
+    struct vdpad_plan plan = { .steps = steps, .next_ns = INT64_MAX };
+    struct vdpad_error why;
+    char names[140][8];
+
+    memset(steps, 0, sizeof steps);
+    for (size_t i = 0; i < 140; i++) {
+        snprintf(names[i], sizeof names[i], "p%zu", i);
+        steps[i].kind = VDPAD_STEP_DB;
+        steps[i].op.kind = i == 63 ? VDPAD_DBOP_PORT_DEL
+                                   : VDPAD_DBOP_PORT_ADD;
+        steps[i].op.port = names[i];
+    }
+    plan.n = 140;
+    assert_int_equal(vdpad_exec_run(t->x, &plan, &why), 0);
+    assert_int_equal(t->s.n_ops, 65);
+}
+
 static void
 record_then_steps(void **state)
 {
@@ -469,6 +492,7 @@ main(void)
     cmocka_unit_test_setup_teardown(FUNCTION, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(record_then_steps),
+        TEST(transactions_are_bounded),
         TEST(nothing_twice),
         TEST(record_that_cannot_be_written),
         TEST(success_is_looked_at),

@@ -312,6 +312,31 @@ def test_verify_under_churn(daemon, pf, reps):
     assert daemon.json('verify')['equal']
 
 
+def test_steady_traffic_is_no_work(daemon, pf, policy):
+    """Under 5 turns of the loop in 10 s; the audit of each minute is a dozen
+    more, so that one of three looks has to be free of it."""
+    policy('num-vfs=2 vdpa-type=virtio mac=02:00:00:00:e1:00')
+    daemon.wait_ready(2)
+    spaces = [Namespace('c%d' % i, daemon.device('vdpa:' + pf.vf(i))['netdev'],
+                        '192.0.2.%d/24' % (i + 1)) for i in range(2)]
+
+    def turns():
+        return daemon.json('loop/show')['turns']
+    try:
+        spaces[0].ping('192.0.2.2')
+        daemon.wait_settled()
+        seen = []
+        for _ in range(3):
+            asking = -turns() + turns()
+            before = turns()
+            spaces[0].exec('ping -q -i 0.25 -c 80 192.0.2.2')   # 20 s.
+            seen.append(turns() - before - asking)
+        assert min(seen) < 10, seen
+    finally:
+        for space in spaces:
+            space.delete()
+
+
 def flow_stats(daemon, name):
     return daemon.json('flow/stats', name)['devices'][0]
 

@@ -88,11 +88,12 @@ struct track_netdev {
 
 struct track_dump {
     bool is_running;
-    uint32_t scope;    /* NONE: it has gone. */
-    bool is_disturbed; /* It may have stepped over filters. */
-    uint32_t n_seen;   /* Live flows that have its mark. */
-    uint32_t n_added;  /* Flows it added, not named since. */
-    bool has_traces;   /* Dead or named flows, killed groups. */
+    uint32_t scope;       /* NONE: it has gone. */
+    bool is_disturbed;    /* It may have stepped over filters. */
+    uint32_t group, flow; /* Of its last row; NONE: none. */
+    uint32_t n_seen;      /* Live flows that have its mark. */
+    uint32_t n_added;     /* Flows it added, not named since. */
+    bool has_traces;      /* Dead or named flows, killed groups. */
     struct track_over over;
 };
 

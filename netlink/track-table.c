@@ -304,6 +304,7 @@ vdpad_track_dump_begin(struct vdpad_track *t,
     memset(&t->dump, 0, sizeof t->dump);
     t->dump.is_running = true;
     t->dump.scope = scope;
+    t->dump.group = t->dump.flow = NONE;
     if (scope != NONE) {
         t->scopes[scope].mark = !t->scopes[scope].mark;
         t->scopes[scope].is_wanted = false;
@@ -357,18 +358,46 @@ add_from_dump(struct vdpad_track *t, uint32_t scope,
     }
 }
 
+/* The flow of a dump's row, or NONE.  A dump goes by classifier, and shows
+ * filters mostly in the order in which they were added: what comes next is
+ * where it is looked for first. */
+static uint32_t
+find_in_dump(struct vdpad_track *t, const struct vdpad_filter *filter)
+{
+    struct track_dump *dump = &t->dump;
+    uint32_t group = dump->group, id = dump->flow + 1;
+
+    if (group == NONE || group >= t->n_groups
+        || t->groups[group].scope != dump->scope
+        || t->groups[group].chain != filter->chain
+        || t->groups[group].prio != filter->prio
+        || t->groups[group].protocol != filter->protocol
+        || !t->groups[group].n_all) {
+        group = track_group_find(t, dump->scope, filter);
+    }
+    if (group == NONE) {
+        return NONE;
+    }
+    if (id >= t->n_flows || track_flow(t, id)->group != group
+        || track_flow(t, id)->handle != filter->handle) {
+        id = track_flow_find(t, group, filter->handle);
+    }
+    dump->group = group;
+    dump->flow = id;
+    return id;
+}
+
 void
 vdpad_track_dump_row(struct vdpad_track *t, const struct vdpad_filter *filter)
 {
-    uint32_t scope = t->dump.scope, group, id;
+    uint32_t scope = t->dump.scope, id;
     struct track_flow *flow;
     struct track_sums before;
 
     if (scope == NONE || !filter->is_flower || !filter->handle) {
         return;
     }
-    group = track_group_find(t, scope, filter);
-    id = group == NONE ? NONE : track_flow_find(t, group, filter->handle);
+    id = find_in_dump(t, filter);
     if (id == NONE) {
         add_from_dump(t, scope, filter);
         return;

@@ -175,6 +175,33 @@ hw_offload(const struct vdpad_check_input *in, struct vdpad_finding *f)
     }
 }
 
+/* What the process that runs does of it. */
+static void
+effective(const struct vdpad_check_input *in, struct vdpad_finding *f)
+{
+    const struct vdpad_effect_state *e = in->effect;
+
+    /* That it is not even set is told above. */
+    if (!e || !vdpad_hw_offload_configured(in->world->db)) {
+        vdpad_skip(f);
+    } else if (e->effect == VDPAD_EFFECT_YES) {
+        vdpad_found(f, OK, "ovs-vswitchd (pid %d) offloads (%s)", e->pid,
+                    e->told_by);
+    } else if (e->effect == VDPAD_EFFECT_NO && e->remedy[0]) {
+        vdpad_found(f, FAIL,
+                    "hw-offload is set, but not in effect in ovs-vswitchd "
+                    "(pid %d; %s)",
+                    e->pid, e->told_by);
+        vdpad_remedy(f, "%s", e->remedy);
+    } else if (!e->pid) {
+        vdpad_found(f, in->world->db_connected ? FAIL : UNKNOWN,
+                    "no ovs-vswitchd runs");
+        vdpad_remedy(f, "systemctl start openvswitch-switch");
+    } else {
+        vdpad_found(f, UNKNOWN, "not known: %s", e->told_by);
+    }
+}
+
 static void
 tc_policy(const struct vdpad_check_input *in, struct vdpad_finding *f)
 {
@@ -205,6 +232,7 @@ const struct vdpad_check vdpad_checks_host[] = {
     { "kernel-config", kernel_config, 0 },
     { "flower-modules", flower_modules, 0 },
     { "hw-offload", hw_offload, 0 },
+    { "hw-offload-effective", effective, 0 },
     { "tc-policy", tc_policy, 0 },
     { NULL, NULL, 0 },
 };

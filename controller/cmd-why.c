@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <vdpad/loop.h>
@@ -162,32 +163,46 @@ run_checks(json_t *rows, const struct vdpad_check *table,
     }
 }
 
+/* One call that asks for flows before it answers. */
+struct why {
+    struct vdpad_call *call;
+    char device[VDPAD_NAME_SIZE]; /* "": all. */
+    bool probe;
+    bool has_tc, has_datapath;
+    struct vdpad_why_flows tc, datapath;
+};
+
 static void
-run_why(struct vdpad_call *call)
+reply(struct why *why)
 {
     static const struct vdpad_column columns[] = {
         { "DEVICE", "device" }, { "CHECK", "check" },   { "RESULT", "result" },
         { "SEEN", "seen" },     { "REMEDY", "remedy" },
     };
+    struct vdpad_call *call = why->call;
     const struct vdpad_world *world = vdpad_call_world(call);
     const struct vdpad_dev *only = NULL;
     struct vdpad_check_input input = {
         .world = world,
         .looks = call->looks,
+        .effect = vdpad_ctl_effect(call->ctl),
+        .tc = why->has_tc ? &why->tc : NULL,
+        .datapath = why->has_datapath ? &why->datapath : NULL,
         .is_early = call->is_early,
     };
-    json_t *rows;
+    json_t *rows = NULL;
 
-    if (call->argc) {
-        only = vdpad_call_device(call, call->argv[0]);
-        if (!only) {
-            return;
-        }
+    /* It may have gone while flows were asked for. */
+    if (why->device[0]) {
+        only = vdpad_call_device(call, why->device);
     }
-    rows = json_array();
-    run_checks(rows, vdpad_checks_host, &input, only ? only->name : NULL);
-    run_checks(rows, vdpad_checks_consumer, &input, only ? only->name : NULL);
-    for (size_t i = 0; i < world->n_devs; i++) {
+    if (only || !why->device[0]) {
+        rows = json_array();
+        run_checks(rows, vdpad_checks_host, &input, only ? only->name : NULL);
+        run_checks(rows, vdpad_checks_consumer, &input,
+                   only ? only->name : NULL);
+    }
+    for (size_t i = 0; rows && i < world->n_devs; i++) {
         const struct vdpad_dev *dev = &world->devs[i];
 
         /* A VF that nobody has asked to be more than that is no device. */
@@ -199,15 +214,213 @@ run_why(struct vdpad_call *call)
             run_checks(rows, vdpad_checks_uplink, &input, dev->name);
             run_checks(rows, vdpad_checks_port, &input, dev->name);
             run_checks(rows, vdpad_checks_consumer_port, &input, dev->name);
+            run_checks(rows, vdpad_checks_flows, &input, dev->name);
         }
     }
-    vdpad_call_reply_table(call, rows, columns, N_ELEMS(columns));
+    if (rows) {
+        vdpad_call_reply_table(call, rows, columns, N_ELEMS(columns));
+    }
+    free(why->tc.flows);
+    free(why->datapath.flows);
+    free(why);
+}
+
+static void next_question(struct why *why);
+
+static void
+take_flows(struct vdpad_why_flows *into, int error,
+           const struct vdpad_flow_detail *flows, size_t n,
+           const struct vdpad_error *reason)
+{
+    into->error = error;
+    if (error) {
+        into->why = *reason;
+        return;
+    }
+    into->flows = vdpad_xcalloc(n, sizeof *flows);
+    if (n) {
+        memcpy(into->flows, flows, n * sizeof *flows);
+    }
+    into->n = n;
+}
+
+static void
+on_tc(void *why_, int error, const struct vdpad_flow_detail *flows, size_t n,
+      bool more, const struct vdpad_error *reason)
+{
+    struct why *why = why_;
+
+    (void) more;
+    take_flows(&why->tc, error, flows, n, reason);
+    next_question(why);
+}
+
+static void
+on_datapath(void *why_, int error, const struct vdpad_flow_detail *flows,
+            size_t n, bool more, const struct vdpad_error *reason)
+{
+    struct why *why = why_;
+
+    (void) more;
+    take_flows(&why->datapath, error, flows, n, reason);
+    next_question(why);
+}
+
+static void
+on_probe(void *why_, int error, const struct vdpad_flow_detail *flows,
+         size_t n, bool more, const struct vdpad_error *reason)
+{
+    struct why *why = why_;
+    struct vdpad_why_probe *probe = &why->tc.probes[why->tc.n_probes++];
+
+    (void) flows;
+    (void) n;
+    (void) more;
+    probe->error = error;
+    vdpad_text(probe->text, sizeof probe->text, "%s",
+               !error            ? ""
+               : reason->text[0] ? reason->text
+                                 : strerror(-error));
+    next_question(why);
+}
+
+static bool
+is_asked_about(const struct why *why, const struct vdpad_dev *dev)
+{
+    return dev->rep && (!why->device[0] || !strcmp(why->device, dev->name));
+}
+
+/* Begins the next probe, of the worst flow of the next device that has one.
+ * Returns false when there is no more to probe. */
+static bool
+probe_next(struct why *why)
+{
+    const struct vdpad_world *world = vdpad_call_world(why->call);
+    struct vdpad_flow_query query = { .kind = VDPAD_QUERY_PROBE,
+                                      .has_at = true };
+
+    for (size_t i = 0;
+         i < world->n_devs && why->tc.n_probes < N_ELEMS(why->tc.probes);
+         i++) {
+        const struct vdpad_flow_detail *worst =
+            is_asked_about(why, &world->devs[i])
+                ? vdpad_why_worst(&why->tc, &world->devs[i])
+                : NULL;
+        bool is_new = worst != NULL;
+
+        for (size_t j = 0; is_new && j < why->tc.n_probes; j++) {
+            is_new = memcmp(&why->tc.probes[j].at, &worst->pos,
+                            sizeof worst->pos)
+                     != 0;
+        }
+        if (is_new) {
+            query.at = worst->pos;
+            why->tc.probes[why->tc.n_probes].at = worst->pos;
+            return !vdpad_ctl_query(why->call->ctl, &query, on_probe, why);
+        }
+    }
+    return false;
+}
+
+/* Whether any device that is asked about has filters in software, or flows
+ * that are not in TC. */
+static bool
+has_flows(const struct why *why, bool datapath)
+{
+    const struct vdpad_world *world = vdpad_call_world(why->call);
+    const struct vdpad_observed *o = world->observed;
+    const struct vdpad_kflow *rows = VDPAD_OBSERVED_ROWS(o, VDPAD_KFLOW,
+                                                         vdpad_kflow);
+
+    for (size_t i = 0; i < world->n_devs; i++) {
+        const struct vdpad_dev *dev = &world->devs[i];
+
+        if (!is_asked_about(why, dev)) {
+            continue;
+        }
+        if (!datapath && dev->flow && dev->flow->sw_flows) {
+            return true;
+        }
+        for (size_t j = 0; datapath && j < VDPAD_OBSERVED_N(o, VDPAD_KFLOW);
+             j++) {
+            if (rows[j].ifindex == dev->rep->ifindex && rows[j].flows) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Asks what is still to be asked, or answers. */
+static void
+next_question(struct why *why)
+{
+    const struct vdpad_observed *o = vdpad_call_world(why->call)->observed;
+    struct vdpad_ctl *ctl = why->call->ctl;
+    struct vdpad_flow_query query = { .limit = 1000 };
+
+    if (!why->has_tc && has_flows(why, false)) {
+        why->has_tc = true;
+        query.kind = VDPAD_QUERY_TC;
+        query.where = 1u << VDPAD_FLOW_IN_TC;
+        if (!vdpad_ctl_query(ctl, &query, on_tc, why)) {
+            return;
+        }
+        why->has_tc = false;
+    }
+    /* Not while generic netlink hangs. */
+    if (!why->has_datapath && !why->call->is_early
+        && !o->class_[VDPAD_VDPA].error && !o->class_[VDPAD_KFLOW].error
+        && has_flows(why, true)) {
+        why->has_datapath = true;
+        query.kind = VDPAD_QUERY_DATAPATH;
+        query.where = 0;
+        if (!vdpad_ctl_query(ctl, &query, on_datapath, why)) {
+            return;
+        }
+        why->has_datapath = false;
+    }
+    if (!why->probe || !why->has_tc || why->tc.error || !probe_next(why)) {
+        reply(why);
+    }
+}
+
+static void
+run_why(struct vdpad_call *call)
+{
+    const struct vdpad_dev *only = NULL;
+    struct why *why = vdpad_xcalloc(1, sizeof *why);
+    const char *name = NULL;
+
+    why->call = call;
+    for (int i = 0; i < call->argc; i++) {
+        if (!strcmp(call->argv[i], "--probe")) {
+            why->probe = true;
+        } else if (name) {
+            vdpad_call_error(call, "usage: %s %s", call->command->name,
+                             call->command->usage);
+            free(why);
+            return;
+        } else {
+            name = call->argv[i];
+        }
+    }
+    if (name) {
+        only = vdpad_call_device(call, name);
+        if (!only) {
+            free(why);
+            return;
+        }
+        vdpad_copy(why->device, sizeof why->device, only->name);
+    }
+    next_question(why);
 }
 
 const struct vdpad_command vdpad_commands_why[] = {
-    { "why", "[NAME] [--json]", 0, 1,
+    { "why", "[NAME] [--probe] [--json]", 0, 2,
       VDPAD_MASK_SHOWN | VDPAD_MASK(VDPAD_VDPA) | VDPAD_MASK(VDPAD_FEATURE)
-          | VDPAD_MASK(VDPAD_HOST) | VDPAD_MASK_HASTY,
+          | VDPAD_MASK(VDPAD_KFLOW) | VDPAD_MASK(VDPAD_HOST)
+          | VDPAD_MASK_HASTY,
       run_why },
     { .name = NULL },
 };

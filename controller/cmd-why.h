@@ -5,6 +5,9 @@
 #ifndef VDPAD_CMD_WHY_H
 #define VDPAD_CMD_WHY_H 1
 
+#include <vdpad/flow-query.h>
+
+#include "effective.h"
 #include "offload.h"
 #include "world.h"
 
@@ -22,10 +25,28 @@ struct vdpad_finding {
                                          * sentence; "": none needed. */
 };
 
+/* Flows that were asked for because some are not in hardware. */
+struct vdpad_why_flows {
+    int error; /* 0, or why there are none. */
+    struct vdpad_error why;
+    size_t n;
+    struct vdpad_flow_detail *flows;
+    /* What the driver says of some. */
+    size_t n_probes;
+    struct vdpad_why_probe {
+        struct vdpad_flow_pos at;
+        int error;
+        char text[VDPAD_ERROR_TEXT];
+    } probes[4];
+};
+
 struct vdpad_check_input {
     const struct vdpad_world *world;
     const struct vdpad_dev *dev; /* NULL in checks of the host. */
     const struct vdpad_looks *looks;
+    const struct vdpad_effect_state *effect;
+    /* In TC but in software; in the kernel datapath.  NULL: not asked for. */
+    const struct vdpad_why_flows *tc, *datapath;
     bool is_early; /* Not all was observed anew before. */
 };
 
@@ -45,6 +66,13 @@ extern const struct vdpad_check vdpad_checks_consumer_port[];
 extern const struct vdpad_check vdpad_checks_chain[];  /* PF to vDPA */
 extern const struct vdpad_check vdpad_checks_uplink[]; /* Uplink, bond */
 extern const struct vdpad_check vdpad_checks_port[];   /* Representor, OVS */
+
+extern const struct vdpad_check vdpad_checks_flows[]; /* Single flows */
+
+/* The flow of 'dev' that carries most packets in software; NULL: none. */
+const struct vdpad_flow_detail *
+vdpad_why_worst(const struct vdpad_why_flows *flows,
+                const struct vdpad_dev *dev);
 
 /* Says that the check does not concern the device. */
 void vdpad_skip(struct vdpad_finding *);

@@ -93,6 +93,11 @@ set_up(void **state)
     fix.db.ports = ports;
     fix.db.ifaces = ifaces;
     fix.devs[0].iface = &ifaces[1];
+    ctl.effect = (struct vdpad_effect_state){
+        .effect = VDPAD_EFFECT_YES,
+        .pid = 77,
+        .told_by = "upcall/show",
+    };
     return 0;
 }
 
@@ -113,12 +118,13 @@ all_is_well(void **state)
 {
     json_t *rows = RUN_JSON("why", "vdpa:0000:65:00.2");
     static const char order[] =
-        "kernel-config flower-modules hw-offload tc-policy stale-ports state "
+        "kernel-config flower-modules hw-offload hw-offload-effective "
+        "tc-policy stale-ports state "
         "vdpa-modules iommu eswitch-mode vdpa-device vdpa-driver "
         "vdpa-holder memlock vdpa-negotiated vdpa-link uplink-up "
         "uplink-hw-tc-offload uplink-port representor representor-up "
         "representor-hw-tc-offload bridge ofport hw-offload-priority "
-        "ingress-qdisc foreign-filters mtu mac traffic ";
+        "ingress-qdisc foreign-filters mtu mac traffic rules ";
     char found[1000] = "";
 
     (void) state;
@@ -298,6 +304,115 @@ kernel_config(void **state)
     assert_int_equal(run("kernel-config", &r), 0);
     assert_string_equal(r.result, "ok");
     WITH(*n, 0, assert_unknown("kernel-config", "is in none of"));
+}
+
+static void
+effective(void **state)
+{
+    (void) state;
+    ctl.effect.effect = VDPAD_EFFECT_NO;
+    strcpy(ctl.effect.remedy, "systemctl restart openvswitch-switch");
+    assert_fails(
+        "hw-offload-effective",
+        "set, but not in effect in ovs-vswitchd (pid 77; upcall/show)",
+        "systemctl restart openvswitch-switch");
+    ctl.effect.effect = VDPAD_EFFECT_UNKNOWN;
+    assert_unknown("hw-offload-effective", "not known: upcall/show");
+    ctl.effect.pid = 0;
+    assert_fails("hw-offload-effective", "no ovs-vswitchd runs",
+                 "systemctl start");
+}
+
+/* One filter in software, as the kernel would tell it. */
+static struct vdpad_flow_detail refused = {
+    .where = VDPAD_FLOW_IN_TC,
+    .pos = { .ifindex = 11, .prio = 2, .handle = 1 },
+    .ifindex = 11,
+    .sw_packets = 500,
+    .match = "in_port(p0vf0)",
+    .actions = "p0",
+};
+
+/* Runs why; asserts that 'check' has 'result' and 'seen' once the kernel has
+ * told of 'refused', and of a probe of it if that is asked for. */
+static void
+assert_flow(const char *check, const char *result, const char *seen,
+            const char *remedy, int probed, const char *words)
+{
+    struct vdpad_request request;
+    struct vdpad_error why = { .code = probed };
+    bool found = false;
+
+    snprintf(why.text, sizeof why.text, "%s", words ? words : "");
+    if (words) {
+        START(&request, "why", "lp1", "--probe", "--json");
+    } else {
+        START(&request, "why", "lp1", "--json");
+    }
+    assert_false(request.is_done);
+    assert_int_equal(ctl.query.kind, VDPAD_QUERY_TC);
+    assert_int_equal(ctl.query.where, 1u << VDPAD_FLOW_IN_TC);
+    ctl.query_cb(ctl.query_aux, 0, &refused, 1, false, NULL);
+    if (words) {
+        assert_false(request.is_done);
+        assert_int_equal(ctl.query.kind, VDPAD_QUERY_PROBE);
+        assert_memory_equal(&ctl.query.at, &refused.pos, sizeof refused.pos);
+        ctl.query_cb(ctl.query_aux, probed, NULL, 0, false, &why);
+    }
+    assert_true(request.is_done);
+    json_t *rows = fixture_parse(request.text);
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        json_t *row = json_array_get(rows, i);
+
+        if (!strcmp(json_string_value(json_object_get(row, "check")), check)) {
+            found = true;
+            assert_string_equal(
+                json_string_value(json_object_get(row, "result")), result);
+            assert_contains(json_string_value(json_object_get(row, "seen")),
+                            seen);
+            assert_contains(json_string_value(json_object_get(row, "remedy")),
+                            remedy);
+        }
+    }
+    assert_true(found);
+    json_decref(rows);
+}
+
+static void
+refused_rules(void **state)
+{
+    (void) state;
+    fix.flows[0].sw_flows = 1;
+    assert_flow("rules", "fail",
+                "1 filters on p0vf0 are in software; one with 500 packets: "
+                "nothing shows why (in_port(p0vf0), actions p0)",
+                "why vdpa:0000:65:00.2 --probe", 0, NULL);
+    assert_flow("rules", "fail", "the driver says: twin: no such match",
+                "flow/list", -EOPNOTSUPP, "twin: no such match");
+    assert_flow("rules", "fail", "the driver would take it by now",
+                "revalidator/purge", 0, "");
+    assert_flow("hw-table", "fail", "table is full: twin: flow table is full",
+                "flow-limit", -ENOSPC, "twin: flow table is full");
+    WITH(refused.sw_packets, 3,
+         assert_flow("rules", "unknown", "3 packets", "probe", 0, NULL));
+    WITH(refused.uses, VDPAD_USE_CT, {
+        /* This kernel could. */
+        assert_flow("rules", "fail", "nothing shows why", "probe", 0, NULL);
+        *fact("CONFIG_NET_TC_SKB_EXT") = 'n';
+        assert_flow("rules", "fail", "without CONFIG_NET_TC_SKB_EXT",
+                    "allow-stateless", 0, NULL);
+    });
+    WITH(refused.uses, VDPAD_USE_HASH,
+         assert_flow("rules", "fail", "OVN's load balancers", "balance", 0,
+                     NULL));
+    fix.links[1].switch_id_len = 2;
+    memcpy(fix.links[1].switch_id, fix.links[0].switch_id, 2);
+    WITH(refused.outputs[0], 10,
+         assert_flow("rules", "fail", "nothing shows why", "probe", 0, NULL));
+    WITH(refused.outputs[0], 12,
+         assert_flow("rules", "fail",
+                     "it outputs to p0vf1, which is no port of an e-switch",
+                     "through the card", 0, NULL));
 }
 
 static void
@@ -503,16 +618,16 @@ all_devices(void **state)
     assert_true(
         json_is_null(json_object_get(json_array_get(rows, 0), "device")));
     assert_true(
-        json_is_null(json_object_get(json_array_get(rows, 4), "device")));
+        json_is_null(json_object_get(json_array_get(rows, 5), "device")));
     size_t first = 0, second = 0;
-    for (size_t i = 5; i < json_array_size(rows); i++) {
+    for (size_t i = 6; i < json_array_size(rows); i++) {
         const char *name = json_string_value(
             json_object_get(json_array_get(rows, i), "device"));
         first += !strcmp(name, "vdpa:0000:65:00.2");
         second += !strcmp(name, "vdpa:0000:65:00.3");
     }
     assert_true(first > 10 && second > 5);
-    assert_int_equal(first + second + 5, json_array_size(rows));
+    assert_int_equal(first + second + 6, json_array_size(rows));
     json_decref(rows);
 }
 
@@ -543,6 +658,8 @@ main(void)
         why_test(all_is_well),
         why_test(host_checks),
         why_test(kernel_config),
+        why_test(effective),
+        why_test(refused_rules),
         why_test(guest_checks),
         why_test(bond_checks),
         why_test(uplink_port),

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks of single flows: why some are not in hardware. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "cmd-why.h"
+#include "lookup.h"
+#include "util.h"
+
+#define OK VDPAD_CHECK_OK
+#define FAIL VDPAD_CHECK_FAIL
+#define UNKNOWN VDPAD_CHECK_UNKNOWN
+
+/* Fewer packets than these are no evidence: broadcasts, a flow's first. */
+#define PACKETS_MIN 10
+
+#define TRACKED                                                      \
+    ((uint32_t) VDPAD_USE_CT_STATE | VDPAD_USE_RECIRC | VDPAD_USE_CT \
+     | VDPAD_USE_GOTO)
+
+static bool
+is_same_switch(const struct vdpad_link *a, const struct vdpad_link *b)
+{
+    return a->switch_id_len == b->switch_id_len
+           && !memcmp(a->switch_id, b->switch_id, a->switch_id_len);
+}
+
+/* Says what of 'flow', which comes in by 'in', hardware cannot do; and what to
+ * do about it.  Returns false when nothing of it is to be seen. */
+static bool
+explain(const struct vdpad_world *world, const struct vdpad_link *in,
+        const struct vdpad_flow_detail *flow, char reason[VDPAD_REASON_SIZE],
+        char remedy[VDPAD_REASON_SIZE])
+{
+    static const struct {
+        uint32_t uses;
+        const char *reason, *remedy;
+    } table[] = {
+        { (uint32_t) VDPAD_USE_DP_HASH | VDPAD_USE_HASH,
+          "it spreads by a hash of the packet, as OVN's load balancers and "
+          "groups of type select do",
+          "such flows stay in software; balance elsewhere" },
+        { VDPAD_USE_USERSPACE,
+          "it sends packets to ovs-vswitchd (ACL logging, sFlow, slow path)",
+          "switch off the logging or sampling that asks for it" },
+        { VDPAD_USE_SAMPLE, "it samples packets",
+          "ovs-vsctl clear Bridge BRIDGE sflow ipfix" },
+        { VDPAD_USE_PKT_MARK, "it matches the packet's mark", "" },
+        { VDPAD_USE_PRIORITY, "it matches the packet's priority", "" },
+        { (uint32_t) VDPAD_USE_OTHER_KEY | VDPAD_USE_OTHER_ACTION,
+          "it matches or does something unusual", "" },
+    };
+    const char *ext = vdpad_host_fact(world, "CONFIG_NET_TC_SKB_EXT");
+
+    remedy[0] = '\0';
+    if (flow->uses & TRACKED && ext && *ext == 'n') {
+        vdpad_text(reason, VDPAD_REASON_SIZE,
+                   "it needs connection tracking or recirculation, and the "
+                   "kernel is built without CONFIG_NET_TC_SKB_EXT");
+        vdpad_text(
+            remedy, VDPAD_REASON_SIZE,
+            "boot a kernel with CONFIG_NET_TC_SKB_EXT, or use stateless "
+            "ACLs (allow-stateless)");
+        return true;
+    }
+    for (size_t i = 0; i < VDPAD_FLOW_OUTPUTS && flow->outputs[i]; i++) {
+        const struct vdpad_link *out = vdpad_find_link(world->observed,
+                                                       flow->outputs[i]);
+
+        if (out && !(flow->uses & VDPAD_USE_TUNNEL_SET)
+            && strcmp(out->kind, "bond") != 0 && !is_same_switch(in, out)) {
+            vdpad_text(reason, VDPAD_REASON_SIZE, "it outputs to %s, %s",
+                       out->name,
+                       out->switch_id_len ? "a port of another e-switch"
+                                          : "which is no port of an e-switch");
+            vdpad_text(remedy, VDPAD_REASON_SIZE,
+                       "let the traffic leave through the card instead");
+            return true;
+        }
+    }
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (flow->uses & table[i].uses) {
+            vdpad_copy(reason, VDPAD_REASON_SIZE, table[i].reason);
+            vdpad_copy(remedy, VDPAD_REASON_SIZE, table[i].remedy);
+            return true;
+        }
+    }
+    reason[0] = '\0';
+    return false;
+}
+
+static bool
+is_of(const struct vdpad_flow_detail *flow, const struct vdpad_dev *dev)
+{
+    return flow->ifindex == dev->rep->ifindex
+           || (flow->pos.block && dev->flow
+               && dev->flow->block == flow->pos.block);
+}
+
+/* The flow of the device that carries most of its packets in software, of
+ * those in 'flows'; NULL: none. */
+static const struct vdpad_flow_detail *
+find_worst(const struct vdpad_why_flows *flows, const struct vdpad_dev *dev,
+           size_t *n)
+{
+    const struct vdpad_flow_detail *worst = NULL;
+
+    *n = 0;
+    for (size_t i = 0; i < flows->n; i++) {
+        const struct vdpad_flow_detail *flow = &flows->flows[i];
+
+        if (is_of(flow, dev)) {
+            ++*n;
+            if (!worst || flow->sw_packets > worst->sw_packets) {
+                worst = flow;
+            }
+        }
+    }
+    return worst;
+}
+
+const struct vdpad_flow_detail *
+vdpad_why_worst(const struct vdpad_why_flows *flows,
+                const struct vdpad_dev *dev)
+{
+    size_t n;
+
+    return dev->rep ? find_worst(flows, dev, &n) : NULL;
+}
+
+/* What a probe of the very flow 'flow' has told; NULL: none was made. */
+static const struct vdpad_why_probe *
+find_probe(const struct vdpad_why_flows *flows,
+           const struct vdpad_flow_detail *flow)
+{
+    for (size_t i = 0; i < flows->n_probes; i++) {
+        if (!memcmp(&flows->probes[i].at, &flow->pos, sizeof flow->pos)) {
+            return &flows->probes[i];
+        }
+    }
+    return NULL;
+}
+
+/* Whether the driver says that its table is full. */
+static bool
+is_full(const struct vdpad_why_probe *probe)
+{
+    return probe && probe->error == -ENOSPC;
+}
+
+/* Flower filters that are in software. */
+static void
+rules(const struct vdpad_check_input *in, struct vdpad_finding *f)
+{
+    const struct vdpad_dev *dev = in->dev;
+    const struct vdpad_flow_detail *worst;
+    const struct vdpad_why_probe *probe;
+    char reason[VDPAD_REASON_SIZE], remedy[VDPAD_REASON_SIZE];
+    size_t n;
+
+    if (!dev->rep || !vdpad_check_knows(in, VDPAD_FLOW, f)) {
+        if (!dev->rep) {
+            vdpad_skip(f);
+        }
+        return;
+    }
+    if (!dev->flow || !dev->flow->sw_flows) {
+        vdpad_found(f, OK, "all %u filters on %s are in hardware",
+                    dev->flow ? dev->flow->hw_flows : 0, dev->rep->name);
+        return;
+    }
+    if (!in->tc || in->tc->error) {
+        vdpad_found(f, UNKNOWN,
+                    "%u filters on %s are in software; which is "
+                    "not known%s%s",
+                    dev->flow->sw_flows, dev->rep->name, in->tc ? ": " : "",
+                    in->tc ? in->tc->why.text : "");
+        return;
+    }
+    worst = find_worst(in->tc, dev, &n);
+    if (!worst) {
+        vdpad_found(f, OK, "filters that were in software have gone from %s",
+                    dev->rep->name);
+        return;
+    }
+    probe = find_probe(in->tc, worst);
+    if (is_full(probe)) {
+        vdpad_skip(f); /* See hw-table. */
+        return;
+    }
+    bool is_clear = explain(in->world, dev->rep, worst, reason, remedy);
+    if (probe && probe->error && probe->error != -ENOENT) {
+        vdpad_text(reason, sizeof reason, "the driver says: %s", probe->text);
+        is_clear = true;
+    } else if (probe && !probe->error) {
+        vdpad_text(reason, sizeof reason,
+                   "the driver would take it by now: Open vSwitch offers it "
+                   "again when it is made anew");
+        vdpad_text(remedy, sizeof remedy, "ovs-appctl revalidator/purge");
+        is_clear = true;
+    }
+    vdpad_found(f, worst->sw_packets >= PACKETS_MIN ? FAIL : UNKNOWN,
+                "%zu filters on %s are in software; one with %" PRIu64
+                " packets: %s (%.60s, actions %.60s)",
+                n, dev->rep->name, worst->sw_packets,
+                is_clear ? reason : "nothing shows why", worst->match,
+                worst->actions);
+    if (!is_clear) {
+        char word[VDPAD_SHELL_SIZE];
+
+        vdpad_remedy(f,
+                     "ask the driver: ovs-appctl -t ovs-vdpad why %s "
+                     "--probe",
+                     vdpad_shell_word(dev->name, word));
+    } else {
+        vdpad_remedy(f, "%s",
+                     remedy[0] ? remedy
+                               : "see what the flow is for: ovs-appctl -t "
+                                 "ovs-vdpad flow/list");
+    }
+}
+
+/* Only a probe tells. */
+static void
+hw_table(const struct vdpad_check_input *in, struct vdpad_finding *f)
+{
+    const struct vdpad_dev *dev = in->dev;
+    const struct vdpad_flow_detail *worst = dev->rep && in->tc
+                                                ? vdpad_why_worst(in->tc, dev)
+                                                : NULL;
+    const struct vdpad_why_probe *probe = worst ? find_probe(in->tc, worst)
+                                                : NULL;
+
+    if (!is_full(probe)) {
+        vdpad_skip(f);
+        return;
+    }
+    vdpad_found(f, FAIL, "the hardware's table is full: %s", probe->text);
+    vdpad_remedy(f, "fewer flows: ovs-vsctl set Open_vSwitch . "
+                    "other_config:flow-limit=N, wider matches, or a shorter "
+                    "other_config:max-idle");
+}
+
+/* Flows that are not in TC at all. */
+static void
+kernel_flows(const struct vdpad_check_input *in, struct vdpad_finding *f)
+{
+    const struct vdpad_dev *dev = in->dev;
+    const struct vdpad_flow_detail *worst;
+    char reason[VDPAD_REASON_SIZE], remedy[VDPAD_REASON_SIZE];
+    size_t n;
+
+    if (!dev->rep || !in->datapath || in->datapath->error) {
+        vdpad_skip(f);
+        return;
+    }
+    worst = find_worst(in->datapath, dev, &n);
+    if (!worst) {
+        vdpad_found(f, OK, "no flow of %s is in the kernel datapath",
+                    dev->rep->name);
+        return;
+    }
+    bool is_clear = explain(in->world, dev->rep, worst, reason, remedy);
+    vdpad_found(f,
+                is_clear && worst->sw_packets >= PACKETS_MIN ? FAIL : UNKNOWN,
+                "%zu flows of %s are in the kernel datapath only; one with "
+                "%" PRIu64 " packets: %s (%.60s, actions %.60s)",
+                n, dev->rep->name, worst->sw_packets,
+                is_clear ? reason : "nothing shows why", worst->match,
+                worst->actions);
+    if (is_clear && remedy[0]) {
+        vdpad_remedy(f, "%s", remedy);
+    } else {
+        vdpad_remedy(f, "ovs-appctl -t ovs-vdpad flow/list --class=kernel");
+    }
+}
+
+const struct vdpad_check vdpad_checks_flows[] = {
+    { "rules", rules, 0 },
+    { "hw-table", hw_table, 0 },
+    { "kernel-flows", kernel_flows, 0 },
+    { NULL, NULL, 0 },
+};

@@ -13,6 +13,9 @@
  *
  * "refused": the kernel did not take them (those count as lost as well);
  * "gap_ms": the longest time in which nothing arrived.  Ends with its input.
+ *
+ * Every eighth packet is answered, which is not counted, so that a switch
+ * learns where both sides are and does not flood.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,7 +31,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PORT = 7777, MAX_PACKETS = 1 << 20, QUIET_MS = 1500, PAYLOAD = 64 };
+enum {
+    PORT = 7777,
+    MAX_PACKETS = 1 << 20,
+    QUIET_MS = 1500,
+    PAYLOAD = 64,
+    ANSWER_EVERY = 8
+};
 
 struct traffic {
     int from, to;
@@ -98,9 +107,15 @@ static void
 receive_all(struct traffic *t)
 {
     uint8_t packet[PAYLOAD + 1];
+    struct sockaddr_in peer;
+    socklen_t size = sizeof peer;
     ssize_t n;
 
-    while ((n = recv(t->to, packet, sizeof packet, 0)) >= 0) {
+    while (recv(t->from, packet, sizeof packet, 0) >= 0) {
+    }
+    while ((n = recvfrom(t->to, packet, sizeof packet, 0,
+                         (struct sockaddr *) &peer, &size))
+           >= 0) {
         int64_t now = now_ns();
         uint32_t number;
 
@@ -108,6 +123,10 @@ receive_all(struct traffic *t)
             continue;
         }
         memcpy(&number, packet, sizeof number);
+        if (number % ANSWER_EVERY == 0) {
+            (void) sendto(t->to, packet, PAYLOAD, 0, (struct sockaddr *) &peer,
+                          size);
+        }
         number -= t->first;
         if (number >= t->next - t->first) {
             continue; /* Of before the last line. */

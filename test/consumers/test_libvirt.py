@@ -36,12 +36,15 @@ def virsh(*words, **kwargs):
 
 @pytest.fixture(scope='session', autouse=True)
 def libvirtd():
-    for name in ('dbus', 'udev', 'libvirt', 'lock'):
-        os.makedirs('/run/' + name, exist_ok=True)
+    for name in ('/run/dbus', '/run/udev', '/run/libvirt', '/run/lock',
+                 '/var/log/libvirt/qemu', '/var/lib/libvirt/qemu',
+                 '/var/cache/libvirt'):
+        os.makedirs(name, exist_ok=True)
     # Its own user comes with a package that would start it on the host.
     conf = pathlib.Path('/etc/libvirt/qemu.conf')
     conf.parent.mkdir(exist_ok=True)
-    conf.write_text('user = "root"\ngroup = "root"\n', encoding='ascii')
+    conf.write_text('user = "root"\ngroup = "root"\n'
+                    'stdio_handler = "file"\n', encoding='ascii')
     rules = pathlib.Path(os.environ['VDPAD_SRC'], 'scripts/udev')
     os.makedirs('/run/udev/rules.d', exist_ok=True)
     for file in rules.glob('*.rules'):
@@ -51,7 +54,6 @@ def libvirtd():
     run('dbus-daemon --system --fork')
     run('udevadm trigger --action=add -s pci -s vdpa -s net')
     run('udevadm settle', timeout=LIMIT)
-    run('virtlogd --daemon')
     run('libvirtd --daemon')
 
     def answers():

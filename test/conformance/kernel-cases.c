@@ -332,6 +332,7 @@ kc_run(struct kc_env *env, int n, char *filters[])
         { "steps", kc_step_cases, kc_n_step_cases },
         { "vdpa", kc_vdpa_cases, kc_n_vdpa_cases },
         { "use", kc_use_cases, kc_n_use_cases },
+        { "flow", kc_flow_cases, kc_n_flow_cases },
     };
     int failed = 0;
 

@@ -101,6 +101,8 @@ extern const struct CMUnitTest kc_vdpa_cases[];
 extern const size_t kc_n_vdpa_cases;
 extern const struct CMUnitTest kc_use_cases[];
 extern const size_t kc_n_use_cases;
+extern const struct CMUnitTest kc_flow_cases[];
+extern const size_t kc_n_flow_cases;
 
 /* Ends of steps, in the order they came. */
 struct kc_done {

@@ -355,8 +355,7 @@ find_renamed(const struct vdpad_planner *p, const struct vdpad_dev *dev)
             high = mid;
         }
     }
-    for (; dev->vf && low < p->n_own
-           && !strcmp(p->own[low].vf, dev->vf->bdf);
+    for (; dev->vf && low < p->n_own && !strcmp(p->own[low].vf, dev->vf->bdf);
          low++) {
         if (p->own[low].iface != dev->iface) {
             return p->own[low].iface;

@@ -168,8 +168,10 @@ vdpad_reporter_run(struct vdpad_reporter *r, const struct vdpad_world *w)
     r->n_lines = 0;
     tell_states(r, w);
     if (r->n_lines > MOST_LINES) {
-        vdpad_log(VDPAD_LOG_INFO, "%zu more states have changed: see "
-                  "event/list", r->n_lines - MOST_LINES);
+        vdpad_log(VDPAD_LOG_INFO,
+                  "%zu more states have changed: see "
+                  "event/list",
+                  r->n_lines - MOST_LINES);
     }
     for (size_t i = 0; i < w->n_problems; i++) {
         const struct vdpad_problem *p = &w->problems[i];

@@ -110,7 +110,7 @@ on_process(void *scan_, const char *name)
                scan->why, -EACCES,
                "the open files of process %d may not be looked "
                "at: CAP_SYS_PTRACE is needed, and no "
-                                "security module that forbids it",
+               "security module that forbids it",
                (int) pid)
                                                : error;
 }

@@ -35,10 +35,10 @@
 /* Pause between two messages that nobody asked for. */
 #define TELL_NS SECOND_NS
 
-/* Counters are renewed unasked at this interval (so that 10 s see two of them
- * at most), but never so often that dumping takes more than a fiftieth of the
+/* Counters are renewed unasked at this interval (each time is work for the
+ * daemon too, which is to sleep while traffic is steady), but never so often that dumping takes more than a fiftieth of the
  * time.  What may have gone wrong is put right sooner. */
-#define REFRESH_NS (6 * SECOND_NS)
+#define REFRESH_NS (10 * SECOND_NS)
 #define REFRESH_SHARE 50
 #define REPAIR_NS SECOND_NS
 

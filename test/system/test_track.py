@@ -133,7 +133,8 @@ def test_by_hand(probe, reps):
     assert (total['hw_flows'], total['sw_flows']) == (1, 5)
     assert total['foreign_flows'] == 5
     tc('filter replace dev %s ingress prio 3 protocol ip chain 1 handle 1 '
-       'flower skip_hw ip_proto tcp action drop cookie %s' % (dev, COOKIE))
+       'flower skip_hw ip_proto udp dst_port 99 action drop cookie %s'
+       % (dev, COOKIE))
     assert compare(probe, dev)['foreign_flows'] == 4
     tc('filter del dev %s ingress prio 3 protocol ip chain 1 handle 1 flower'
        % dev)
@@ -313,7 +314,8 @@ def test_verify_under_churn(daemon, pf, reps):
 
 
 def test_steady_traffic_is_no_work(daemon, pf, policy):
-    """Under 5 turns of the loop in 10 s; the audit of each minute is a dozen
+    """A few turns of the loop for each look at the counters, one in 10 s, and
+    for flows that Open vSwitch makes anew; the audit of each minute is a dozen
     more, so that one of three looks has to be free of it."""
     policy('num-vfs=2 vdpa-type=virtio mac=02:00:00:00:e1:00')
     daemon.wait_ready(2)
@@ -331,7 +333,7 @@ def test_steady_traffic_is_no_work(daemon, pf, policy):
             before = turns()
             spaces[0].exec('ping -q -i 0.25 -c 80 192.0.2.2')   # 20 s.
             seen.append(turns() - before - asking)
-        assert min(seen) < 10, seen
+        assert min(seen) < 16, seen
     finally:
         for space in spaces:
             space.delete()

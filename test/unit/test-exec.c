@@ -147,8 +147,7 @@ transactions_are_bounded(void **state)
     for (size_t i = 0; i < 140; i++) {
         snprintf(names[i], sizeof names[i], "p%zu", i);
         steps[i].kind = VDPAD_STEP_DB;
-        steps[i].op.kind = i == 63 ? VDPAD_DBOP_PORT_DEL
-                                   : VDPAD_DBOP_PORT_ADD;
+        steps[i].op.kind = i == 63 ? VDPAD_DBOP_PORT_DEL : VDPAD_DBOP_PORT_ADD;
         steps[i].op.port = names[i];
     }
     plan.n = 140;

@@ -368,8 +368,15 @@ check_port_del(struct campaign *c, const struct vdpad_snapshot *s,
 {
     const char *vf = vdpad_map_get(&iface->external_ids, "vdpa-vf");
     const struct vf_truth *t = vf ? host_vf_truth(c, vf) : NULL;
+    const struct vdpad_world *w = vdpad_ctl_world(c->ctl);
+    bool wanted = true;
 
     (void) s;
+    for (size_t i = 0; i < w->n_devs; i++) {
+        if (vf && w->devs[i].vf && !strcmp(w->devs[i].vf->bdf, vf)) {
+            wanted = w->devs[i].want_attach;
+        }
+    }
     if (!t || adds_for(ops, n, vf) || !host_vdpa_of(c, vf)) {
         return;
     }
@@ -379,7 +386,8 @@ check_port_del(struct campaign *c, const struct vdpad_snapshot *s,
         campaign_fail(c, "port %s of %s is removed, which is in use",
                       iface->name, vf);
     }
-    if (t->ready_gen == c->gen) {
+    /* One of a former name may have been there without a trace. */
+    if (t->ready_gen == c->gen && wanted) {
         campaign_fail(c,
                       "port %s of %s is removed, which was ready, and "
                       "nothing has changed since",

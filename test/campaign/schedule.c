@@ -270,6 +270,12 @@ is_frozen(struct campaign *c)
 
     /* What we had set up on a PF stays for policies that leave it to others,
      * and while the PF cannot be made what it should be. */
+    for (int i = 0; i < N_PFS; i++) {
+        /* A VF of others that a policy had given to vfio-pci stays there. */
+        for (int j = 0; c->host_pfs[i] && j < N_VFS; j++) {
+            frozen |= !strcmp(c->sim->pfs[i].vfs[j].driver, "vfio-pci");
+        }
+    }
     for (unsigned int i = 0; i < N_POLICIES; i++) {
         /* Who comes first has it. */
         frozen |= strstr(c->intent.policies[i], "name=one") != NULL;
@@ -285,7 +291,8 @@ is_frozen(struct campaign *c)
                       && w->pfs[i].pci->numvfs
                       && (!w->pfs[i].record || w->pfs[i].record->numvfs));
     }
-    frozen |= w->config->n_refused_ports > 0 || c->are_ports_others;
+    frozen |= w->config->n_refused_ports > 0
+              || w->config->n_refused_policies > 0 || c->are_ports_others;
     for (size_t i = 0; i < w->n_devs; i++) {
         frozen |= w->devs[i].intent == VDPAD_INTENT_FREEZE;
     }

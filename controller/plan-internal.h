@@ -135,7 +135,8 @@ void vdpad_pf_remember(struct vdpad_planner *, const struct vdpad_pf *pf,
                        int32_t recorded, enum vdpad_ask outcome);
 
 /* The value is what it was before us, and whoever changes it now has his
- * reasons: it is no longer remembered. */
+ * reasons: it is no longer remembered.  Unless that is a step of ours which is
+ * under way. */
 void vdpad_pf_let_go(struct vdpad_planner *, const struct vdpad_pf *pf,
                      enum vdpad_rec_kind kind);
 

@@ -14,10 +14,32 @@ vdpad_pf_remember(struct vdpad_planner *p, const struct vdpad_pf *pf,
     }
 }
 
+/* Whether the value is about to be another one than is seen. */
+static bool
+is_changing(const struct vdpad_planner *p, const struct vdpad_pf *pf,
+            enum vdpad_rec_kind kind)
+{
+    enum vdpad_act_kind act = kind == VDPAD_REC_PF_MODE
+                                  ? VDPAD_ACT_ESWITCH_MODE
+                              : kind == VDPAD_REC_PF_AUTOPROBE
+                                  ? VDPAD_ACT_AUTOPROBE
+                              : kind == VDPAD_REC_PF_MTU ? VDPAD_ACT_LINK_MTU
+                              : kind == VDPAD_REC_PF_TC  ? VDPAD_ACT_FEATURE
+                                                         : VDPAD_ACT_NUMVFS;
+    bool on_uplink = act == VDPAD_ACT_LINK_MTU || act == VDPAD_ACT_FEATURE;
+
+    return vdpad_is_in_flight(p, act,
+                              on_uplink && pf->uplink ? pf->uplink->name
+                                                      : pf->pci->bdf);
+}
+
 void
 vdpad_pf_let_go(struct vdpad_planner *p, const struct vdpad_pf *pf,
                 enum vdpad_rec_kind kind)
 {
+    if (is_changing(p, pf, kind)) {
+        return;
+    }
     vdpad_ask_rec(p, kind, pf->pci->bdf, "", "", -1);
 }
 

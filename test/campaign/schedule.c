@@ -270,6 +270,10 @@ is_frozen(struct campaign *c)
 
     /* What we had set up on a PF stays for policies that leave it to others,
      * and while the PF cannot be made what it should be. */
+    for (size_t i = 0; i < w->n_problems; i++) {
+        frozen |= !strncmp(w->problems[i].key, VDPAD_KEY_POLICY,
+                           strlen(VDPAD_KEY_POLICY));
+    }
     for (int i = 0; i < N_PFS; i++) {
         /* A VF of others that a policy had given to vfio-pci stays there. */
         for (int j = 0; c->host_pfs[i] && j < N_VFS; j++) {

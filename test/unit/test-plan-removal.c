@@ -571,6 +571,21 @@ steps_under_way_are_waited_for(void **state)
 }
 
 static void
+mode_under_way_is_not_let_go(void **state)
+{
+    struct wb *b = *state;
+
+    b->show_records = true;
+    given(b, "pf " PF " mode=legacy\n"
+             "vf " VF0 "\n"
+             "record pf " PF " numvfs=0 mode=0\n"
+             "record policy a\n"
+             "flying eswitch-mode " PF "\n"
+             "policy a pf=" PF " device-type=netdev");
+    expect_plan(b, "");
+}
+
+static void
 creation_under_way_is_waited_for(void **state)
 {
     struct wb *b = *state;
@@ -634,6 +649,7 @@ main(void)
         TEST(count_waits_for_removals),
         TEST(qdisc_of_a_foreign_port_stays),
         TEST(steps_under_way_are_waited_for),
+        TEST(mode_under_way_is_not_let_go),
         TEST(creation_under_way_is_waited_for),
         TEST(port_under_way_is_waited_for),
     };

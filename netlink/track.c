@@ -36,8 +36,9 @@
 #define TELL_NS SECOND_NS
 
 /* Counters are renewed unasked at this interval (each time is work for the
- * daemon too, which is to sleep while traffic is steady), but never so often that dumping takes more than a fiftieth of the
- * time.  What may have gone wrong is put right sooner. */
+ * daemon too, which is to sleep while traffic is steady), but never so often
+ * that dumping takes more than a fiftieth of the time.  What may have gone
+ * wrong is put right sooner. */
 #define REFRESH_NS (10 * SECOND_NS)
 #define REFRESH_SHARE 50
 #define REPAIR_NS SECOND_NS

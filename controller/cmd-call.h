@@ -70,6 +70,7 @@ struct vdpad_call {
     const struct vdpad_looks *looks; /* Verdicts and what was counted. */
     const struct vdpad_command *command;
     struct vdpad_request *request;
+    struct vdpad_http_request *http; /* Instead of 'request', or NULL. */
     bool json;
     int64_t run_ns; /* When it is run at the latest; 0: when all is fresh. */
     bool is_early;  /* It was, before all was fresh. */
@@ -130,6 +131,9 @@ const struct vdpad_dev *vdpad_call_device(struct vdpad_call *call,
 /* The audits that wait: those that are due go on. */
 void vdpad_audits_run(int64_t now_ns);
 int64_t vdpad_audits_next_ns(void); /* INT64_MAX: none waits. */
+
+/* What is wrong with serving commands, for status; NULL: nothing. */
+const char *vdpad_commands_problem(void);
 
 /* The status socket's summary, for others: see cmd-status.c. */
 json_t *vdpad_status_json(struct vdpad_call *call);

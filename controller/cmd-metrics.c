@@ -85,7 +85,7 @@ add_status(json_t *families, const struct vdpad_world *world, json_t *status)
                 "Whether other_config:hw-offload is true");
     from_status(families, status, "hw_offload.effective",
                 "hw_offload_effective", "gauge",
-                "Whether attached representors have an ingress qdisc");
+                "Whether hw-offload is in effect in ovs-vswitchd");
     single(families, "config_errors", "gauge",
            "Refused words and keys of the configuration",
            world->config->n_errors);
@@ -169,15 +169,17 @@ add_devices(json_t *families, const struct vdpad_call *call)
                              "1 for the verdict on a device's offload");
     json_t *in_use = family(families, "device_in_use", "gauge",
                             "Processes that hold a device");
-    /* Counters of the filters that are there now: they may go down. */
     json_t *flows = family(families, "device_flows", "gauge",
-                           "Flower filters of a device");
-    json_t *packets = family(families, "device_packets", "gauge",
-                             "Packets of the present filters of a device");
-    json_t *bytes = family(families, "device_bytes", "gauge",
-                           "Bytes of the present filters of a device");
+                           "Flows of a device: filters in hardware, filters "
+                           "in software, flows of the kernel datapath");
+    json_t *packets = family(families, "device_packets_total", "counter",
+                             "Packets that filters of a device counted");
+    json_t *bytes = family(families, "device_bytes_total", "counter",
+                           "Bytes that filters of a device counted");
     json_t *slow = family(families, "device_slow_path_packets_total",
-                          "counter", "Packets that a representor received");
+                          "counter",
+                          "Packets of a device that hardware left to the "
+                          "host");
 
     for (size_t i = 0; i < world->n_devs; i++) {
         const struct vdpad_dev *dev = &world->devs[i];
@@ -196,6 +198,10 @@ add_devices(json_t *families, const struct vdpad_call *call)
             sample(packets, "device", dev->name, "class", "sw", o.sw_packets);
             sample(bytes, "device", dev->name, "class", "hw", o.hw_bytes);
             sample(bytes, "device", dev->name, "class", "sw", o.sw_bytes);
+        }
+        if (o.kernel_known) {
+            sample(flows, "device", dev->name, "class", "kernel",
+                   o.kernel_flows);
         }
         if (o.slow_path_known) {
             sample(slow, "device", dev->name, NULL, NULL, o.slow_path_packets);

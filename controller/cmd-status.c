@@ -119,6 +119,9 @@ find_problems(const struct vdpad_call *call)
         vdpad_json_add(problems,
                        vdpad_json_text(vdpad_ctl_effect(call->ctl)->remedy));
     }
+    if (vdpad_commands_problem()) {
+        vdpad_json_add(problems, vdpad_json_text(vdpad_commands_problem()));
+    }
     add_class_problems(problems, world);
     add_stuck_problems(problems, vdpad_ctl_kernel(call->ctl));
     for (size_t i = 0; i < world->n_pfs; i++) {
@@ -216,7 +219,8 @@ count_flows(const struct vdpad_call *call)
 {
     const struct vdpad_world *world = vdpad_call_world(call);
     bool known = world->observed->class_[VDPAD_FLOW].known;
-    uint64_t hw = 0, sw = 0;
+    bool kernel_known = world->observed->class_[VDPAD_KFLOW].known;
+    uint64_t hw = 0, sw = 0, kernel = 0;
     json_t *object = json_object();
 
     for (size_t i = 0; i < world->n_devs; i++) {
@@ -225,10 +229,11 @@ count_flows(const struct vdpad_call *call)
         vdpad_device_offload(world, &world->devs[i], call->looks, &offload);
         hw += offload.hw_flows;
         sw += offload.sw_flows;
+        kernel += offload.kernel_flows;
     }
     SET(object, "hw", known ? vdpad_json_u64(hw) : json_null());
     SET(object, "sw", known ? vdpad_json_u64(sw) : json_null());
-    SET(object, "kernel", json_null());
+    SET(object, "kernel", kernel_known ? vdpad_json_u64(kernel) : json_null());
     return object;
 }
 

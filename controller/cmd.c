@@ -9,6 +9,7 @@
 #include <vdpad/loop.h>
 
 #include "cmd-call.h"
+#include "cmd-http.h"
 #include "config-parse.h"
 #include "util.h"
 
@@ -32,6 +33,7 @@ static struct {
     struct vdpad_loop *loop;
     struct wait *waits;
     struct later *laters, **laters_tail;
+    struct vdpad_metrics_server *server; /* NULL: was not needed yet. */
 } commands;
 
 static void
@@ -72,10 +74,15 @@ void
 vdpad_call_reply_text(struct vdpad_call *call, char *text)
 {
     size_t len = strlen(text);
-    if (len && text[len - 1] == '\n') {
-        text[len - 1] = '\0'; /* The client adds one. */
+
+    if (call->http) {
+        vdpad_http_reply(call->http, text);
+    } else {
+        if (len && text[len - 1] == '\n') {
+            text[len - 1] = '\0'; /* The client adds one. */
+        }
+        vdpad_request_reply(call->request, text);
     }
-    vdpad_request_reply(call->request, text);
     free(text);
     call_free(call);
 }
@@ -142,7 +149,11 @@ vdpad_call_error(struct vdpad_call *call, const char *format, ...)
 void
 vdpad_call_error_lines(struct vdpad_call *call, char *text)
 {
-    vdpad_request_error(call->request, text);
+    if (call->http) {
+        vdpad_http_reply(call->http, NULL);
+    } else {
+        vdpad_request_error(call->request, text);
+    }
     free(text);
     call_free(call);
 }
@@ -309,10 +320,53 @@ run_laters(void)
     }
 }
 
+static void start_call(struct vdpad_call *call);
+
+static void
+on_http(struct vdpad_http_request *request, void *aux)
+{
+    struct vdpad_call *call = vdpad_xcalloc(1, sizeof *call);
+
+    (void) aux;
+    call->ctl = commands.ctl;
+    call->loop = commands.loop;
+    call->command = vdpad_commands_metrics;
+    call->http = request;
+    start_call(call);
+}
+
+static void
+run_server(int64_t now_ns)
+{
+    const struct vdpad_world *world = vdpad_ctl_world(commands.ctl);
+    const char *endpoint = world ? world->config->metrics : NULL;
+
+    if (!commands.server && endpoint) {
+        commands.server = vdpad_metrics_server_new(commands.loop, on_http);
+    }
+    if (commands.server) {
+        vdpad_metrics_server_run(commands.server, endpoint, now_ns);
+    }
+}
+
+const char *
+vdpad_commands_problem(void)
+{
+    return vdpad_metrics_server_problem(commands.server);
+}
+
+void
+vdpad_commands_done(void)
+{
+    vdpad_metrics_server_free(commands.server);
+    commands.server = NULL;
+}
+
 void
 vdpad_commands_run(int64_t now_ns)
 {
     run_laters();
+    run_server(now_ns);
     for (struct wait *wait = commands.waits; wait; wait = wait->next) {
         struct vdpad_call **p = &wait->calls;
 
@@ -339,6 +393,10 @@ vdpad_commands_wait(void)
 {
     if (commands.laters) {
         vdpad_loop_wake_now(commands.loop);
+    }
+    if (commands.server) {
+        vdpad_loop_wake_at(commands.loop,
+                           vdpad_metrics_server_next_ns(commands.server));
     }
     for (const struct wait *wait = commands.waits; wait; wait = wait->next) {
         for (const struct vdpad_call *c = wait->calls; c; c = c->next) {
@@ -373,6 +431,12 @@ on_command(struct vdpad_request *request, int argc, const char *argv[],
                          call->command->usage);
         return;
     }
+    start_call(call);
+}
+
+static void
+start_call(struct vdpad_call *call)
+{
     const struct vdpad_world *world = vdpad_call_world(call);
     if (!world || !vdpad_call_plan(call)) {
         vdpad_call_error(call, "starting: nothing is known yet, try again in "

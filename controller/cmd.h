@@ -13,7 +13,10 @@ struct vdpad_loop;
  * served.  To be called once: commands cannot be unregistered. */
 void vdpad_commands_register(struct vdpad_ctl *ctl, struct vdpad_loop *loop);
 
-/* Runs the commands that have waited long enough, and has the loop wake up
+/* Stops serving metrics; before 'loop' is freed. */
+void vdpad_commands_done(void);
+
+/* Serves metrics, runs what has waited long enough, and has the loop wake up
  * when that is the case for others. */
 void vdpad_commands_run(int64_t now_ns);
 void vdpad_commands_wait(void);

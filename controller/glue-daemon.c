@@ -163,6 +163,7 @@ stop(struct daemon *d)
     if (d->loop) {
         vdpad_loop_set_source(d->loop, NULL);
     }
+    vdpad_commands_done();
     vdpad_unixctl_destroy(d->unixctl);
     vdpad_ctl_free(d->ctl);
     if (d->store) {

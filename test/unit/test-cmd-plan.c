@@ -214,7 +214,7 @@ metrics(void **state)
     assert_contains(text, "\novs_vdpad_devices{state=\"ready\"} 1\n");
     assert_contains(text, "\novs_vdpad_device_state{device="
                           "\"vdpa:0000:65:00.2\",state=\"ready\"} 1\n");
-    assert_contains(text, "\novs_vdpad_device_packets{device="
+    assert_contains(text, "\novs_vdpad_device_packets_total{device="
                           "\"vdpa:0000:65:00.2\",class=\"hw\"} 1000\n");
     assert_contains(text, "device_in_use{device=\"a\\\"b\\\\c\"} 0\n");
     assert_contains(text, "\novs_vdpad_class_observable{class=\"flow\"} 1\n");
@@ -224,7 +224,7 @@ metrics(void **state)
     fix.observed.class_[VDPAD_FLOW].known = false;
     fix.observed.class_[VDPAD_FLOW].error = -ETIMEDOUT;
     text = RUN("metrics");
-    assert_null(strstr(text, "ovs_vdpad_device_packets{"));
+    assert_null(strstr(text, "ovs_vdpad_device_packets_total{"));
     assert_contains(text, "\novs_vdpad_class_observable{class=\"flow\"} 0\n");
     free(text);
     json_t *families = RUN_JSON("metrics");

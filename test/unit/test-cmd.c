@@ -457,7 +457,7 @@ status_is_healthy(void **state)
                     "qdiscs of representors; ovs-vswitchd cannot be "
                     "asked)\n"
                     "devices     2 of which 1 ready, 1 foreign\n"
-                    "flows       hw 3, sw 0, kernel unknown\n"
+                    "flows       hw 3, sw 0, kernel 0\n"
                     "netlink     overruns 0, resyncs 0, interrupted dumps "
                     "0\n");
     assert_contains(text, "problems    none");

@@ -28,9 +28,8 @@ is_changing(const struct vdpad_planner *p, const struct vdpad_pf *pf,
                                                          : VDPAD_ACT_NUMVFS;
     bool on_uplink = act == VDPAD_ACT_LINK_MTU || act == VDPAD_ACT_FEATURE;
 
-    return vdpad_is_in_flight(p, act,
-                              on_uplink && pf->uplink ? pf->uplink->name
-                                                      : pf->pci->bdf);
+    return vdpad_is_in_flight(
+        p, act, on_uplink && pf->uplink ? pf->uplink->name : pf->pci->bdf);
 }
 
 void

@@ -119,15 +119,21 @@ static void
 doubt(const struct vdpad_check_input *input, unsigned int classes,
       struct vdpad_finding *finding)
 {
+    if (!classes || finding->result == VDPAD_CHECK_SKIP) {
+        return;
+    }
     for (int i = 0; i < VDPAD_N_CLASSES; i++) {
         const struct vdpad_observed_class *c =
             &input->world->observed->class_[i];
-        int64_t age = vdpad_loop_clock_ns() - c->at_ns;
         char seen[VDPAD_REASON_SIZE];
+        int64_t age;
 
-        if (classes & VDPAD_MASK(i) && c->known
-            && (c->error || (input->is_early && age > VDPAD_SHOWN_AGE_NS))
-            && finding->result != VDPAD_CHECK_SKIP) {
+        if (!(classes & VDPAD_MASK(i)) || !c->known
+            || (!c->error && !input->is_early)) {
+            continue;
+        }
+        age = vdpad_loop_clock_ns() - c->at_ns;
+        if (c->error || age > VDPAD_SHOWN_AGE_NS) {
             vdpad_copy(seen, sizeof seen, finding->seen);
             vdpad_found(finding, VDPAD_CHECK_UNKNOWN,
                         "generic netlink does not answer; %lld s ago: %s",

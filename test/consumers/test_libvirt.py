@@ -40,7 +40,14 @@ def libvirtd():
                  '/var/log/libvirt/qemu', '/var/lib/libvirt/qemu',
                  '/var/cache/libvirt'):
         os.makedirs(name, exist_ok=True)
-    # Its own user comes with a package that would start it on the host.
+    # Its user comes with a package that would start it on the host; the name
+    # has to be there even if it is not used.
+    for name, line in (('passwd', 'libvirt-qemu:x:64055:64055::/:/bin/false'),
+                       ('group', 'libvirt-qemu:x:64055:')):
+        with open('/etc/' + name, 'a+', encoding='utf-8') as f:
+            f.seek(0)
+            if 'libvirt-qemu:' not in f.read():
+                f.write(line + '\n')
     conf = pathlib.Path('/etc/libvirt/qemu.conf')
     conf.parent.mkdir(exist_ok=True)
     conf.write_text('user = "root"\ngroup = "root"\n'
@@ -54,14 +61,23 @@ def libvirtd():
     run('dbus-daemon --system --fork')
     run('udevadm trigger --action=add -s pci -s vdpa -s net')
     run('udevadm settle', timeout=LIMIT)
-    run('libvirtd --daemon')
+    run('libvirtd --daemon', env=dict(
+        os.environ, LIBVIRT_LOG_OUTPUTS='3:file:/run/libvirtd.log'))
+
+    said = []
 
     def answers():
         try:
             return virsh('nodedev-list', '--cap', 'pci')
-        except CommandError:
+        except CommandError as e:
+            said[:] = [str(e)]
             return None
-    wait_for(answers, 'an answer of libvirtd', LIMIT)
+    try:
+        wait_for(answers, 'an answer of libvirtd', LIMIT)
+    except AssertionError as e:
+        log = pathlib.Path('/run/libvirtd.log')
+        raise AssertionError('%s: %s%s' % (
+            e, said, log.exists() and log.read_text())) from None
 
 
 def node_device(name):

@@ -14,6 +14,11 @@ vdpad_pf_remember(struct vdpad_planner *p, const struct vdpad_pf *pf,
     }
 }
 
+/* What shows the values of a PF. */
+#define LET_GO_CLASSES                                        \
+    (1u << VDPAD_PCI | 1u << VDPAD_LINK | 1u << VDPAD_ESWITCH \
+     | 1u << VDPAD_FEATURE)
+
 /* Whether the value is about to be another one than is seen. */
 static bool
 is_changing(const struct vdpad_planner *p, const struct vdpad_pf *pf,
@@ -36,7 +41,12 @@ void
 vdpad_pf_let_go(struct vdpad_planner *p, const struct vdpad_pf *pf,
                 enum vdpad_rec_kind kind)
 {
-    if (is_changing(p, pf, kind)) {
+    char text[VDPAD_REASON_SIZE];
+    enum vdpad_ask outcome;
+
+    /* Nor when a step has just ended and is not seen yet. */
+    if (is_changing(p, pf, kind)
+        || !vdpad_ask_pictures(p, LET_GO_CLASSES, &outcome, text)) {
         return;
     }
     vdpad_ask_rec(p, kind, pf->pci->bdf, "", "", -1);

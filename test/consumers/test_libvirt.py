@@ -106,7 +106,7 @@ def pci_node(bdf):
 def one(daemon, policy, pf):
     # So that a new device goes to the other driver first: bound late.
     run('modprobe virtio_vdpa')
-    policy('num-vfs=1 vdpa-type=vhost')
+    policy('num-vfs=1 vdpa-type=vhost mac=02:00:00:00:01:00')
     daemon.wait(lambda: list(daemon.states().values()) == ['ready'],
                 'a ready device', LIMIT)
     return 'vdpa:' + pf.vf(0)

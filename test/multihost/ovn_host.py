@@ -247,6 +247,10 @@ def main():
              and verdict(host, device) != 'offloaded',
              'another verdict with connection tracking', LIMIT)
     say('with connection tracking: ' + verdict(host, device))
+    failed = [w for w in host.daemon.json('why', device['name'])
+              if w['result'] == 'fail']
+    say('why: ' + json.dumps(failed))
+    assert any('connection tracking' in w['seen'] for w in failed), failed
     meet('end')
     host.daemon.stop()
     assert 'ERROR: ' not in host.daemon.log(), host.daemon.log()

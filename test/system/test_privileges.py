@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# level: full
 # twin: --systemd --prepare $VDPAD_SRC/test/system/install
 """What the unit grants suffices for the whole job, and nothing of it can be
 missing: for every capability, and for every protection that the unit does not

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# level: full
 # twin: --systemd --boots 2 --prepare $VDPAD_SRC/test/system/install
 """Installed as a user has it, beside Debian's Open vSwitch, under systemd; in
 two boots with one database."""

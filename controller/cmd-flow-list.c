@@ -4,6 +4,7 @@
  * The kernel is asked for a page at a time; what came is printed in slices,
  * one a turn, since there may be many thousands. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -250,9 +251,8 @@ print_text(struct listing *l, const struct vdpad_world *world,
         fprintf(out, "ufid:%s, ", ufid);
     }
     put_printable(out, f->match);
-    fprintf(out, ", packets:%llu, bytes:%llu",
-            (unsigned long long) (f->hw_packets + f->sw_packets),
-            (unsigned long long) (f->hw_bytes + f->sw_bytes));
+    fprintf(out, ", packets:%" PRIu64 ", bytes:%" PRIu64,
+            f->hw_packets + f->sw_packets, f->hw_bytes + f->sw_bytes);
     if (f->used_ms >= 0) {
         fprintf(out, ", used:%lld.%03llds", (long long) f->used_ms / 1000,
                 (long long) f->used_ms % 1000);

@@ -210,6 +210,17 @@ lag_state(const struct vdpad_world *world, const struct vdpad_link *link)
 }
 
 /* Whether the card treats the ports of the bond as one. */
+/* Whether 'link' is known to be of a PF in another mode than switchdev.  Its
+ * phys_switch_id does not tell: it may have one in legacy mode as well. */
+static bool
+is_legacy(const struct vdpad_world *world, const struct vdpad_link *link)
+{
+    const struct vdpad_eswitch *eswitch = vdpad_find_eswitch(world->observed,
+                                                             link->parent_dev);
+
+    return eswitch && eswitch->mode != VDPAD_ESWITCH_SWITCHDEV;
+}
+
 static void
 lag(const struct vdpad_check_input *in, struct vdpad_finding *f)
 {
@@ -226,7 +237,7 @@ lag(const struct vdpad_check_input *in, struct vdpad_finding *f)
         const char *state = lag_state(in->world, link);
 
         n++;
-        if (!link->switch_id_len) {
+        if (!link->switch_id_len || is_legacy(in->world, link)) {
             vdpad_found(f, FAIL,
                         "%s, a port of %s, is no port of an e-switch in mode "
                         "switchdev",
@@ -404,7 +415,7 @@ const struct vdpad_check vdpad_checks_uplink[] = {
     { "uplink-hw-tc-offload", uplink_hw_tc, MASK(VDPAD_FEATURE) },
     { "bond-mode", bond_mode, 0 },
     { "bond-hw-tc-offload", bond_hw_tc, MASK(VDPAD_FEATURE) },
-    { "lag", lag, 0 },
+    { "lag", lag, MASK(VDPAD_ESWITCH) },
     { "uplink-port", uplink_port, 0 },
     { NULL, NULL, 0 },
 };

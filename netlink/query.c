@@ -16,10 +16,9 @@
 void
 vdpad_page_init(struct vdpad_page *page, const struct vdpad_flow_query *query)
 {
-    *page = (struct vdpad_page){
-        .query = query,
-        .limit = query->limit ? query->limit : DEFAULT_LIMIT,
-    };
+    memset(page, 0, sizeof *page);
+    page->query = query;
+    page->limit = query->limit ? query->limit : DEFAULT_LIMIT;
     if (page->limit > VDPAD_QUERY_MAX) {
         page->limit = VDPAD_QUERY_MAX;
     }

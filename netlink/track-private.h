@@ -143,16 +143,16 @@ uint32_t track_group_find(const struct vdpad_track *, uint32_t scope,
 uint32_t track_group_get(struct vdpad_track *, uint32_t scope,
                          const struct vdpad_filter *filter);
 /* Frees the group if nothing is in it. */
-void track_group_put(struct vdpad_track *, uint32_t group);
+void track_group_put(struct vdpad_track *, uint32_t id);
 uint32_t track_flow_find(const struct vdpad_track *, uint32_t group,
                          uint32_t handle);
 /* A new flow, not counted, without counters; NONE: no room. */
 uint32_t track_flow_add(struct vdpad_track *, uint32_t group, uint32_t handle);
 /* Frees the flow, which must not be counted any more; its group stays.  The
  * last flow gets its number. */
-void track_flow_free(struct vdpad_track *, uint32_t flow);
+void track_flow_free(struct vdpad_track *, uint32_t id);
 /* Frees all flows of the group, their counts included. */
-void track_group_empty(struct vdpad_track *, uint32_t group);
+void track_group_empty(struct vdpad_track *, uint32_t id);
 /* Counts the flow, and no longer. */
 void track_flow_count(struct vdpad_track *, struct track_flow *flow);
 void track_flow_uncount(struct vdpad_track *, struct track_flow *flow);
@@ -175,6 +175,6 @@ uint32_t track_netdev_find(const struct vdpad_track *, int32_t ifindex);
 uint32_t track_scope_of(struct vdpad_track *,
                         const struct vdpad_filter *filter, bool is_there);
 /* To be dumped, since it is not known what is in it. */
-void track_scope_doubt(struct vdpad_track *, uint32_t scope);
+void track_scope_doubt(struct vdpad_track *, uint32_t id);
 
 #endif

@@ -476,6 +476,12 @@ clean_scope(struct vdpad_track *t, uint32_t id, enum ending ending)
     return n_swept;
 }
 
+static void
+gain(uint64_t *sum, uint64_t now, uint64_t old)
+{
+    *sum += now > old ? now - old : 0;
+}
+
 /* How much more was counted past the limit since the dump before. */
 static void
 take_over(struct vdpad_track *t, struct track_scope *scope)
@@ -483,15 +489,10 @@ take_over(struct vdpad_track *t, struct track_scope *scope)
     struct track_over *now = &t->dump.over;
     const struct track_sums *old = &scope->over.sums;
 
-#define GAIN(MEMBER)                                           \
-    scope->sums.MEMBER += now->sums.MEMBER > old->MEMBER       \
-                              ? now->sums.MEMBER - old->MEMBER \
-                              : 0
-    GAIN(hw_packets);
-    GAIN(hw_bytes);
-    GAIN(sw_packets);
-    GAIN(sw_bytes);
-#undef GAIN
+    gain(&scope->sums.hw_packets, now->sums.hw_packets, old->hw_packets);
+    gain(&scope->sums.hw_bytes, now->sums.hw_bytes, old->hw_bytes);
+    gain(&scope->sums.sw_packets, now->sums.sw_packets, old->sw_packets);
+    gain(&scope->sums.sw_bytes, now->sums.sw_bytes, old->sw_bytes);
     if (now->n != scope->over.n || memcmp(&now->sums, old, sizeof now->sums)) {
         t->changed |= FLOW_BIT;
     }

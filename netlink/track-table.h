@@ -39,7 +39,7 @@ void vdpad_track_free(struct vdpad_track *);
 
 /* What was announced.  A qdisc: ingress and clsact only. */
 void vdpad_track_event_qdisc(struct vdpad_track *,
-                             const struct vdpad_qdisc *qdisc, bool is_there);
+                             const struct vdpad_qdisc *row, bool is_there);
 void vdpad_track_event_filter(struct vdpad_track *,
                               const struct vdpad_filter *filter,
                               bool is_there);
@@ -59,7 +59,7 @@ unsigned int vdpad_track_take_changed(struct vdpad_track *);
 bool vdpad_track_wants_qdiscs(const struct vdpad_track *);
 void vdpad_track_qdiscs_begin(struct vdpad_track *);
 void vdpad_track_qdiscs_row(struct vdpad_track *,
-                            const struct vdpad_qdisc *qdisc);
+                            const struct vdpad_qdisc *row);
 void vdpad_track_qdiscs_end(struct vdpad_track *, bool complete);
 
 /* What to dump: the ingress of 'ifindex', or 'block' when that is 0. */

@@ -21,7 +21,6 @@
 #include <unistd.h>
 
 #include <openvswitch/json.h>
-#include <openvswitch/list.h>
 #include <openvswitch/poll-loop.h>
 #include <ovs/fatal-signal.h>
 #include <ovs/jsonrpc.h>
@@ -57,7 +56,7 @@ enum {
                  | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR))
 
 struct call {
-    struct ovs_list node;
+    struct call *next;
     char *command;
     struct json *params; /* NULL once sent. */
     vdpad_vswitchd_cb *cb;
@@ -67,11 +66,11 @@ struct call {
 struct vswitchd {
     struct vdpad_vswitchd up;
     char *rundir, *pidfile;
-    int inotify;           /* -1: no watch is possible. */
-    bool watched;          /* The directory is being watched. */
-    long long int look_ms; /* Next look without a watch. */
-    int32_t pid;           /* 0: none runs. */
-    struct ovs_list calls; /* struct call; the first is under way. */
+    int inotify;                /* -1: no watch is possible. */
+    bool watched;               /* The directory is being watched. */
+    long long int look_ms;      /* Next look without a watch. */
+    int32_t pid;                /* 0: none runs. */
+    struct call *first, **last; /* Of all calls; the first is under way. */
     size_t n_calls;
     struct jsonrpc *rpc;      /* NULL: not connected. */
     char *id;                 /* Of the request under way, as JSON. */
@@ -177,9 +176,12 @@ static void
 end_call(struct vswitchd *v, int error, const char *reply,
          const struct vdpad_error *why)
 {
-    struct call *call = CONTAINER_OF(ovs_list_pop_front(&v->calls),
-                                     struct call, node);
+    struct call *call = v->first;
 
+    v->first = call->next;
+    if (!v->first) {
+        v->last = &v->first;
+    }
     v->n_calls--;
     v->begun_ms = 0;
     v->connect_ms = 0;
@@ -313,8 +315,7 @@ give_up(struct vswitchd *v)
 static bool
 run_call(struct vswitchd *v)
 {
-    struct call *call = CONTAINER_OF(ovs_list_front(&v->calls), struct call,
-                                     node);
+    struct call *call = v->first;
     size_t before = v->n_calls;
     struct jsonrpc_msg *msg = NULL;
     int error;
@@ -371,7 +372,8 @@ vswitchd_call(struct vdpad_vswitchd *up, const char *command,
     }
     call->cb = cb;
     call->aux = aux;
-    ovs_list_push_back(&v->calls, &call->node);
+    *v->last = call;
+    v->last = &call->next;
     v->n_calls++;
     return 0;
 }
@@ -427,12 +429,12 @@ static void
 vswitchd_destroy(struct vdpad_vswitchd *up)
 {
     struct vswitchd *v = vswitchd_cast(up);
-    struct call *call;
+    struct call *call, *next;
 
     jsonrpc_close(v->rpc);
     free(v->id);
-    LIST_FOR_EACH_POP(call, node, &v->calls)
-    {
+    for (call = v->first; call; call = next) {
+        next = call->next;
         json_destroy(call->params);
         free(call->command);
         free(call);
@@ -463,7 +465,7 @@ vdpad_ovs_vswitchd_new(const char *rundir)
     v->rundir = xstrdup(rundir);
     v->pidfile = xasprintf("%s/" NAME ".pid", rundir);
     v->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    ovs_list_init(&v->calls);
+    v->last = &v->first;
     run_watch(v);
     return &v->up;
 }

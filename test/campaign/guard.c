@@ -406,32 +406,31 @@ check_op(struct campaign *c, const struct vdpad_snapshot *s,
     const struct vdpad_db_iface *iface = op->port
                                              ? vdpad_find_iface(s, op->port)
                                              : NULL;
+    const char *key = op->key ? op->key : "";
     bool known = false;
 
     switch (op->kind) {
     case VDPAD_DBOP_OVS_OTHER_CONFIG:
-        if (strcmp(op->key, "hw-offload") != 0) {
-            campaign_fail(c, "other_config:%s is none of ours", op->key);
+        if (strcmp(key, "hw-offload") != 0) {
+            campaign_fail(c, "other_config:%s is none of ours", key);
         }
         break;
     case VDPAD_DBOP_OVS_EXTERNAL_ID:
-        if (strcmp(op->key, VDPAD_KEY_SUSPENDED) != 0 || !c->n_suspends) {
-            campaign_fail(c, "nobody asked for external_ids:%s", op->key);
+        if (strcmp(key, VDPAD_KEY_SUSPENDED) != 0 || !c->n_suspends) {
+            campaign_fail(c, "nobody asked for external_ids:%s", key);
         }
         return;
-    case VDPAD_DBOP_BRIDGE_ADD:
-        break;
-    case VDPAD_DBOP_PORT_ADD:
-        break;
     case VDPAD_DBOP_IFACE_EXTERNAL_ID:
         for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-            known |= !strcmp(keys[i], op->key);
+            known |= !strcmp(keys[i], key);
         }
         if (!known) {
-            campaign_fail(c, "external_ids:%s of %s is none of ours", op->key,
+            campaign_fail(c, "external_ids:%s of %s is none of ours", key,
                           op->port);
         }
         break;
+    case VDPAD_DBOP_BRIDGE_ADD:
+    case VDPAD_DBOP_PORT_ADD:
     case VDPAD_DBOP_PORT_DEL:
     case VDPAD_DBOP_PORT_VLAN:
     case VDPAD_DBOP_IFACE_MTU:

@@ -97,7 +97,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void) rmdir(folder);
     if (access(folder, F_OK)) {
         path[0] = '\0';
-        memcpy(strrchr(folder, '.') + 1, "XXXXXX", 6);
+        for (char *p = strrchr(folder, '.') + 1; *p; p++) {
+            *p = 'X';
+        }
     }
     return 0;
 }

@@ -31,7 +31,9 @@ def has_qdisc(dev, kind='ingress'):
 @pytest.fixture
 def host(daemon, ovs, pf, policy):
     """Two devices with traffic, so that there are filters."""
-    ovs.vsctl('set', 'Open_vSwitch', '.', 'other_config:hw-offload=true')
+    # Flows must not end while the tests wait.
+    ovs.vsctl('set', 'Open_vSwitch', '.', 'other_config:hw-offload=true',
+              'other_config:max-idle=900000')
     policy('num-vfs=2 vdpa-type=virtio mac=02:00:00:00:ad:00')
     daemon.wait_ready(2)
     spaces = [Namespace('a%d' % i,
@@ -41,6 +43,8 @@ def host(daemon, ovs, pf, policy):
     yield spaces
     for space in spaces:
         space.delete()
+    ovs.vsctl('--no-wait', 'remove', 'Open_vSwitch', '.', 'other_config',
+              'max-idle')
     if not (ovs.dir / 'ovs-vswitchd.pid').exists() or not is_running(ovs):
         ovs.vsctl('--no-wait', 'set', 'Open_vSwitch', '.',
                   'other_config:hw-offload=true')

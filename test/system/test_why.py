@@ -106,11 +106,10 @@ def host(session_ovs):
     host.tear_down()
 
 
-def hold(chardev, limit=None):
+def hold(chardev, limit='unlimited'):
     """Holds a char device, as a VM whose guest has no driver does."""
     words = ['sh', '-c', 'exec 3<>"$1"; echo; exec cat <&0', 'holder', chardev]
-    if limit:
-        words = ['prlimit', '--memlock=%d' % limit] + words
+    words = ['prlimit', '--memlock=%s' % limit] + words
     holder = subprocess.Popen(words, stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE)
     holder.stdout.readline()
@@ -385,6 +384,19 @@ def test_connection_tracking(host, traffic):
     wait_for(lambda: not flows_of(host, name), 'all in hardware', WHY_LIMIT)
 
 
+def test_legacy_mode(host):
+    """A device that somebody made on a PF in legacy mode."""
+    pf = host.other
+    pf.numvfs(1)
+    device = VdpaDevice(pf, 0)
+    try:
+        assert_becomes(host, {(device.name, 'eswitch-mode')},
+                       'the mode is what is wrong', device.name)
+    finally:
+        device.delete()
+        pf.numvfs(0)
+
+
 @pytest.fixture(scope='module')
 def bonded(host):
     """The uplink in a bond that is what it should be."""
@@ -453,16 +465,3 @@ BOND_CASES = [
                          ids=lambda c: c.name.replace(' ', '-'))
 def test_bond(host, bonded, case):
     test_fault(host, case)
-
-
-def test_legacy_mode(host):
-    """A device that somebody made on a PF in legacy mode."""
-    pf = host.other
-    pf.numvfs(1)
-    device = VdpaDevice(pf, 0)
-    try:
-        assert_becomes(host, {(device.name, 'eswitch-mode')},
-                       'the mode is what is wrong', device.name)
-    finally:
-        device.delete()
-        pf.numvfs(0)

@@ -149,9 +149,9 @@ both(int expected, const struct vdpad_dbop *ops, size_t n)
     assert_int_equal(fake_commit(ops, n), expected);
     assert_same();
 }
-#define BOTH(EXPECTED, ...)                                      \
-    both(EXPECTED, (struct vdpad_dbop[]){ __VA_ARGS__ },         \
-         sizeof(struct vdpad_dbop[]){ __VA_ARGS__ }              \
+#define BOTH(EXPECTED, ...)                              \
+    both(EXPECTED, (struct vdpad_dbop[]){ __VA_ARGS__ }, \
+         sizeof(struct vdpad_dbop[]){ __VA_ARGS__ }      \
              / sizeof(struct vdpad_dbop))
 #define OP(KIND, ...) STORE_OP(KIND, __VA_ARGS__)
 #define VLAN(PORT)                                             \
@@ -163,7 +163,10 @@ static const struct vdpad_kv ours_kv[] = {
     { "iface-id", "lsp1" },
     { VDPAD_OWNER_KEY, VDPAD_OWNER_VALUE },
 };
-#define OURS { 2, ours_kv }
+#define OURS       \
+    {              \
+        2, ours_kv \
+    }
 
 static void
 operations(void **state)
@@ -179,8 +182,7 @@ operations(void **state)
          OP(PORT_ADD, .bridge = "br0", .port = "p0", .ids = OURS));
     BOTH(0, OP(PORT_ADD, .bridge = "br0", .port = "p1", .ids = OURS,
                .trunks = trunks, .n_trunks = 2, .mtu_request = 1400));
-    BOTH(0, VLAN("p1"),
-         OP(IFACE_MTU, .port = "p1", .mtu_request = 1500),
+    BOTH(0, VLAN("p1"), OP(IFACE_MTU, .port = "p1", .mtu_request = 1500),
          OP(IFACE_EXTERNAL_ID, .port = "p1", .key = "vdpa-device",
             .value = "d"));
     BOTH(0, OP(IFACE_EXTERNAL_ID, .port = "p1", .key = "vdpa-device",

@@ -91,7 +91,7 @@ read_config(const char *path, struct vdpad_rows *rows)
         return false;
     }
     add(rows, path, "kernel-config");
-    for (size_t i = 0; vdpad_config_names[i] && i < MAX_OPTIONS; i++) {
+    for (size_t i = 0; i < MAX_OPTIONS && vdpad_config_names[i]; i++) {
         add(rows, (char[2]){ values[i], '\0' }, "CONFIG_%s",
             vdpad_config_names[i]);
     }

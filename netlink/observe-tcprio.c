@@ -100,7 +100,8 @@ observe_qdisc(struct vdpad_nl *nl, struct vdpad_rows *rows,
     const struct vdpad_qdisc *qdisc = &qdiscs[i];
     int error = 0;
 
-    for (int egress = 0; !error && egress <= qdisc->clsact; egress++) {
+    for (int egress = 0; !error && egress <= (qdisc->clsact ? 1 : 0);
+         egress++) {
         uint32_t block = egress ? qdisc->egress_block : qdisc->ingress_block;
         struct vdpad_scope scope = {
             .ifindex = block ? 0 : qdisc->ifindex,

@@ -237,9 +237,10 @@ vdpad_track_dump(int fd, struct nl_msg *msg, int build_error,
 {
     static _Alignas(8) char buffer[DUMP_BUFFER];
     static uint32_t seq;
-    struct dump dump = { .seq = ++seq };
+    struct dump dump = { .seq = seq + 1 };
     int error = build_error ? build_error : send_request(fd, msg, dump.seq);
 
+    seq++;
     *is_broken = false;
     nlmsg_free(msg);
     while (!error && !dump.is_done) {

@@ -307,7 +307,7 @@ is_frozen(struct campaign *c)
 static char *
 run(struct campaign *c, FILE *trace)
 {
-    jmp_buf failed;
+    static jmp_buf failed;
     char *volatile first = NULL;
     char *volatile end = NULL;
 

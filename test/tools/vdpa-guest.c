@@ -301,7 +301,8 @@ run(struct guest *guest)
         if (fds[0].revents && read(STDIN_FILENO, buf, sizeof buf) <= 0) {
             return;
         }
-        if (fds[1].revents && read(fds[1].fd, buf, sizeof(uint64_t)) > 0) {
+        if (guest->ring && fds[1].revents
+            && read(fds[1].fd, buf, sizeof(uint64_t)) > 0) {
             receive(guest);
         }
     }

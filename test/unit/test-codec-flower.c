@@ -445,8 +445,7 @@ test_cursor(void **state)
         "tc--2-3-4-5-6-7",
         "kernel-1",
         "kernel-1-0123",
-        "kernel-x-"
-        "01234567-89ab-cdef-0123-456789abcdef",
+        "kernel-x-01234567-89ab-cdef-0123-456789abcdef",
         "kernel-1-01234567-89ab-cdef-0123-456789abcdefa",
         "kernel-1-01234567+89ab-cdef-0123-456789abcdef",
         "hw-1",

@@ -12,6 +12,7 @@
 #include "exec.h"
 #include "observer.h"
 #include "patience.h"
+#include "ready.h"
 #include "report.h"
 #include "suspend.h"
 #include "util.h"
@@ -37,13 +38,6 @@
  * the database has been away and after a PF has gone: who wants it may be on
  * his way, too. */
 #define GRACE_NS (30 * SEC_NS)
-
-/* Who waits for everything to be ready. */
-struct ready_waiter {
-    struct ready_waiter *next;
-    vdpad_ready_cb *cb;
-    void *aux;
-};
 
 struct vdpad_ctl {
     struct vdpad_loop *loop;
@@ -71,7 +65,7 @@ struct vdpad_ctl {
     struct vdpad_world *world;
     struct vdpad_plan *plan;
 
-    struct ready_waiter *waiters;
+    struct vdpad_ready *ready;
     bool up, replan, record_failed;
     int64_t now_ns, audit_ns, holder_ns, record_retry_ns;
     size_t n_stuck, n_pfs;
@@ -175,6 +169,7 @@ vdpad_ctl_new(struct vdpad_loop *loop, struct vdpad_kernel *kernel,
                         options->dry_run);
     ctl->observer = vdpad_observer_new(kernel);
     ctl->memory = vdpad_memory_new();
+    ctl->ready = vdpad_ready_new();
     ctl->memory->grace_until_ns = ctl->now_ns + GRACE_NS;
     load_record(ctl);
     ctl->exec = vdpad_exec_new(kernel, store, ctl->observer, ctl->memory,
@@ -193,12 +188,7 @@ vdpad_ctl_free(struct vdpad_ctl *ctl)
     if (!ctl) {
         return;
     }
-    while (ctl->waiters) {
-        struct ready_waiter *waiter = ctl->waiters;
-
-        ctl->waiters = waiter->next;
-        free(waiter);
-    }
+    vdpad_ready_free(ctl->ready);
     vdpad_plan_free(ctl->plan);
     vdpad_world_free(ctl->world);
     vdpad_suspender_free(ctl->suspender);
@@ -375,50 +365,10 @@ execute(struct vdpad_ctl *ctl)
     }
 }
 
-static bool
-is_all_ready(const struct vdpad_ctl *ctl)
-{
-    const struct vdpad_world *w = ctl->world;
-
-    if (!ctl->up || !ctl->db_connected || ctl->config->n_errors
-        || w->n_problems) {
-        return false;
-    }
-    for (size_t i = 0; i < w->n_devs; i++) {
-        if (w->devs[i].intent != VDPAD_INTENT_NONE
-            && w->devs[i].state != VDPAD_STATE_READY) {
-            return false;
-        }
-    }
-    for (size_t i = 0; i < w->n_pfs; i++) {
-        if (w->pfs[i].managed && w->pfs[i].state != VDPAD_STATE_READY) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void
-answer_waiters(struct vdpad_ctl *ctl)
-{
-    while (ctl->waiters && is_all_ready(ctl)) {
-        struct ready_waiter *waiter = ctl->waiters;
-
-        ctl->waiters = waiter->next;
-        waiter->cb(waiter->aux);
-        free(waiter);
-    }
-}
-
 void
 vdpad_ctl_when_ready(struct vdpad_ctl *ctl, vdpad_ready_cb *cb, void *aux)
 {
-    struct ready_waiter *waiter = vdpad_xcalloc(1, sizeof *waiter);
-
-    waiter->cb = cb;
-    waiter->aux = aux;
-    waiter->next = ctl->waiters;
-    ctl->waiters = waiter;
+    vdpad_ready_add(ctl->ready, cb, aux);
     ctl->replan = true;
 }
 
@@ -486,7 +436,9 @@ vdpad_ctl_run(struct vdpad_ctl *ctl, int64_t now_ns)
     }
     vdpad_observer_invalidate(
         ctl->observer, vdpad_verdicts_run(&ctl->verdicts, ctl->world, now_ns));
-    answer_waiters(ctl);
+    if (ctl->up && ctl->db_connected && vdpad_world_is_ready(ctl->world)) {
+        vdpad_ready_answer(ctl->ready);
+    }
     vdpad_suspender_run(ctl->suspender, ctl->config, ctl->db_serial);
     vdpad_observer_answer(ctl->observer);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzzes the way from the database to the plan.  The input is lines: "K=V" is
- * a key of Open_vSwitch.external_ids, "PORT/K=V" one of a port's Interface (and
- * the port, in br-int).  Whatever others write, nothing is planned on rows
- * without our mark. */
+ * a key of Open_vSwitch.external_ids, "PORT/K=V" one of a port's Interface
+ * (and the port, in br-int).  Whatever others write, nothing is planned on
+ * rows without our mark. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who waits for everything to be ready. */
+#ifndef VDPAD_READY_H
+#define VDPAD_READY_H 1
+
+#include "ctl.h"
+
+struct vdpad_ready;
+
+struct vdpad_ready *vdpad_ready_new(void);
+
+/* Frees it; those that wait still are not called. */
+void vdpad_ready_free(struct vdpad_ready *ready);
+
+void vdpad_ready_add(struct vdpad_ready *ready, vdpad_ready_cb *cb, void *aux);
+
+/* Calls and forgets all that wait. */
+void vdpad_ready_answer(struct vdpad_ready *ready);
+
+/* Whether all that 'world' wants is there, and nothing is wrong with what it
+ * is told. */
+bool vdpad_world_is_ready(const struct vdpad_world *world);
+
+#endif

@@ -50,14 +50,20 @@ explain(const struct vdpad_world *world, const struct vdpad_link *in,
         { VDPAD_USE_PRIORITY, "it matches the packet's priority", "" },
         { (uint32_t) VDPAD_USE_OTHER_KEY | VDPAD_USE_OTHER_ACTION,
           "it matches or does something unusual", "" },
+        { TRACKED,
+          "it needs connection tracking or recirculation, which this card or "
+          "its driver may not take",
+          "use stateless ACLs (allow-stateless), or see the driver's release "
+          "notes" },
     };
     const char *ext = vdpad_host_fact(world, "CONFIG_NET_TC_SKB_EXT");
 
     remedy[0] = '\0';
-    if (flow->uses & TRACKED && ext && *ext == 'n') {
+    if (flow->uses & TRACKED && !(ext && *ext == 'y')) {
         vdpad_text(reason, VDPAD_REASON_SIZE,
                    "it needs connection tracking or recirculation, and the "
-                   "kernel is built without CONFIG_NET_TC_SKB_EXT");
+                   "kernel %s CONFIG_NET_TC_SKB_EXT",
+                   ext ? "is built without" : "does not tell whether it has");
         vdpad_text(
             remedy, VDPAD_REASON_SIZE,
             "boot a kernel with CONFIG_NET_TC_SKB_EXT, or use stateless "

@@ -389,10 +389,16 @@ def test_legacy_mode(host):
     pf = host.other
     pf.numvfs(1)
     device = VdpaDevice(pf, 0)
+    run('ip link set %s up' % pf.wire)
+    run('ip link set %s up' % pf.netdev)
+    run('ethtool -K %s hw-tc-offload on' % pf.netdev)
+    host.ovs.vsctl('add-port', 'br-int', pf.netdev)
     try:
         assert_becomes(host, {(device.name, 'eswitch-mode')},
                        'the mode is what is wrong', device.name)
     finally:
+        host.ovs.vsctl('del-port', pf.netdev)
+        run('ip link set %s down' % pf.netdev)
         device.delete()
         pf.numvfs(0)
 

@@ -397,7 +397,8 @@ refused_rules(void **state)
          assert_flow("rules", "unknown", "3 packets", "probe", 0, NULL));
     WITH(refused.uses, VDPAD_USE_CT, {
         /* This kernel could. */
-        assert_flow("rules", "fail", "nothing shows why", "probe", 0, NULL);
+        assert_flow("rules", "fail", "its driver may not take",
+                    "allow-stateless", 0, NULL);
         *fact("CONFIG_NET_TC_SKB_EXT") = 'n';
         assert_flow("rules", "fail", "without CONFIG_NET_TC_SKB_EXT",
                     "allow-stateless", 0, NULL);

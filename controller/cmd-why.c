@@ -425,8 +425,8 @@ run_why(struct vdpad_call *call)
 const struct vdpad_command vdpad_commands_why[] = {
     { "why", "[NAME] [--probe] [--json]", 0, 2,
       VDPAD_MASK_SHOWN | VDPAD_MASK(VDPAD_VDPA) | VDPAD_MASK(VDPAD_FEATURE)
-          | VDPAD_MASK(VDPAD_KFLOW) | VDPAD_MASK(VDPAD_HOST)
-          | VDPAD_MASK_HASTY,
+          | VDPAD_MASK(VDPAD_KFLOW) | VDPAD_MASK(VDPAD_ESWITCH)
+          | VDPAD_MASK(VDPAD_HOST) | VDPAD_MASK_HASTY,
       run_why },
     { .name = NULL },
 };

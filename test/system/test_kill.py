@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# level: full
 """The daemon is killed: at each step, at random, and with traffic running."""
 
 import os

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# level: full
 """The port of a VM as Nova or a CNI drive it, by our keys and by ports that
 they add and remove themselves."""
 

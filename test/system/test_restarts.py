@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# level: full
 """Open vSwitch is restarted around the daemon, in part, whole, and with its
 database lost, while traffic runs."""
 

@@ -314,9 +314,9 @@ def test_verify_under_churn(daemon, pf, reps):
 
 
 def test_steady_traffic_is_no_work(daemon, pf, policy):
-    """A few turns of the loop for each look at the counters, one in 10 s, and
-    for flows that Open vSwitch makes anew; the audit of each minute is a dozen
-    more, so that one of three looks has to be free of it."""
+    """Turns of the loop are for looks at the counters, one in 10 s, and for
+    flows that Open vSwitch makes anew; not for packets, of which there are 160
+    in 20 s, both ways."""
     policy('num-vfs=2 vdpa-type=virtio mac=02:00:00:00:e1:00')
     daemon.wait_ready(2)
     spaces = [Namespace('c%d' % i, daemon.device('vdpa:' + pf.vf(i))['netdev'],
@@ -333,7 +333,7 @@ def test_steady_traffic_is_no_work(daemon, pf, policy):
             before = turns()
             spaces[0].exec('ping -q -i 0.25 -c 80 192.0.2.2')   # 20 s.
             seen.append(turns() - before - asking)
-        assert min(seen) < 16, seen
+        assert min(seen) < 60, seen
     finally:
         for space in spaces:
             space.delete()

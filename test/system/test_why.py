@@ -121,9 +121,10 @@ def let_go(holder):
     holder.wait()
 
 
-def switch_off_offload(dev):
-    """The driver refuses while there are rules, which end after a while."""
+def switch_off_offload(host, dev):
+    """The driver refuses while there are rules."""
     def is_off():
+        host.ovs.appctl('revalidator/purge')
         run('ethtool -K %s hw-tc-offload off' % dev, check=False)
         return 'hw-tc-offload: off' in run('ethtool -k ' + dev)
     wait_for(is_off, 'the feature is off')
@@ -201,7 +202,7 @@ CASES = [
          ip('link set {rep} up'), (0, 'representor-up'),
          remedy='ip link set dev pf0vf0 up'),
     Case('representor without hw-tc-offload',
-         lambda h: switch_off_offload(h.pf.rep(0)),
+         lambda h: switch_off_offload(h, h.pf.rep(0)),
          sh('ethtool -K {rep} hw-tc-offload on'),
          (0, 'representor-hw-tc-offload'),
          remedy='ethtool -K pf0vf0 hw-tc-offload on'),
@@ -461,7 +462,7 @@ BOND_CASES = [
          *[(i, 'bond-mode') for i in range(3)],
          remedy='type bond mode active-backup'),
     Case('hw-tc-offload of a port',
-         lambda h: switch_off_offload('p1'),
+         lambda h: switch_off_offload(h, 'p1'),
          sh('ethtool -K p1 hw-tc-offload on'),
          *[(i, 'bond-hw-tc-offload') for i in range(3)],
          remedy='ethtool -K p1 hw-tc-offload on'),

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/genetlink.h>
 #include <string.h>
 
 /* NLA_HDRLEN and NLA_ALIGN() are signed. */
@@ -78,6 +79,22 @@ vdpad_attrs_parse_after(struct nlattr *tb[], int max, const void *payload,
     }
     return vdpad_attrs_parse(tb, max, (const char *) payload + start,
                              len - start, policy);
+}
+
+int
+vdpad_attrs_parse_genl(struct nlattr *tb[], int max, const void *payload,
+                       size_t len, const struct nla_policy *policy,
+                       uint8_t cmd)
+{
+    struct genlmsghdr header;
+    int error = vdpad_attrs_parse_after(tb, max, payload, len, sizeof header,
+                                        policy);
+
+    if (error) {
+        return error;
+    }
+    memcpy(&header, payload, sizeof header);
+    return header.cmd == cmd ? 0 : VDPAD_CODEC_SKIP;
 }
 
 bool

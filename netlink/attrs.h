@@ -67,6 +67,13 @@ int vdpad_attrs_parse_after(struct nlattr *tb[], int max, const void *payload,
                             size_t len, size_t header_size,
                             const struct nla_policy *policy);
 
+/* The attributes of a generic netlink message whose 'len' bytes at 'payload'
+ * begin with its genlmsghdr.  Returns 0, VDPAD_CODEC_SKIP when the message is
+ * of another command than 'cmd', or -EBADMSG. */
+int vdpad_attrs_parse_genl(struct nlattr *tb[], int max, const void *payload,
+                           size_t len, const struct nla_policy *policy,
+                           uint8_t cmd);
+
 /* Copies the text of 'attr' (NULL: "") to 'dst' of 'size' bytes, cut if
  * necessary.  Returns false if it was cut. */
 bool vdpad_attr_text(const struct nlattr *attr, char *dst, size_t size);

@@ -38,17 +38,9 @@ static const struct nla_policy
     };
 
 static int
-parse(struct nlattr *tb[], const void *payload, size_t len, uint8_t *cmd)
+parse(struct nlattr *tb[], const void *payload, size_t len, uint8_t cmd)
 {
-    struct genlmsghdr header;
-    int error = vdpad_attrs_parse_after(tb, ATTR_MAX, payload, len,
-                                        sizeof header, policy);
-
-    if (!error) {
-        memcpy(&header, payload, sizeof header);
-        *cmd = header.cmd;
-    }
-    return error;
+    return vdpad_attrs_parse_genl(tb, ATTR_MAX, payload, len, policy, cmd);
 }
 
 /* Copies the handle of an instance.  Instances whose handle does not fit are
@@ -71,14 +63,10 @@ vdpad_devlink_decode_dev(const void *payload, size_t len,
                          struct vdpad_eswitch *row)
 {
     struct nlattr *tb[ATTR_MAX + 1];
-    uint8_t cmd;
-    int error = parse(tb, payload, len, &cmd);
+    int error = parse(tb, payload, len, DEVLINK_CMD_NEW);
 
     if (error) {
         return error;
-    }
-    if (cmd != DEVLINK_CMD_NEW) {
-        return VDPAD_CODEC_SKIP;
     }
     memset(row, 0, sizeof *row);
     row->mode = VDPAD_ESWITCH_NONE;
@@ -93,14 +81,10 @@ vdpad_devlink_decode_eswitch(const void *payload, size_t len,
                              struct vdpad_eswitch *row)
 {
     struct nlattr *tb[ATTR_MAX + 1];
-    uint8_t cmd;
-    int error = parse(tb, payload, len, &cmd);
+    int error = parse(tb, payload, len, DEVLINK_CMD_ESWITCH_GET);
 
     if (error) {
         return error;
-    }
-    if (cmd != DEVLINK_CMD_ESWITCH_GET) {
-        return VDPAD_CODEC_SKIP;
     }
     if (tb[DEVLINK_ATTR_ESWITCH_MODE]) {
         row->mode = nla_get_u16(tb[DEVLINK_ATTR_ESWITCH_MODE]);
@@ -151,14 +135,10 @@ vdpad_devlink_decode_info(const void *payload, size_t len,
                           struct vdpad_eswitch *row)
 {
     struct nlattr *tb[ATTR_MAX + 1];
-    uint8_t cmd;
-    int error = parse(tb, payload, len, &cmd);
+    int error = parse(tb, payload, len, DEVLINK_CMD_INFO_GET);
 
     if (error) {
         return error;
-    }
-    if (cmd != DEVLINK_CMD_INFO_GET) {
-        return VDPAD_CODEC_SKIP;
     }
     vdpad_attr_text(tb[DEVLINK_ATTR_INFO_DRIVER_NAME], row->driver,
                     sizeof row->driver);
@@ -179,14 +159,10 @@ vdpad_devlink_decode_port(const void *payload, size_t len,
 {
     struct nlattr *tb[ATTR_MAX + 1];
     const struct nlattr *attr;
-    uint8_t cmd;
-    int error = parse(tb, payload, len, &cmd);
+    int error = parse(tb, payload, len, DEVLINK_CMD_PORT_NEW);
 
     if (error) {
         return error;
-    }
-    if (cmd != DEVLINK_CMD_PORT_NEW) {
-        return VDPAD_CODEC_SKIP;
     }
     if (!tb[DEVLINK_ATTR_PORT_INDEX]) {
         return -EBADMSG;
@@ -234,13 +210,15 @@ vdpad_devlink_decode_event(const void *payload, size_t len,
                            unsigned int *classes)
 {
     struct nlattr *tb[ATTR_MAX + 1];
-    uint8_t cmd;
-    int error = parse(tb, payload, len, &cmd);
+    struct genlmsghdr header;
+    int error = vdpad_attrs_parse_after(tb, ATTR_MAX, payload, len,
+                                        sizeof header, policy);
 
     if (error) {
         return error;
     }
-    switch (cmd) {
+    memcpy(&header, payload, sizeof header);
+    switch (header.cmd) {
     case DEVLINK_CMD_NEW:
     case DEVLINK_CMD_DEL:
     case DEVLINK_CMD_SET:

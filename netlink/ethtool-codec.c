@@ -79,18 +79,14 @@ vdpad_ethtool_decode_features(const void *payload, size_t len,
 {
     struct nlattr *tb[ETHTOOL_A_FEATURES_MAX + 1];
     struct nlattr *device[ETHTOOL_A_HEADER_MAX + 1];
-    struct genlmsghdr header;
     uint32_t ifindex;
     int error;
 
-    error = vdpad_attrs_parse_after(tb, ETHTOOL_A_FEATURES_MAX, payload, len,
-                                    sizeof header, features_policy);
+    error = vdpad_attrs_parse_genl(tb, ETHTOOL_A_FEATURES_MAX, payload, len,
+                                   features_policy,
+                                   ETHTOOL_MSG_FEATURES_GET_REPLY);
     if (error) {
         return error;
-    }
-    memcpy(&header, payload, sizeof header);
-    if (header.cmd != ETHTOOL_MSG_FEATURES_GET_REPLY) {
-        return VDPAD_CODEC_SKIP;
     }
     if (!tb[ETHTOOL_A_FEATURES_HEADER]
         || vdpad_attrs_parse_nested(device, ETHTOOL_A_HEADER_MAX,

@@ -54,17 +54,12 @@ vdpad_genl_decode_family(const void *payload, size_t len,
                          struct vdpad_genl_family *family)
 {
     struct nlattr *tb[CTRL_ATTR_MAX + 1];
-    struct genlmsghdr header;
     int error;
 
-    error = vdpad_attrs_parse_after(tb, CTRL_ATTR_MAX, payload, len,
-                                    sizeof header, family_policy);
+    error = vdpad_attrs_parse_genl(tb, CTRL_ATTR_MAX, payload, len,
+                                   family_policy, CTRL_CMD_NEWFAMILY);
     if (error) {
         return error;
-    }
-    memcpy(&header, payload, sizeof header);
-    if (header.cmd != CTRL_CMD_NEWFAMILY) {
-        return VDPAD_CODEC_SKIP;
     }
     if (!tb[CTRL_ATTR_FAMILY_ID] || !tb[CTRL_ATTR_FAMILY_NAME]) {
         return -EBADMSG;

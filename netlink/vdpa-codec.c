@@ -30,17 +30,9 @@ static const struct nla_policy policy[ATTR_MAX + 1] = {
 };
 
 static int
-parse(struct nlattr *tb[], const void *payload, size_t len, uint8_t *cmd)
+parse(struct nlattr *tb[], const void *payload, size_t len, uint8_t cmd)
 {
-    struct genlmsghdr header;
-    int error = vdpad_attrs_parse_after(tb, ATTR_MAX, payload, len,
-                                        sizeof header, policy);
-
-    if (!error) {
-        memcpy(&header, payload, sizeof header);
-        *cmd = header.cmd;
-    }
-    return error;
+    return vdpad_attrs_parse_genl(tb, ATTR_MAX, payload, len, policy, cmd);
 }
 
 int
@@ -48,14 +40,10 @@ vdpad_vdpa_decode_mgmtdev(const void *payload, size_t len,
                           struct vdpad_mgmtdev *row)
 {
     struct nlattr *tb[ATTR_MAX + 1];
-    uint8_t cmd;
-    int error = parse(tb, payload, len, &cmd);
+    int error = parse(tb, payload, len, VDPA_CMD_MGMTDEV_NEW);
 
     if (error) {
         return error;
-    }
-    if (cmd != VDPA_CMD_MGMTDEV_NEW) {
-        return VDPAD_CODEC_SKIP;
     }
     if (!tb[VDPA_ATTR_MGMTDEV_DEV_NAME]) {
         return -EBADMSG;
@@ -76,14 +64,10 @@ int
 vdpad_vdpa_decode_dev(const void *payload, size_t len, struct vdpad_vdpa *row)
 {
     struct nlattr *tb[ATTR_MAX + 1];
-    uint8_t cmd;
-    int error = parse(tb, payload, len, &cmd);
+    int error = parse(tb, payload, len, VDPA_CMD_DEV_NEW);
 
     if (error) {
         return error;
-    }
-    if (cmd != VDPA_CMD_DEV_NEW) {
-        return VDPAD_CODEC_SKIP;
     }
     if (!tb[VDPA_ATTR_DEV_NAME] || !tb[VDPA_ATTR_DEV_ID]) {
         return -EBADMSG;
@@ -105,14 +89,10 @@ vdpad_vdpa_decode_config(const void *payload, size_t len,
 {
     struct nlattr *tb[ATTR_MAX + 1];
     const struct nlattr *status;
-    uint8_t cmd;
-    int error = parse(tb, payload, len, &cmd);
+    int error = parse(tb, payload, len, VDPA_CMD_DEV_CONFIG_GET);
 
     if (error) {
         return error;
-    }
-    if (cmd != VDPA_CMD_DEV_CONFIG_GET) {
-        return VDPAD_CODEC_SKIP;
     }
     row->has_config = true;
     row->has_mac = vdpad_attr_mac(tb[VDPA_ATTR_DEV_NET_CFG_MACADDR], row->mac);

@@ -41,29 +41,10 @@ vdpad_memory_key(char key[VDPAD_NAME_SIZE + 32], const char *action,
     vdpad_text(key, VDPAD_NAME_SIZE + 32, "%s %s", action, object);
 }
 
-/* Where 'key' is, or belongs. */
 static size_t
 position(const struct vdpad_memory *m, const char *key, bool *found)
 {
-    size_t low = 0;
-    size_t high = m->n;
-
-    *found = false;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        int cmp = strcmp(m->entries[mid].key, key);
-
-        if (!cmp) {
-            *found = true;
-            return mid;
-        }
-        if (cmp < 0) {
-            low = mid + 1;
-        } else {
-            high = mid;
-        }
-    }
-    return low;
+    return vdpad_position(m->entries, m->n, sizeof m->entries[0], key, found);
 }
 
 const struct vdpad_memory_entry *

@@ -18,36 +18,11 @@
 
 /* The three tables are arrays of structures that begin with their key. */
 
-static size_t
-position(const void *table, size_t n, size_t size, const char *key,
-         bool *found)
-{
-    size_t low = 0;
-    size_t high = n;
-
-    *found = false;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        int cmp = strcmp((const char *) table + mid * size, key);
-
-        if (!cmp) {
-            *found = true;
-            return mid;
-        }
-        if (cmp < 0) {
-            low = mid + 1;
-        } else {
-            high = mid;
-        }
-    }
-    return low;
-}
-
 static void *
 find(void *table, size_t n, size_t size, const char *key)
 {
     bool found;
-    size_t i = position(table, n, size, key, &found);
+    size_t i = vdpad_position(table, n, size, key, &found);
 
     return found ? (char *) table + i * size : NULL;
 }
@@ -58,7 +33,7 @@ add(void **table, size_t *n, size_t size, const char *key, size_t key_size,
     bool *is_new)
 {
     bool found;
-    size_t i = position(*table, *n, size, key, &found);
+    size_t i = vdpad_position(*table, *n, size, key, &found);
 
     *is_new = !found;
     if (!found) {
@@ -78,7 +53,7 @@ static void
 del(void *table, size_t *n, size_t size, const char *key)
 {
     bool found;
-    size_t i = position(table, *n, size, key, &found);
+    size_t i = vdpad_position(table, *n, size, key, &found);
 
     if (found) {
         char *at = (char *) table + i * size;

@@ -43,6 +43,31 @@ vdpad_grow(void *array, size_t n, size_t *allocated, size_t size)
     return vdpad_xrealloc(array, *allocated, size);
 }
 
+size_t
+vdpad_position(const void *table, size_t n, size_t size, const char *key,
+               bool *found)
+{
+    size_t low = 0;
+    size_t high = n;
+
+    *found = false;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int cmp = strcmp((const char *) table + mid * size, key);
+
+        if (!cmp) {
+            *found = true;
+            return mid;
+        }
+        if (cmp < 0) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
 void
 vdpad_copy(char *dst, size_t size, const char *src)
 {

@@ -20,6 +20,12 @@ void *vdpad_xrealloc(void *, size_t n, size_t size)
 void *vdpad_grow(void *array, size_t n, size_t *allocated, size_t size)
     __attribute__((returns_nonnull));
 
+/* Where in 'table', 'n' structures of 'size' bytes that begin with their key
+ * (an array of char) and are sorted by it, 'key' is or, when not '*found',
+ * belongs. */
+size_t vdpad_position(const void *table, size_t n, size_t size,
+                      const char *key, bool *found);
+
 /* Copies 'src' to 'dst' of 'size' bytes: cut if need be, always terminated,
  * the rest zero (rows are compared as bytes). */
 void vdpad_copy(char *dst, size_t size, const char *src);

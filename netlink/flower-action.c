@@ -3,7 +3,6 @@
  * act_*.c). */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/gen_stats.h>
 #include <linux/tc_act/tc_ct.h>
 #include <linux/tc_act/tc_gact.h>
 #include <linux/tc_act/tc_mirred.h>
@@ -473,19 +472,6 @@ take_unknown(const char *kind, struct vdpad_flower_actions *a)
     SAY(a, "%s", name);
 }
 
-/* Open vSwitch gives its cookie to some actions of a filter only; a meter is
- * shared by filters and says nothing about them. */
-static void
-take_cookie(const struct nlattr *attr, const char *kind,
-            struct vdpad_flower_actions *a)
-{
-    if (attr && !a->cookie.len && strcmp(kind, "police") != 0
-        && nla_len(attr) <= (int) sizeof a->cookie.bytes) {
-        a->cookie.len = (uint8_t) nla_len(attr);
-        memcpy(a->cookie.bytes, nla_data(attr), a->cookie.len);
-    }
-}
-
 /* tcf_action_dump_1() of 6.12: the options may lack in terse dumps. */
 static int
 take_action(const struct nlattr *attr, struct vdpad_flower_actions *a)
@@ -503,9 +489,12 @@ take_action(const struct nlattr *attr, struct vdpad_flower_actions *a)
         return -EBADMSG;
     }
     vdpad_attr_text(tb[TCA_ACT_KIND], kind, sizeof kind);
-    take_cookie(tb[TCA_ACT_COOKIE], kind, a);
-    error = tb[TCA_ACT_STATS] ? vdpad_flower_take_stats(tb[TCA_ACT_STATS], a)
-                              : 0;
+    vdpad_flower_take_cookie(tb[TCA_ACT_COOKIE], kind, &a->cookie);
+    error = tb[TCA_ACT_STATS]
+                ? vdpad_tc_take_stats(nla_data(tb[TCA_ACT_STATS]),
+                                      (size_t) nla_len(tb[TCA_ACT_STATS]),
+                                      &a->all, &a->hw)
+                : 0;
     if (error || !tb[TCA_ACT_OPTIONS]) {
         return error;
     }

@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/gen_stats.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,8 +10,6 @@
 
 #include "attrs.h"
 #include "uapi.h"
-
-#define COOKIE_OF_OVS 16
 
 static const struct nla_policy policy[TCA_CHAIN + 1] = {
     [TCA_KIND] = VDPAD_POLICY_TEXT,
@@ -87,8 +84,17 @@ parse(const void *payload, size_t len, struct vdpad_flow_pos *pos,
                                     tb[TCA_OPTIONS], flower_policy);
 }
 
-/* The cookie of the first action that has one, meters apart: they are
- * shared. */
+void
+vdpad_flower_take_cookie(const struct nlattr *attr, const char *kind,
+                         struct vdpad_cookie *cookie)
+{
+    if (attr && !cookie->len && strcmp(kind, "police") != 0
+        && nla_len(attr) <= (int) sizeof cookie->bytes) {
+        cookie->len = (uint8_t) nla_len(attr);
+        memcpy(cookie->bytes, nla_data(attr), cookie->len);
+    }
+}
+
 static void
 find_cookie(const struct nlattr *actions, struct vdpad_cookie *cookie)
 {
@@ -97,19 +103,13 @@ find_cookie(const struct nlattr *actions, struct vdpad_cookie *cookie)
 
     nla_for_each_nested(attr, actions, left)
     {
-        const struct nlattr *found = nla_find(nla_data(attr), nla_len(attr),
-                                              TCA_ACT_COOKIE);
-        const struct nlattr *kind = nla_find(nla_data(attr), nla_len(attr),
-                                             TCA_ACT_KIND);
-        char name[VDPAD_WORD_SIZE];
+        char kind[VDPAD_WORD_SIZE];
 
-        vdpad_attr_text(kind, name, sizeof name);
-        if (found && strcmp(name, "police") != 0
-            && nla_len(found) <= (int) sizeof cookie->bytes) {
-            cookie->len = (uint8_t) nla_len(found);
-            memcpy(cookie->bytes, nla_data(found), cookie->len);
-            return;
-        }
+        vdpad_attr_text(nla_find(nla_data(attr), nla_len(attr), TCA_ACT_KIND),
+                        kind, sizeof kind);
+        vdpad_flower_take_cookie(nla_find(nla_data(attr), nla_len(attr),
+                                          TCA_ACT_COOKIE),
+                                 kind, cookie);
     }
 }
 
@@ -134,59 +134,6 @@ vdpad_flower_decode_id(const void *payload, size_t len,
             return -EBADMSG;
         }
         find_cookie(actions, &id->cookie);
-    }
-    return 0;
-}
-
-struct counters {
-    uint64_t packets, bytes;
-};
-
-/* The order of attributes matters, see tc-codec.c. */
-int
-vdpad_flower_take_stats(const struct nlattr *stats,
-                        struct vdpad_flower_actions *a)
-{
-    struct counters all = { 0, 0 }, hw = { 0, 0 }, *current = NULL;
-    const struct nlattr *attr;
-    int left;
-
-    if (!vdpad_attrs_are_sound(nla_data(stats), (size_t) nla_len(stats))) {
-        return -EBADMSG;
-    }
-    nla_for_each_nested(attr, stats, left)
-    {
-        int type = nla_type(attr);
-
-        if (type == TCA_STATS_BASIC || type == TCA_STATS_BASIC_HW) {
-            struct gnet_stats_basic basic;
-            size_t need = offsetof(struct gnet_stats_basic, packets)
-                          + sizeof basic.packets;
-
-            if ((size_t) nla_len(attr) < need) {
-                return -EBADMSG;
-            }
-            memcpy(&basic, nla_data(attr), need);
-            current = type == TCA_STATS_BASIC ? &all : &hw;
-            current->packets = basic.packets;
-            current->bytes = basic.bytes;
-        } else if (type == TCA_STATS_PKT64) {
-            if (nla_len(attr) != 8) {
-                return -EBADMSG;
-            }
-            if (current) {
-                current->packets = nla_get_u64(attr);
-            }
-        }
-    }
-    /* The busiest action counts. */
-    if (all.packets > a->packets) {
-        a->packets = all.packets;
-        a->bytes = all.bytes;
-    }
-    if (hw.packets > a->hw_packets) {
-        a->hw_packets = hw.packets;
-        a->hw_bytes = hw.bytes;
     }
     return 0;
 }
@@ -229,20 +176,21 @@ static void
 take_actions(const struct vdpad_flower_actions *a,
              struct vdpad_flow_detail *detail)
 {
-    bool is_used = a->packets != 0;
+    bool is_used = a->all.packets != 0;
 
+    detail->hw_packets = a->hw.packets;
+    detail->hw_bytes = a->hw.bytes;
     /* The kernel reads the two sums one after the other. */
-    detail->hw_packets = a->hw_packets;
-    detail->hw_bytes = a->hw_bytes;
-    detail->sw_packets = a->packets > a->hw_packets
-                             ? a->packets - a->hw_packets
+    detail->sw_packets = a->all.packets > a->hw.packets
+                             ? a->all.packets - a->hw.packets
                              : 0;
-    detail->sw_bytes = a->bytes > a->hw_bytes ? a->bytes - a->hw_bytes : 0;
+    detail->sw_bytes = a->all.bytes > a->hw.bytes ? a->all.bytes - a->hw.bytes
+                                                  : 0;
     detail->used_ms = is_used ? a->used_ms : -1;
     detail->age_ms = a->age_ms;
     detail->uses |= a->uses;
     memcpy(detail->outputs, a->outputs, sizeof detail->outputs);
-    if (a->cookie.len == COOKIE_OF_OVS) {
+    if (a->cookie.len == VDPAD_OVS_COOKIE_SIZE) {
         detail->has_ufid = true;
         memcpy(detail->ufid, a->cookie.bytes, sizeof detail->ufid);
     }

@@ -8,6 +8,7 @@
 #include <vdpad/model.h>
 
 #include "flow-text.h"
+#include "tc-codec.h"
 
 struct nl_msg;
 struct nlattr;
@@ -26,7 +27,7 @@ void vdpad_netdev_name(const struct vdpad_netdev_names *names, int32_t ifindex,
  * has one. */
 struct vdpad_cookie {
     uint8_t len; /* 0: no action has one. */
-    uint8_t bytes[16];
+    uint8_t bytes[VDPAD_OVS_COOKIE_SIZE];
 };
 
 /* The part of a filter that tells it from others. */
@@ -64,7 +65,7 @@ struct vdpad_flower_actions {
     size_t n_outputs;
     int32_t outputs[VDPAD_FLOW_OUTPUTS];
     struct vdpad_cookie cookie;
-    uint64_t packets, bytes, hw_packets, hw_bytes;
+    struct vdpad_tc_counters all, hw;
     int64_t used_ms, age_ms; /* -1: not told. */
 };
 
@@ -74,10 +75,12 @@ struct vdpad_flower_actions {
 int vdpad_flower_decode_actions(const struct nlattr *actions,
                                 struct vdpad_flower_actions *a);
 
-/* Parts of that: the counters in 'stats' (TCA_ACT_STATS), and the times in the
- * options of an action of 'kind'. */
-int vdpad_flower_take_stats(const struct nlattr *stats,
-                            struct vdpad_flower_actions *a);
+/* Parts of that: the cookie in 'attr' (TCA_ACT_COOKIE or NULL) of an action of
+ * 'kind', where 'cookie' has none yet and it is not a meter, which filters
+ * share so that it says nothing about them; and the times in the options of
+ * an action of 'kind'. */
+void vdpad_flower_take_cookie(const struct nlattr *attr, const char *kind,
+                              struct vdpad_cookie *cookie);
 void vdpad_flower_take_times(const struct nlattr *options, const char *kind,
                              struct vdpad_flower_actions *a);
 

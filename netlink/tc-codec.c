@@ -10,9 +10,6 @@
 #include "attrs.h"
 #include "uapi.h"
 
-/* Open vSwitch keeps a flow's identifier in the cookie of its actions. */
-#define OVS_COOKIE_SIZE 16
-
 static const struct nla_policy policy[TCA_MAX + 1] = {
     [TCA_KIND] = VDPAD_POLICY_TEXT,
     [TCA_OPTIONS] = { .type = NLA_UNSPEC },
@@ -60,10 +57,6 @@ vdpad_tc_decode_qdisc(const void *payload, size_t len, struct vdpad_qdisc *row)
     row->egress_block = vdpad_attr_u32(tb[TCA_EGRESS_BLOCK], 0);
     return 0;
 }
-
-struct counters {
-    uint64_t packets, bytes;
-};
 
 /* Attributes one after the other.  A tracker decodes a hundred thousand
  * filters at a time: what libnl's parser costs (two passes, and a table
@@ -118,7 +111,8 @@ take_u32(const struct cursor *value, uint32_t *number)
 }
 
 static void
-counters_max(struct counters *into, const struct counters *from)
+counters_max(struct vdpad_tc_counters *into,
+             const struct vdpad_tc_counters *from)
 {
     if (from->packets > into->packets) {
         *into = *from;
@@ -128,12 +122,14 @@ counters_max(struct counters *into, const struct counters *from)
 /* The order of attributes matters: 64-bit packet counts follow the group that
  * they belong to, both under one number (gnet_stats_copy_basic() and
  * gnet_stats_copy_basic_hw() of 5.5 to 6.12). */
-static int
-decode_stats(struct cursor nest, struct counters *all, struct counters *hw)
+int
+vdpad_tc_take_stats(const void *data, size_t len,
+                    struct vdpad_tc_counters *all,
+                    struct vdpad_tc_counters *hw)
 {
-    struct counters group[2] = { { 0, 0 }, { 0, 0 } };
-    struct counters *current = NULL;
-    struct cursor value;
+    struct vdpad_tc_counters group[2] = { { 0, 0 }, { 0, 0 } };
+    struct vdpad_tc_counters *current = NULL;
+    struct cursor nest = cursor_of(data, len), value;
     int error, type;
 
     while ((error = cursor_next(&nest, &type, &value)) > 0) {
@@ -166,16 +162,16 @@ decode_stats(struct cursor nest, struct counters *all, struct counters *hw)
 
 static int
 decode_action(struct cursor nest, struct vdpad_filter *filter,
-              struct counters *all, struct counters *hw)
+              struct vdpad_tc_counters *all, struct vdpad_tc_counters *hw)
 {
     struct cursor value;
     int error, type;
 
     while ((error = cursor_next(&nest, &type, &value)) > 0) {
         if (type == TCA_ACT_COOKIE) {
-            filter->has_cookie |= value.left == OVS_COOKIE_SIZE;
+            filter->has_cookie |= value.left == VDPAD_OVS_COOKIE_SIZE;
         } else if (type == TCA_ACT_STATS) {
-            error = decode_stats(value, all, hw);
+            error = vdpad_tc_take_stats(value.at, value.left, all, hw);
             if (error) {
                 return error;
             }
@@ -187,7 +183,7 @@ decode_action(struct cursor nest, struct vdpad_filter *filter,
 static int
 decode_actions(struct cursor nest, struct vdpad_filter *filter)
 {
-    struct counters all = { 0, 0 }, hw = { 0, 0 };
+    struct vdpad_tc_counters all = { 0, 0 }, hw = { 0, 0 };
     struct cursor action;
     int error, type;
 

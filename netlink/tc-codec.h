@@ -8,6 +8,13 @@
 
 struct nl_msg;
 
+/* Open vSwitch keeps a flow's identifier in the cookie of its actions. */
+#define VDPAD_OVS_COOKIE_SIZE 16
+
+struct vdpad_tc_counters {
+    uint64_t packets, bytes;
+};
+
 /* What a message says of one filter: in a dump, or when it came or went. */
 struct vdpad_filter {
     int32_t ifindex; /* 0: of the shared block 'parent'. */
@@ -34,6 +41,14 @@ int vdpad_tc_decode_filter(const void *payload, size_t len,
  * chains (RTM_NEWCHAIN, RTM_DELCHAIN: neither prio nor handle) included. */
 int vdpad_tc_decode_event(const void *payload, size_t len,
                           struct vdpad_filter *filter);
+
+/* Reads the counters of one action, the 'len' bytes at 'data' that are in its
+ * TCA_ACT_STATS (any alignment, unchecked).  'all' and 'hw' (what the hardware
+ * counted of it) become the action's where it is the busier one, for the
+ * busiest action of a filter counts.  Returns 0 or -EBADMSG. */
+int vdpad_tc_take_stats(const void *data, size_t len,
+                        struct vdpad_tc_counters *all,
+                        struct vdpad_tc_counters *hw);
 
 /* Append header and attributes of a request to 'msg'.  Return 0 or
  * -EMSGSIZE.  Filters are those at the ingress of netdev 'ifindex', or, when

@@ -66,7 +66,7 @@ extern const struct vdpad_command vdpad_commands_ready[];
 
 struct vdpad_call {
     struct vdpad_ctl *ctl;
-    const struct vdpad_loop *loop;
+    struct vdpad_loop *loop;
     const struct vdpad_looks *looks; /* Verdicts and what was counted. */
     const struct vdpad_command *command;
     struct vdpad_request *request;

@@ -406,10 +406,20 @@ loop_show(struct vdpad_call *call)
     struct vdpad_loop_stats stats;
     struct vdpad_loop_wake wakes[WAKES];
     size_t n = vdpad_loop_get_wakes(call->loop, wakes, WAKES);
-    json_t *figures = json_object(), *rows = json_array();
+    json_t *figures, *rows;
     char *text = NULL;
 
+    if (call->argc && strcmp(call->argv[0], "--reset") != 0) {
+        vdpad_call_error(call, "usage: %s %s", call->command->name,
+                         call->command->usage);
+        return;
+    }
     vdpad_loop_get_stats(call->loop, &stats);
+    if (call->argc) {
+        vdpad_loop_forget_longest(call->loop);
+    }
+    figures = json_object();
+    rows = json_array();
     SET(figures, "turns", vdpad_json_u64(stats.turns));
     SET(figures, "slow_turns", vdpad_json_u64(stats.slow_turns));
     SET(figures, "longest_turn_us",
@@ -438,6 +448,6 @@ loop_show(struct vdpad_call *call)
 
 const struct vdpad_command vdpad_commands_state[] = {
     { "status", "[--json]", 0, 0, VDPAD_MASK_SHOWN, run_status },
-    { "loop/show", "[--json]", 0, 0, 0, loop_show },
+    { "loop/show", "[--reset] [--json]", 0, 1, 0, loop_show },
     { .name = NULL },
 };

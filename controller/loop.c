@@ -510,6 +510,12 @@ vdpad_loop_get_stats(const struct vdpad_loop *loop,
     *ret_stats = loop->stats;
 }
 
+void
+vdpad_loop_forget_longest(struct vdpad_loop *loop)
+{
+    loop->stats.longest_turn_ns = 0;
+}
+
 static int
 compare_wakes(const void *a_, const void *b_)
 {

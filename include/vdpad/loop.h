@@ -179,6 +179,9 @@ int64_t vdpad_loop_clock_ns(void);
 void vdpad_loop_get_stats(const struct vdpad_loop *loop,
                           struct vdpad_loop_stats *ret_stats);
 
+/* Begins the longest turn anew, with the present one. */
+void vdpad_loop_forget_longest(struct vdpad_loop *loop);
+
 /* Copies up to 'n' wake reasons to 'wakes', most frequent first, and returns
  * how many there are in all.  Reasons beyond the 64th that occurred are
  * counted together as "other". */

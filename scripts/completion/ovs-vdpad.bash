@@ -70,6 +70,11 @@ _ovs_vdpad_argument() {
         _ovs_vdpad_reply "$(_ovs_vdpad_values device/list name) $policies" \
             "$cur"
         return ;;
+    loop/show)
+        if [[ $# -eq 0 ]]; then
+            _ovs_vdpad_reply "--reset --json" "$cur"
+            return
+        fi ;;
     teardown | resume | export/nova)
         policies=$(_ovs_vdpad_values config/show name)
         if [[ $command != export/nova ]]; then

@@ -573,6 +573,10 @@ loop_show(void **state)
     assert_contains(text, "turns            0\n");
     assert_contains(text, "WAKES  REASON\nnone");
     free(text);
+    json_decref(RUN_JSON("loop/show", "--reset"));
+    text = RUN_ERROR("loop/show", "--nonsense");
+    assert_string_equal(text, "usage: loop/show [--reset] [--json]");
+    free(text);
 }
 
 int

@@ -95,6 +95,10 @@ slow_turn_is_counted(void **state)
     vdpad_loop_get_stats(f->loop, &stats);
     assert_true(stats.slow_turns >= 1);
     assert_true(stats.longest_turn_ns >= VDPAD_LOOP_SLOW_NS);
+    vdpad_loop_forget_longest(f->loop);
+    vdpad_loop_get_stats(f->loop, &stats);
+    assert_true(stats.slow_turns >= 1);
+    assert_int_equal(stats.longest_turn_ns, 0);
 }
 
 static void

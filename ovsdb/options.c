@@ -18,10 +18,9 @@
 #include <ovs/dirs.h>
 #include <ovs/stream-ssl.h>
 #include <ovs/util.h>
+#include <vdpad/log.h>
 
 #include "internal.h"
-
-VLOG_DEFINE_THIS_MODULE(vdpad_options);
 
 #define PROGRAM "ovs-vdpad"
 
@@ -65,15 +64,18 @@ default_pidfile(bool dry_run)
     char *path = xasprintf("%s/%s.pid", rundir, program_name);
 
     if (mkdir(rundir, 0755) && errno != EEXIST) {
-        VLOG_WARN("%s: no pidfile, ovs-appctl needs the path of the control "
+        vdpad_log(VDPAD_LOG_WARN,
+                  "%s: no pidfile, ovs-appctl needs the path of the control "
                   "socket: %s",
                   rundir, ovs_strerror(errno));
     } else if (access(rundir, W_OK)) {
-        VLOG_WARN("%s: not writable, no pidfile, ovs-appctl needs the path "
+        vdpad_log(VDPAD_LOG_WARN,
+                  "%s: not writable, no pidfile, ovs-appctl needs the path "
                   "of the control socket",
                   rundir);
     } else if (dry_run && access(path, F_OK) == 0 && read_pidfile(path) > 0) {
-        VLOG_INFO("%s belongs to the instance that is at work; this one, "
+        vdpad_log(VDPAD_LOG_INFO,
+                  "%s belongs to the instance that is at work; this one, "
                   "which only looks, has none",
                   path);
     } else {

@@ -9,19 +9,17 @@
 #include <string.h>
 
 #include <openvswitch/poll-loop.h>
-#include <openvswitch/vlog.h>
 #include <ovs/dns-resolve.h>
 #include <ovs/fatal-signal.h>
 #include <ovs/ovsdb-idl.h>
 #include <ovs/timeval.h>
 #include <ovs/util.h>
 #include <ovs/vswitch-idl.h>
+#include <vdpad/log.h>
 
 #include "internal.h"
 #include "snapshot.h"
 #include "store-ops.h"
-
-VLOG_DEFINE_THIS_MODULE(vdpad_store);
 
 /* How long the server may take for a transaction.  Then the connection counts
  * as dead, which also ends the transaction. */
@@ -204,7 +202,8 @@ run_txn(struct store *s)
     case TXN_INCOMPLETE:
     case TXN_UNCOMMITTED:
         if (time_msec() >= s->deadline) {
-            VLOG_WARN("%s: no answer to a transaction for %d s, reconnecting",
+            vdpad_log(VDPAD_LOG_WARN,
+                      "%s: no answer to a transaction for %d s, reconnecting",
                       s->remote, COMMIT_TIMEOUT_MS / 1000);
             s->deadline = LLONG_MAX;
             ovsdb_idl_force_reconnect(s->idl);

@@ -23,10 +23,9 @@
 #include <ovs/simap.h>
 #include <ovs/unixctl.h>
 #include <ovs/util.h>
+#include <vdpad/log.h>
 
 #include "internal.h"
-
-VLOG_DEFINE_THIS_MODULE(vdpad_unixctl);
 
 /* Beside root its members may use the status socket.  Packages of Open vSwitch
  * that have a group call it so; where there is none it is root's alone. */
@@ -122,19 +121,23 @@ restrict_socket(const char *path)
 
     (void) snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
     if (fd < 0 || fstat(fd, &status)) {
-        VLOG_WARN("%s: its permissions cannot be set: %s", path,
-                  ovs_strerror(errno));
+        vdpad_log(VDPAD_LOG_WARN, "%s: its permissions cannot be set: %s",
+                  path, ovs_strerror(errno));
     } else if (!S_ISSOCK(status.st_mode)) {
-        VLOG_WARN("%s: its permissions are not set: it is no socket", path);
+        vdpad_log(VDPAD_LOG_WARN,
+                  "%s: its permissions are not set: it is no socket", path);
     } else if (chmod(self, 0600)) {
-        VLOG_WARN("%s: its mode cannot be set: %s", path, ovs_strerror(errno));
+        vdpad_log(VDPAD_LOG_WARN, "%s: its mode cannot be set: %s", path,
+                  ovs_strerror(errno));
     } else if (group
                && fchownat(fd, "", (uid_t) -1, group->gr_gid, AT_EMPTY_PATH)) {
-        VLOG_WARN("%s: cannot be given to the group %s (CAP_CHOWN is needed), "
+        vdpad_log(VDPAD_LOG_WARN,
+                  "%s: cannot be given to the group %s (CAP_CHOWN is needed), "
                   "only its owner can use it: %s",
                   path, SOCKET_GROUP, ovs_strerror(errno));
     } else if (chmod(self, mode)) {
-        VLOG_WARN("%s: its mode cannot be set: %s", path, ovs_strerror(errno));
+        vdpad_log(VDPAD_LOG_WARN, "%s: its mode cannot be set: %s", path,
+                  ovs_strerror(errno));
     }
     if (fd >= 0) {
         (void) close(fd);

@@ -67,14 +67,18 @@ check_same(const struct vdpad_record *a, const struct vdpad_record *b)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static char folder[] = "/tmp/fuzz-record.XXXXXX";
-    static char path[64], bad[80];
+    static char folder[64] = "/dev/shm/fuzz-record.XXXXXX";
+    static char path[80], bad[96];
     struct vdpad_record *record, *again;
     struct vdpad_error why;
     int error;
 
     if (!path[0]) {
-        CHECK(mkdtemp(folder));
+        /* In memory, if that may be written. */
+        if (!mkdtemp(folder)) {
+            strcpy(folder, "/tmp/fuzz-record.XXXXXX");
+            CHECK(mkdtemp(folder));
+        }
         (void) umask(077);
         (void) snprintf(path, sizeof path, "%s/record", folder);
         (void) snprintf(bad, sizeof bad, "%s.bad", path);

@@ -119,7 +119,11 @@ void vdpad_call_error_unknown(struct vdpad_call *call, const char *what,
                               const char *name, const char *const *names,
                               size_t n);
 
-/* Calls 'cb' in the next turn: for what is too much for one. */
+/* How long what is too much for one turn may take of it. */
+#define VDPAD_SLICE_NS INT64_C(5000000)
+
+/* Calls 'cb' in the next turn, or, where others have used that up, in one
+ * after it. */
 typedef void vdpad_later_cb(void *aux);
 void vdpad_call_later(vdpad_later_cb *cb, void *aux);
 

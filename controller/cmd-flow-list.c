@@ -26,9 +26,6 @@
  * all filters, but its 1.4 KB a flow have to be copied in one turn. */
 #define PAGE 5000
 
-/* What is printed in one turn: until this time has passed. */
-#define SLICE_NS INT64_C(5000000)
-
 /* Listings that are under way; each may hold some megabytes. */
 #define MAX_LISTINGS 4
 
@@ -307,7 +304,7 @@ print_slice(void *listing_)
 {
     struct listing *l = listing_;
     const struct vdpad_world *world = vdpad_call_world(l->call);
-    int64_t end = vdpad_loop_clock_ns() + SLICE_NS;
+    int64_t end = vdpad_loop_clock_ns() + VDPAD_SLICE_NS;
 
     while (l->i < l->n && vdpad_loop_clock_ns() < end) {
         const struct vdpad_flow_detail *f = &l->flows[l->i++];

@@ -424,6 +424,8 @@ loop_show(struct vdpad_call *call)
     SET(figures, "slow_turns", vdpad_json_u64(stats.slow_turns));
     SET(figures, "longest_turn_us",
         vdpad_json_int(stats.longest_turn_ns / 1000));
+    SET(figures, "longest_cpu_us",
+        vdpad_json_int(stats.longest_cpu_ns / 1000));
     SET(figures, "last_turn_us", vdpad_json_int(stats.last_turn_ns / 1000));
     SET(figures, "descriptors", vdpad_json_int((int64_t) stats.n_fds));
     for (size_t i = 0; i < n && i < WAKES; i++) {

@@ -9,7 +9,7 @@
 
 #include <vdpad/loop.h>
 
-#include "cmd-call.h"
+#include "cmd-rows.h"
 #include "util.h"
 
 #define SET(OBJECT, KEY, VALUE) vdpad_json_set(OBJECT, KEY, VALUE)
@@ -176,18 +176,30 @@ struct why {
     bool probe;
     bool has_tc, has_datapath;
     struct vdpad_why_flows tc, datapath;
+    bool has_begun;                 /* Checks of all devices are made. */
+    char (*names)[VDPAD_NAME_SIZE]; /* Of the devices to be checked. */
+    size_t n_names, next;
 };
 
 static void
-reply(struct why *why)
+why_free(void *why_)
 {
-    static const struct vdpad_column columns[] = {
-        { "DEVICE", "device" }, { "CHECK", "check" },   { "RESULT", "result" },
-        { "SEEN", "seen" },     { "REMEDY", "remedy" },
-    };
-    struct vdpad_call *call = why->call;
+    struct why *why = why_;
+
+    free(why->tc.flows);
+    free(why->datapath.flows);
+    free(why->names);
+    free(why);
+}
+
+/* Checks of all devices, then of one device after the other.  One that has
+ * gone since they were counted is left out. */
+static bool
+next_rows(struct vdpad_call *call, void *why_, json_t *rows)
+{
+    struct why *why = why_;
     const struct vdpad_world *world = vdpad_call_world(call);
-    const struct vdpad_dev *only = NULL;
+    const char *device = why->device[0] ? why->device : NULL;
     struct vdpad_check_input input = {
         .world = world,
         .looks = call->looks,
@@ -196,39 +208,62 @@ reply(struct why *why)
         .datapath = why->has_datapath ? &why->datapath : NULL,
         .is_early = call->is_early,
     };
-    json_t *rows = NULL;
+
+    if (!why->has_begun) {
+        why->has_begun = true;
+        run_checks(rows, vdpad_checks_host, &input, device);
+        run_checks(rows, vdpad_checks_consumer, &input, device);
+    } else if (why->next < why->n_names) {
+        input.dev = vdpad_world_find(world, why->names[why->next++]);
+    }
+    if (input.dev) {
+        device = input.dev->name;
+        run_checks(rows, vdpad_checks_chain, &input, device);
+        run_checks(rows, vdpad_checks_uplink, &input, device);
+        run_checks(rows, vdpad_checks_port, &input, device);
+        run_checks(rows, vdpad_checks_consumer_port, &input, device);
+        run_checks(rows, vdpad_checks_flows, &input, device);
+    }
+    return why->next < why->n_names;
+}
+
+/* A VF that nobody has asked to be more than that is no device. */
+static bool
+is_device(const struct vdpad_dev *dev)
+{
+    return dev->vdpa || dev->vbus || dev->intent != VDPAD_INTENT_NONE;
+}
+
+static void
+reply(void *why_)
+{
+    static const struct vdpad_column columns[] = {
+        { "DEVICE", "device" }, { "CHECK", "check" },   { "RESULT", "result" },
+        { "SEEN", "seen" },     { "REMEDY", "remedy" },
+    };
+    struct why *why = why_;
+    const struct vdpad_world *world = vdpad_call_world(why->call);
+    const struct vdpad_dev *only = NULL;
 
     /* It may have gone while flows were asked for. */
     if (why->device[0]) {
-        only = vdpad_call_device(call, why->device);
-    }
-    if (only || !why->device[0]) {
-        rows = json_array();
-        run_checks(rows, vdpad_checks_host, &input, only ? only->name : NULL);
-        run_checks(rows, vdpad_checks_consumer, &input,
-                   only ? only->name : NULL);
-    }
-    for (size_t i = 0; rows && i < world->n_devs; i++) {
-        const struct vdpad_dev *dev = &world->devs[i];
-
-        /* A VF that nobody has asked to be more than that is no device. */
-        if (only
-                ? dev == only
-                : dev->vdpa || dev->vbus || dev->intent != VDPAD_INTENT_NONE) {
-            input.dev = dev;
-            run_checks(rows, vdpad_checks_chain, &input, dev->name);
-            run_checks(rows, vdpad_checks_uplink, &input, dev->name);
-            run_checks(rows, vdpad_checks_port, &input, dev->name);
-            run_checks(rows, vdpad_checks_consumer_port, &input, dev->name);
-            run_checks(rows, vdpad_checks_flows, &input, dev->name);
+        only = vdpad_call_device(why->call, why->device);
+        if (!only) {
+            why_free(why);
+            return;
         }
     }
-    if (rows) {
-        vdpad_call_reply_table(call, rows, columns, N_ELEMS(columns));
+    why->names = vdpad_xcalloc(world->n_devs, sizeof *why->names);
+    for (size_t i = 0; i < world->n_devs; i++) {
+        const struct vdpad_dev *dev = &world->devs[i];
+
+        if (only ? dev == only : is_device(dev)) {
+            vdpad_copy(why->names[why->n_names++], sizeof *why->names,
+                       dev->name);
+        }
     }
-    free(why->tc.flows);
-    free(why->datapath.flows);
-    free(why);
+    vdpad_call_reply_rows(why->call, columns, N_ELEMS(columns), next_rows,
+                          why_free, why);
 }
 
 static void next_question(struct why *why);
@@ -386,8 +421,14 @@ next_question(struct why *why)
         }
         why->has_datapath = false;
     }
-    if (!why->probe || !why->has_tc || why->tc.error || !probe_next(why)) {
+    if (why->probe && why->has_tc && !why->tc.error && probe_next(why)) {
+        return;
+    }
+    if (why->device[0]) {
         reply(why);
+    } else {
+        /* Several that waited for the same do not answer in one turn. */
+        vdpad_call_later(reply, why);
     }
 }
 

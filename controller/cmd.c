@@ -309,14 +309,25 @@ vdpad_call_later(vdpad_later_cb *cb, void *aux)
 static void
 run_laters(void)
 {
-    struct later *later = commands.laters, *next;
+    int64_t end = vdpad_loop_clock_ns() + 2 * VDPAD_SLICE_NS;
+    struct later *later = commands.laters, **tail = commands.laters_tail;
 
-    /* What they put off is for the next turn. */
+    /* What they put off is for the next turn, and comes behind those for which
+     * this one has no time. */
     commands.laters = NULL;
-    for (; later; later = next) {
-        next = later->next;
+    while (later && vdpad_loop_clock_ns() < end) {
+        struct later *next = later->next;
+
         later->cb(later->aux);
         free(later);
+        later = next;
+    }
+    if (later) {
+        *tail = commands.laters;
+        if (!commands.laters) {
+            commands.laters_tail = tail;
+        }
+        commands.laters = later;
     }
 }
 

@@ -68,6 +68,7 @@ struct vdpad_loop {
     const char *timer_where; /* Of the deadline being waited for. */
 
     int64_t busy_since_ns; /* End of the last wait. */
+    int64_t cpu_since_ns;  /* Processor time then. */
     bool turn_open;        /* A turn ran since then. */
     struct vdpad_loop_stats stats;
 
@@ -92,6 +93,15 @@ vdpad_loop_clock_ns(void)
     struct timespec ts;
 
     clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t) ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
+static int64_t
+cpu_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
     return (int64_t) ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
@@ -284,11 +294,15 @@ on_release(struct ev_loop *ev) EV_NOEXCEPT
 
     if (loop->turn_open) {
         int64_t took_ns = vdpad_loop_clock_ns() - loop->busy_since_ns;
+        int64_t took_cpu_ns = cpu_ns() - loop->cpu_since_ns;
 
         loop->turn_open = false;
         loop->stats.last_turn_ns = took_ns;
         if (took_ns > loop->stats.longest_turn_ns) {
             loop->stats.longest_turn_ns = took_ns;
+        }
+        if (took_cpu_ns > loop->stats.longest_cpu_ns) {
+            loop->stats.longest_cpu_ns = took_cpu_ns;
         }
         if (took_ns >= VDPAD_LOOP_SLOW_NS) {
             loop->stats.slow_turns++;
@@ -305,6 +319,7 @@ on_acquire(struct ev_loop *ev) EV_NOEXCEPT
     struct vdpad_loop *loop = ev_userdata(ev);
 
     loop->busy_since_ns = vdpad_loop_clock_ns();
+    loop->cpu_since_ns = cpu_ns();
     if (loop->has_source && loop->source.block_end) {
         loop->source.block_end(loop->source.aux);
     }
@@ -366,6 +381,7 @@ void
 vdpad_loop_run(struct vdpad_loop *loop)
 {
     loop->busy_since_ns = vdpad_loop_clock_ns();
+    loop->cpu_since_ns = cpu_ns();
     ev_run(loop->ev, 0);
 }
 
@@ -514,6 +530,7 @@ void
 vdpad_loop_forget_longest(struct vdpad_loop *loop)
 {
     loop->stats.longest_turn_ns = 0;
+    loop->stats.longest_cpu_ns = 0;
 }
 
 static int

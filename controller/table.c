@@ -21,43 +21,114 @@ width_of(const char *text)
 static void
 print_padding(FILE *stream, size_t n)
 {
-    while (n--) {
-        putc(' ', stream);
+    static const char blanks[] = "                                ";
+
+    while (n) {
+        size_t some = n < sizeof blanks - 1 ? n : sizeof blanks - 1;
+
+        (void) fwrite(blanks, 1, some, stream);
+        n -= some;
     }
 }
 
-/* Whether the cells of the column are numbers wherever there is something. */
-static bool
-is_numeric(const json_t *rows, const char *path)
-{
-    bool any = false;
+struct vdpad_table {
+    const struct vdpad_column *columns;
+    size_t n_columns, n_lines;
+    size_t allocated; /* Of 'cells'. */
+    char **cells;     /* Line by line, the first one of titles. */
+    size_t *widths;
+    bool *has_number; /* There is a number in the column, */
+    bool *has_other;  /* or something that is none. */
+};
 
-    for (size_t i = 0; i < json_array_size(rows); i++) {
-        const json_t *cell = vdpad_json_at(json_array_get(rows, i), path);
+/* Takes over 'text' as the cell of the last line in column 'c'. */
+static void
+set_cell(struct vdpad_table *table, size_t c, char *text)
+{
+    size_t i = (table->n_lines - 1) * table->n_columns + c;
+    size_t width = width_of(text);
+
+    table->cells = vdpad_grow(table->cells, i, &table->allocated,
+                              sizeof *table->cells);
+    table->cells[i] = text;
+    if (width > table->widths[c]) {
+        table->widths[c] = width;
+    }
+}
+
+struct vdpad_table *
+vdpad_table_new(const struct vdpad_column *columns, size_t n_columns)
+{
+    struct vdpad_table *table = vdpad_xcalloc(1, sizeof *table);
+
+    table->columns = columns;
+    table->n_columns = n_columns;
+    table->widths = vdpad_xcalloc(n_columns, sizeof *table->widths);
+    table->has_number = vdpad_xcalloc(n_columns, sizeof *table->has_number);
+    table->has_other = vdpad_xcalloc(n_columns, sizeof *table->has_other);
+    table->n_lines = 1;
+    for (size_t c = 0; c < n_columns; c++) {
+        set_cell(table, c, vdpad_xstrdup(columns[c].title));
+    }
+    return table;
+}
+
+void
+vdpad_table_free(struct vdpad_table *table)
+{
+    if (!table) {
+        return;
+    }
+    for (size_t i = 0; i < table->n_lines * table->n_columns; i++) {
+        free(table->cells[i]);
+    }
+    free(table->cells);
+    free(table->widths);
+    free(table->has_number);
+    free(table->has_other);
+    free(table);
+}
+
+void
+vdpad_table_add(struct vdpad_table *table, const json_t *row)
+{
+    table->n_lines++;
+    for (size_t c = 0; c < table->n_columns; c++) {
+        json_t *cell = vdpad_json_at(row, table->columns[c].path);
 
         if (cell && !json_is_null(cell)) {
-            if (!json_is_integer(cell)) {
-                return false;
-            }
-            any = true;
+            table->has_number[c] |= json_is_integer(cell);
+            table->has_other[c] |= !json_is_integer(cell);
         }
+        set_cell(table, c, vdpad_json_human(cell));
     }
-    return any;
 }
 
-/* Prints one line of 'n' cells.  The last cell is not padded. */
-static void
-print_line(FILE *stream, char *const *cells, const size_t *widths,
-           const bool *numeric, size_t n)
+size_t
+vdpad_table_lines(const struct vdpad_table *table)
 {
+    return table->n_lines + (table->n_lines == 1);
+}
+
+void
+vdpad_table_print_line(const struct vdpad_table *table, size_t line,
+                       FILE *stream)
+{
+    char **cells = &table->cells[line * table->n_columns];
     size_t pending = 0; /* Blanks due before the next cell. */
 
-    for (size_t i = 0; i < n; i++) {
-        size_t padding = widths[i] - width_of(cells[i]);
+    if (line >= table->n_lines) {
+        fputs("none\n", stream);
+        return;
+    }
+    for (size_t c = 0; c < table->n_columns; c++) {
+        bool is_numeric = table->has_number[c] && !table->has_other[c];
+        size_t padding = table->widths[c] - width_of(cells[c]);
 
-        print_padding(stream, pending + (numeric[i] ? padding : 0));
-        fputs(cells[i], stream);
-        pending = 2 + (numeric[i] ? 0 : padding);
+        print_padding(stream, pending + (is_numeric ? padding : 0));
+        fputs(cells[c], stream);
+        /* The last cell is not padded. */
+        pending = 2 + (is_numeric ? 0 : padding);
     }
     putc('\n', stream);
 }
@@ -66,38 +137,15 @@ void
 vdpad_table_print(FILE *stream, const json_t *rows,
                   const struct vdpad_column *columns, size_t n_columns)
 {
-    size_t n_rows = json_array_size(rows);
-    size_t n_lines = n_rows + 1;
-    char **cells = vdpad_xcalloc(n_lines * n_columns, sizeof *cells);
-    size_t *widths = vdpad_xcalloc(n_columns, sizeof *widths);
-    bool *numeric = vdpad_xcalloc(n_columns, sizeof *numeric);
+    struct vdpad_table *table = vdpad_table_new(columns, n_columns);
 
-    for (size_t c = 0; c < n_columns; c++) {
-        numeric[c] = is_numeric(rows, columns[c].path);
-        for (size_t r = 0; r < n_lines; r++) {
-            char **cell = &cells[r * n_columns + c];
-
-            *cell = r ? vdpad_json_human(vdpad_json_at(
-                        json_array_get(rows, r - 1), columns[c].path))
-                      : vdpad_xstrdup(columns[c].title);
-            size_t width = width_of(*cell);
-            if (width > widths[c]) {
-                widths[c] = width;
-            }
-        }
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        vdpad_table_add(table, json_array_get(rows, i));
     }
-    for (size_t r = 0; r < n_lines; r++) {
-        print_line(stream, &cells[r * n_columns], widths, numeric, n_columns);
+    for (size_t i = 0; i < vdpad_table_lines(table); i++) {
+        vdpad_table_print_line(table, i, stream);
     }
-    if (!n_rows) {
-        fputs("none\n", stream);
-    }
-    for (size_t i = 0; i < n_lines * n_columns; i++) {
-        free(cells[i]);
-    }
-    free(cells);
-    free(widths);
-    free(numeric);
+    vdpad_table_free(table);
 }
 
 char *

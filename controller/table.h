@@ -21,6 +21,18 @@ void vdpad_table_print(FILE *stream, const json_t *rows,
 char *vdpad_table_text(const json_t *rows, const struct vdpad_column *columns,
                        size_t n_columns);
 
+/* The same in pieces, for what is too much for one turn.  'columns' must
+ * outlive the table.  Rows are added one after the other and not needed any
+ * more then; lines are printed when all of them are there, from 0 to less than
+ * vdpad_table_lines(). */
+struct vdpad_table *vdpad_table_new(const struct vdpad_column *columns,
+                                    size_t n_columns);
+void vdpad_table_free(struct vdpad_table *); /* NULL is allowed. */
+void vdpad_table_add(struct vdpad_table *, const json_t *row);
+size_t vdpad_table_lines(const struct vdpad_table *);
+void vdpad_table_print_line(const struct vdpad_table *, size_t line,
+                            FILE *stream);
+
 /* Prints the members of 'object', one a line, each line after 'indent'; those
  * of objects in it as "outer.inner". */
 void vdpad_sheet_print(FILE *stream, json_t *object, const char *indent);

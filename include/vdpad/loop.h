@@ -97,7 +97,9 @@ struct vdpad_loop_stats {
     uint64_t slow_turns;     /* Those of 50 ms and more. */
     int64_t longest_turn_ns; /* All the time between two waits. */
     int64_t last_turn_ns;
-    size_t n_fds; /* Descriptors added and not deleted. */
+    int64_t longest_cpu_ns; /* Most processor time that one took: what is
+                             * above that, the host was busy otherwise. */
+    size_t n_fds;           /* Descriptors added and not deleted. */
 };
 
 /* A turn that takes as long as this is counted as slow. */
@@ -179,7 +181,7 @@ int64_t vdpad_loop_clock_ns(void);
 void vdpad_loop_get_stats(const struct vdpad_loop *loop,
                           struct vdpad_loop_stats *ret_stats);
 
-/* Begins the longest turn anew, with the present one. */
+/* Begins the longest turn, and the most processor time, anew. */
 void vdpad_loop_forget_longest(struct vdpad_loop *loop);
 
 /* Copies up to 'n' wake reasons to 'wakes', most frequent first, and returns

@@ -359,7 +359,7 @@ assert_flow(const char *check, const char *result, const char *seen,
         assert_memory_equal(&ctl.query.at, &refused.pos, sizeof refused.pos);
         ctl.query_cb(ctl.query_aux, probed, NULL, 0, false, &why);
     }
-    assert_true(request.is_done);
+    fixture_finish(&request);
     json_t *rows = fixture_parse(request.text);
     for (size_t i = 0; i < json_array_size(rows); i++) {
         json_t *row = json_array_get(rows, i);

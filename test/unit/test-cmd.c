@@ -566,8 +566,8 @@ loop_show(void **state)
     json_t *figures = RUN_JSON("loop/show");
 
     (void) state;
-    assert_members(figures, "turns slow_turns longest_turn_us last_turn_us "
-                            "descriptors wakes");
+    assert_members(figures, "turns slow_turns longest_turn_us longest_cpu_us "
+                            "last_turn_us descriptors wakes");
     json_decref(figures);
     char *text = RUN("loop/show");
     assert_contains(text, "turns            0\n");

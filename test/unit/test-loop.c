@@ -41,6 +41,7 @@ past_deadline_does_not_wait(void **state)
     vdpad_loop_get_stats(f->loop, &stats);
     assert_int_equal(stats.turns, 1000);
     assert_true(stats.longest_turn_ns >= stats.last_turn_ns);
+    assert_in_range(stats.longest_cpu_ns, 1, stats.longest_turn_ns);
 }
 
 static void
@@ -99,6 +100,7 @@ slow_turn_is_counted(void **state)
     vdpad_loop_get_stats(f->loop, &stats);
     assert_true(stats.slow_turns >= 1);
     assert_int_equal(stats.longest_turn_ns, 0);
+    assert_int_equal(stats.longest_cpu_ns, 0);
 }
 
 static void

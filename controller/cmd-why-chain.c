@@ -297,6 +297,7 @@ const struct vdpad_check vdpad_checks_chain[] = {
     { "eswitch-mode", eswitch_mode, MASK(VDPAD_ESWITCH) },
     { "vdpa-device", vdpa_device, 0 },
     { "vdpa-driver", vdpa_driver, 0 },
+    { "chardev-label", vdpad_check_chardev_label, 0 },
     { "vdpa-holder", vdpa_holder, 0 },
     { "memlock", memlock, 0 },
     { "vdpa-negotiated", negotiated, MASK(VDPAD_VDPA) },

@@ -212,6 +212,7 @@ next_rows(struct vdpad_call *call, void *why_, json_t *rows)
     if (!why->has_begun) {
         why->has_begun = true;
         run_checks(rows, vdpad_checks_host, &input, device);
+        run_checks(rows, vdpad_checks_guests, &input, device);
         run_checks(rows, vdpad_checks_consumer, &input, device);
     } else if (why->next < why->n_names) {
         input.dev = vdpad_world_find(world, why->names[why->next++]);

@@ -61,7 +61,8 @@ struct vdpad_check {
 /* All end at an entry without a name.  Checks of the host apply to all
  * devices, and are made first. */
 extern const struct vdpad_check vdpad_checks_host[];
-extern const struct vdpad_check vdpad_checks_consumer[]; /* Of the host too */
+extern const struct vdpad_check vdpad_checks_guests[];   /* Of the host too */
+extern const struct vdpad_check vdpad_checks_consumer[]; /* Likewise */
 extern const struct vdpad_check vdpad_checks_consumer_port[];
 extern const struct vdpad_check vdpad_checks_chain[];  /* PF to vDPA */
 extern const struct vdpad_check vdpad_checks_uplink[]; /* Uplink, bond */
@@ -99,6 +100,11 @@ void vdpad_check_modules(const struct vdpad_check_input *,
 
 /* The value of a fact of VDPAD_HOST, borrowed; NULL: not known. */
 const char *vdpad_host_fact(const struct vdpad_world *, const char *name);
+
+/* The check "chardev-label": what SELinux and AppArmor make of the char
+ * device. */
+void vdpad_check_chardev_label(const struct vdpad_check_input *,
+                               struct vdpad_finding *);
 
 /* Whether there is a picture of 'class_'.  If not, the finding says so. */
 bool vdpad_check_knows(const struct vdpad_check_input *,

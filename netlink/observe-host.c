@@ -16,6 +16,7 @@
 
 #include "attrs.h"
 #include "holders-scan.h"
+#include "observe-guests.h"
 #include "sysfs.h"
 
 /* Debian's is 270 kB; who writes more than this wants to keep us busy. */
@@ -23,19 +24,26 @@
 
 #define LAG_DIR "/sys/kernel/debug/mlx5"
 
-static void __attribute__((format(printf, 3, 4)))
-add(struct vdpad_rows *rows, const char *value, const char *format, ...)
+void
+vdpad_host_add(struct vdpad_rows *rows, const char *value, const char *format,
+               ...)
 {
-    struct vdpad_host *row = vdpad_rows_add(rows);
+    struct vdpad_host row = { .name = "" };
     va_list args;
 
     va_start(args, format);
-    (void) vsnprintf(row->name, sizeof row->name, format, args);
+    (void) vsnprintf(row.name, sizeof row.name, format, args);
     va_end(args);
     /* What is behind the NUL has to be zero in rows. */
-    memset(row->name + strlen(row->name), 0,
-           sizeof row->name - strlen(row->name));
-    vdpad_text_copy(row->value, sizeof row->value, value);
+    memset(row.name + strlen(row.name), 0, sizeof row.name - strlen(row.name));
+    vdpad_text_copy(row.value, sizeof row.value, value);
+    for (size_t i = 0; i < rows->picture.n; i++) {
+        if (!strcmp(VDPAD_ROWS(&rows->picture, vdpad_host)[i].name,
+                    row.name)) {
+            return;
+        }
+    }
+    memcpy(vdpad_rows_add(rows), &row, sizeof row);
 }
 
 /* Notes what one line of a configuration says of an option that we know:
@@ -90,10 +98,10 @@ read_config(const char *path, struct vdpad_rows *rows)
     if (!is_config) {
         return false;
     }
-    add(rows, path, "kernel-config");
+    vdpad_host_add(rows, path, "kernel-config");
     for (size_t i = 0; i < MAX_OPTIONS && vdpad_config_names[i]; i++) {
-        add(rows, (char[2]){ values[i], '\0' }, "CONFIG_%s",
-            vdpad_config_names[i]);
+        vdpad_host_add(rows, (char[2]){ values[i], '\0' }, "CONFIG_%s",
+                       vdpad_config_names[i]);
     }
     return true;
 }
@@ -115,7 +123,7 @@ add_kernel(struct vdpad_rows *rows)
     if (uname(&name)) {
         return;
     }
-    add(rows, name.release, "kernel");
+    vdpad_host_add(rows, name.release, "kernel");
     found = read_config("/proc/config.gz", rows);
     for (size_t i = 0; !found && i < sizeof paths / sizeof paths[0]; i++) {
         char path[VDPAD_PATH_SIZE];
@@ -134,23 +142,9 @@ on_lag(void *rows, const char *bdf)
     char state[96];
 
     if (!vdpad_sysfs_read(state, sizeof state, LAG_DIR "/%s/lag/state", bdf)) {
-        add(rows, state, "lag/%.40s", bdf);
+        vdpad_host_add(rows, state, "lag/%.40s", bdf);
     }
     return 0;
-}
-
-static bool
-has_address(const struct vdpad_rows *rows, const char *ifname)
-{
-    char name[64];
-
-    (void) snprintf(name, sizeof name, "address/%s", ifname);
-    for (size_t i = 0; i < rows->picture.n; i++) {
-        if (!strcmp(VDPAD_ROWS(&rows->picture, vdpad_host)[i].name, name)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* One address of each netdev that has any that can be an end of a tunnel. */
@@ -167,8 +161,7 @@ add_addresses(struct vdpad_rows *rows, struct vdpad_error *why)
         const struct sockaddr_in6 *six = (const void *) a->ifa_addr;
         const struct sockaddr_in *four = (const void *) a->ifa_addr;
 
-        if (!a->ifa_addr || strlen(a->ifa_name) >= IFNAMSIZ
-            || has_address(rows, a->ifa_name)) {
+        if (!a->ifa_addr || strlen(a->ifa_name) >= IFNAMSIZ) {
             continue;
         }
         if (a->ifa_addr->sa_family == AF_INET) {
@@ -178,7 +171,7 @@ add_addresses(struct vdpad_rows *rows, struct vdpad_error *why)
             (void) inet_ntop(AF_INET6, &six->sin6_addr, text, sizeof text);
         }
         if (text[0]) {
-            add(rows, text, "address/%s", a->ifa_name);
+            vdpad_host_add(rows, text, "address/%s", a->ifa_name);
         }
     }
     freeifaddrs(list);
@@ -204,7 +197,7 @@ add_vswitchd(struct vdpad_rows *rows, int pid)
     if (p) {
         p++;
         p[strspn(p, "0123456789")] = '\0';
-        add(rows, p, "vswitchd/%d", pid);
+        vdpad_host_add(rows, p, "vswitchd/%d", pid);
     }
 }
 
@@ -214,10 +207,14 @@ on_process(void *rows, const char *name)
     char comm[32];
     uint64_t pid;
 
-    if (!vdpad_number_after(name, "", INT32_MAX, &pid)
-        && !vdpad_sysfs_read(comm, sizeof comm, "/proc/%d/comm", (int) pid)
-        && !strcmp(comm, "ovs-vswitchd")) {
+    if (vdpad_number_after(name, "", INT32_MAX, &pid)
+        || vdpad_sysfs_read(comm, sizeof comm, "/proc/%d/comm", (int) pid)) {
+        return 0;
+    }
+    if (!strcmp(comm, "ovs-vswitchd")) {
         add_vswitchd(rows, (int) pid);
+    } else if (!strcmp(comm, "libvirtd") || !strcmp(comm, "virtqemud")) {
+        vdpad_observe_libvirtd(rows, comm, (int) pid);
     }
     return 0;
 }
@@ -232,15 +229,19 @@ vdpad_observe_host(struct vdpad_rows *rows, struct vdpad_error *why)
     /* Without mlx5, or debugfs, there is none. */
     (void) vdpad_sysfs_list(LAG_DIR, "", on_lag, rows);
     if (!stat("/proc/self/ns/pid", &status)) {
-        add(rows, status.st_ino == VDPAD_INITIAL_PID_NS ? "initial" : "other",
-            "pid-namespace");
+        vdpad_host_add(rows,
+                       status.st_ino == VDPAD_INITIAL_PID_NS ? "initial"
+                                                             : "other",
+                       "pid-namespace");
     }
     error = add_addresses(rows, why);
     if (error) {
         return error;
     }
     error = vdpad_sysfs_list("/proc", "", on_process, rows);
-    return error < 0 ? vdpad_error_set(why, error, "read /proc: %s",
-                                       strerror(-error))
-                     : 0;
+    if (error < 0) {
+        return vdpad_error_set(why, error, "read /proc: %s", strerror(-error));
+    }
+    vdpad_observe_guests(rows);
+    return 0;
 }

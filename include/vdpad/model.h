@@ -232,6 +232,14 @@ struct vdpad_kflow {
  *   lag/BDF         of a PF: what mlx5's debugfs says of its LAG
  *   address/NETDEV  one address of a netdev that has any but link-local ones
  *   pid-namespace   "initial": all processes of the host are seen; "other"
+ *   libvirt         its release, "9.0.0"
+ *   libvirt-source  the process, or file, that says so
+ *   qemu/PATH       release of an emulator, as libvirt has noted it
+ *   selinux         "enforcing" or "permissive", where it is on
+ *   label/CHARDEV   SELinux context of a vhost-vdpa device, where it is on
+ *   apparmor        where it is on: "allowed" or "not named": whether what all
+ *                   of libvirt's guests may do names vhost-vdpa devices; "no
+ *                   profile of guests"
  *   vswitchd/PID    a process named ovs-vswitchd: when it began, in ticks
  *                   since boot */
 struct vdpad_host {

@@ -369,6 +369,9 @@ put_host(const struct sim *sim, struct vdpad_picture *p)
     put_fact(p, "", "kernel", "6.12.0-fake");
     put_fact(p, "", "kernel-config", "/boot/config-6.12.0-fake");
     put_fact(p, "", "pid-namespace", "initial");
+    put_fact(p, "", "libvirt", "9.0.0");
+    put_fact(p, "", "libvirt-source", "virtqemud, pid 9");
+    put_fact(p, "qemu/", "/usr/bin/qemu-system-x86_64", "7.2.22");
     for (int i = 0; vdpad_config_names[i]; i++) {
         put_fact(p, "CONFIG_", vdpad_config_names[i],
                  !strcmp(sim->unset_config, vdpad_config_names[i]) ? "n"

@@ -37,7 +37,7 @@ static struct fixture_world {
     struct vdpad_holder holders[1];
     struct vdpad_qdisc qdiscs[1];
     struct vdpad_flow flows[1];
-    struct vdpad_host host[24];
+    struct vdpad_host host[32];
 
     struct vdpad_kv external_ids[8], other_config[4];
     struct vdpad_kv ids[4], iface_config[2];
@@ -202,6 +202,10 @@ fixture_fill_kernel(void)
                  vdpad_config_names[i]);
         strcpy(fix.host[n_host].value, "y");
     }
+    fix.host[n_host++] = (struct vdpad_host){ "kernel", "6.12.0" };
+    fix.host[n_host++] = (struct vdpad_host){ "libvirt", "9.0.0" };
+    fix.host[n_host++] = (struct vdpad_host){ "libvirt-source", "virtqemud" };
+    fix.host[n_host++] = (struct vdpad_host){ "qemu//usr/bin/qemu", "7.2.22" };
     FIXTURE_ROWS(VDPAD_HOST, fix.host);
     fix.observed.class_[VDPAD_HOST].picture.n = n_host;
     FIXTURE_ROWS(VDPAD_MODULE, fix.modules);

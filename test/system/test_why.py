@@ -169,6 +169,37 @@ def kernel_config(without):
                                     if n != without))
 
 
+CAPABILITIES = pathlib.Path('/var/cache/libvirt/qemu/capabilities')
+LIBRARY = pathlib.Path('/usr/lib/x86_64-linux-gnu/libvirt.so.0')
+
+
+def emulator(version):
+    """Has libvirt have noted a QEMU of that version, as it writes it."""
+    CAPABILITIES.mkdir(parents=True, exist_ok=True)
+    (CAPABILITIES / 'test.xml').write_text(
+        '<qemuCaps>\n  <emulator>/usr/bin/qemu-test</emulator>\n'
+        '  <version>%d</version>\n</qemuCaps>\n' % version)
+
+
+def library(release):
+    """Has that libvirt installed; it is not loaded by anybody."""
+    LIBRARY.unlink(missing_ok=True)
+    LIBRARY.symlink_to('libvirt.so.0.%d.0' % release)
+
+
+def selinux(h, context=None):
+    """Has the host look as if SELinux were enforcing, with that label on the
+    char device; without one as it was."""
+    if context:
+        run('mount -t tmpfs tmpfs /sys/fs')
+        os.mkdir('/sys/fs/selinux')
+        pathlib.Path('/sys/fs/selinux/enforce').write_text('1')
+        os.setxattr(h.daemon.device(h.name(2))['chardev'], 'security.selinux',
+                    context.encode())
+    else:
+        run('umount /sys/fs')
+
+
 def reattach(h):
     h.reattach()
 
@@ -258,6 +289,13 @@ CASES = [
     Case('kernel without flower', lambda h: kernel_config('NET_CLS_FLOWER'),
          lambda h: kernel_config('none'), (None, 'kernel-config'),
          remedy='Ubuntu'),
+    Case('libvirt without vdpa', lambda h: library(6008),
+         lambda h: library(9000), (None, 'libvirt'), remedy='newer libvirt'),
+    Case('QEMU without vhost-vdpa', lambda h: emulator(5000001),
+         lambda h: emulator(7002022), (None, 'qemu'), remedy='newer QEMU'),
+    Case('a char device that SELinux keeps from guests',
+         lambda h: selinux(h, 'system_u:object_r:device_t:s0'), selinux,
+         (2, 'chardev-label'), remedy='restorecon -v /dev/vhost-vdpa-'),
     Case('representor with a small MTU', ip('link set {rep} mtu 1400'),
          ip('link set {rep} mtu 1500'), (0, 'mtu'),
          remedy='ip link set dev pf0vf0 mtu 1500'),
@@ -304,6 +342,34 @@ def test_fault(host, case):
     finally:
         case.undo(host)
     assert_becomes(host, set(), 'all is well again')
+
+
+def test_programs_of_guests(host):
+    """What runs guests, and what could keep it from devices, is found."""
+    library(9000)
+    emulator(7002022)
+
+    def seen(check):
+        return next((r['result'], r['seen']) for r in host.why()
+                    if r['check'] == check)
+
+    assert seen('kernel') == ('ok', 'it is ' + os.uname().release)
+    assert seen('libvirt') == (
+        'ok', 'it is 9.0.0 (%s.9000.0)' % LIBRARY)
+    assert seen('qemu') == (
+        'ok', '/usr/bin/qemu-test is 7.2.22, as libvirt has noted')
+    context = 'system_u:object_r:vhost_device_t:s0'
+    selinux(host, context)
+    try:
+        assert seen('chardev-label')[0] == 'ok'
+        assert context in seen('chardev-label')[1]
+    finally:
+        selinux(host)
+    # Of AppArmor there is what the kernel of this machine says.
+    path = pathlib.Path('/sys/module/apparmor/parameters/enabled')
+    is_on = path.exists() and path.read_text() == 'Y\n'
+    assert seen('chardev-label')[1].startswith(
+        'AppArmor is on' if is_on else 'neither')
 
 
 def test_held_without_a_driver(host):

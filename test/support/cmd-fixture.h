@@ -416,7 +416,7 @@ fixture_start(struct vdpad_request *request, const char *const *args)
 
 /* Takes turns until 'request' is answered. */
 static inline void
-fixture_finish(const struct vdpad_request *request)
+fixture_take_turns(const struct vdpad_request *request)
 {
     for (int i = 0; !request->is_done && i < 1000; i++) {
         vdpad_commands_run(vdpad_loop_clock_ns());
@@ -432,7 +432,7 @@ fixture_run(const char *const *args, bool expect_error)
     struct vdpad_request request;
 
     fixture_start(&request, args);
-    fixture_finish(&request);
+    fixture_take_turns(&request);
     if (request.is_error != expect_error) {
         fail_msg("%s: %s", args[0], request.text);
     }

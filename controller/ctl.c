@@ -69,6 +69,7 @@ struct vdpad_ctl {
     bool up, replan, record_failed;
     int64_t now_ns, audit_ns, holder_ns, record_retry_ns;
     size_t n_stuck, n_pfs;
+    struct vdpad_stuck *stuck; /* In the last turn. */
     struct vdpad_ctl_figures figures;
 };
 
@@ -202,6 +203,7 @@ vdpad_ctl_free(struct vdpad_ctl *ctl)
     vdpad_verdicts_done(&ctl->verdicts);
     vdpad_history_free(ctl->history);
     free(ctl->record_path);
+    free(ctl->stuck);
     free(ctl);
 }
 
@@ -266,17 +268,47 @@ take_snapshot(struct vdpad_ctl *ctl)
     return changed;
 }
 
-/* A request that had been given up has come back, perhaps at once. */
+/* Whether one of the requests that were in the kernel is not any more. */
+static bool
+has_stuck_ended(const struct vdpad_ctl *ctl, const struct vdpad_stuck *now,
+                size_t n)
+{
+    for (size_t i = 0; i < ctl->n_stuck; i++) {
+        const struct vdpad_stuck *s = &ctl->stuck[i];
+        bool is_there = false;
+
+        for (size_t j = 0; j < n && !is_there; j++) {
+            is_there = s->pid == now[j].pid && s->since_ns == now[j].since_ns
+                       && !strcmp(s->what, now[j].what);
+        }
+        if (!is_there) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A request that had been given up has come back, perhaps at once.  Others may
+ * still be in the kernel: what they do comes later, and must not be asked for
+ * once more meanwhile. */
 static void
 check_stuck(struct vdpad_ctl *ctl)
 {
     size_t n = ctl->kernel->ops->stuck(ctl->kernel, NULL, 0);
+    struct vdpad_stuck *now = NULL;
 
-    if (n < ctl->n_stuck || (!n && vdpad_memory_any_stuck(ctl->memory))) {
-        vdpad_memory_unstick(ctl->memory);
+    if (n) {
+        now = vdpad_xcalloc(n, sizeof *now);
+        (void) ctl->kernel->ops->stuck(ctl->kernel, now, n);
+    }
+    if (has_stuck_ended(ctl, now, n)
+        || (!n && vdpad_memory_any_stuck(ctl->memory))) {
+        vdpad_memory_unstick(ctl->memory, now, n);
         vdpad_observer_invalidate(ctl->observer, VDPAD_ALL_CLASSES);
         ctl->replan = true;
     }
+    free(ctl->stuck);
+    ctl->stuck = now;
     ctl->n_stuck = n;
 }
 

@@ -157,29 +157,52 @@ is_aftermath(const struct vdpad_exec *x, const struct vdpad_act *act)
     return e && e->failures;
 }
 
-/* What was recorded before the step and did not come about by it: what is
- * there later is somebody else's.  A helper process that died (-EIO) may have
- * done it nevertheless, and so may one that still sleeps (-ETIMEDOUT). */
+/* Whether the step may have been done, or may still be: by a helper process
+ * that died (-EIO), or one that sleeps (-ETIMEDOUT). */
+static bool
+may_be_done(int error)
+{
+    return error == -EIO || error == -ETIMEDOUT;
+}
+
+/* Whether a creation failed because there is a device of that name, or on that
+ * VF, which is how drivers with one device for each (mlx5_vdpa_dev_add() of
+ * drivers/vdpa/mlx5/net/mlx5_vnet.c, ENOSPC) say it. */
+static bool
+is_there_already(int error)
+{
+    return error == -EEXIST || error == -ENOSPC || error == -EBUSY;
+}
+
+/* The device that 'act' creates was recorded before.  If it did not come about
+ * by that, what is there later is somebody else's; unless an earlier creation
+ * of ours, of which nothing was heard, was faster. */
 static void
-forget(struct vdpad_exec *x, const struct vdpad_act *act, int error)
+creation_ended(struct vdpad_exec *x, const struct vdpad_act *act, int error)
 {
     const char *vf = strchr(act->word, '/');
-    struct vdpad_record_dev *dev = NULL;
-    struct vdpad_record_pf *pf = NULL;
+    struct vdpad_record_dev *dev = vf ? vdpad_record_find_dev(x->record,
+                                                              vf + 1)
+                                      : NULL;
 
-    if (error == -EIO || error == -ETIMEDOUT) {
+    if (!dev || strcmp(dev->name, act->object) != 0) {
         return;
     }
-    if (act->kind == VDPAD_ACT_VDPA_ADD && vf) {
-        dev = vdpad_record_find_dev(x->record, vf + 1);
-    } else if (act->kind == VDPAD_ACT_NUMVFS && act->number) {
-        pf = vdpad_record_find_pf(x->record, act->object);
-    }
-    if (dev && !strcmp(dev->name, act->object)) {
+    if (!error || may_be_done(error)) {
+        dev->in_doubt = error != 0;
+    } else if (!dev->in_doubt || !is_there_already(error)) {
         memset(dev->name, 0, sizeof dev->name);
         x->unsaved = true;
     }
-    if (pf && pf->numvfs == 0) {
+}
+
+/* The same for the number of VFs that was recorded. */
+static void
+count_ended(struct vdpad_exec *x, const struct vdpad_act *act, int error)
+{
+    struct vdpad_record_pf *pf = vdpad_record_find_pf(x->record, act->object);
+
+    if (error && !may_be_done(error) && act->number && pf && pf->numvfs == 0) {
         pf->numvfs = -1;
         x->unsaved = true;
     }
@@ -199,9 +222,12 @@ on_done(void *aux, const struct vdpad_act *act, int error,
     }
     vdpad_memory_key(key, name, act->object);
     vdpad_memory_ended(x->memory, key, error, why, x->clock_ns());
-    if (error) {
-        forget(x, act, error);
-    } else {
+    if (act->kind == VDPAD_ACT_VDPA_ADD) {
+        creation_ended(x, act, error);
+    } else if (act->kind == VDPAD_ACT_NUMVFS) {
+        count_ended(x, act, error);
+    }
+    if (!error) {
         vdpad_memory_note(x->memory, act);
     }
     vdpad_observer_invalidate(
@@ -434,6 +460,7 @@ vdpad_exec_remember(struct vdpad_record *r, const struct vdpad_rec *rec)
     case VDPAD_REC_DEV:
         dev = vdpad_record_add_dev(r, rec->object);
         vdpad_copy(dev->policy, sizeof dev->policy, rec->word);
+        dev->in_doubt &= !strcmp(dev->name, rec->name);
         vdpad_copy(dev->name, sizeof dev->name, rec->name);
         break;
     case VDPAD_REC_DEV_DEL:

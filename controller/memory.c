@@ -166,11 +166,25 @@ vdpad_memory_any_stuck(const struct vdpad_memory *m)
     return false;
 }
 
+/* The kernel port names requests as the keys are made. */
+static bool
+is_among(const struct vdpad_memory_entry *e, const struct vdpad_stuck *still,
+         size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!strcmp(e->key, still[i].what)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void
-vdpad_memory_unstick(struct vdpad_memory *m)
+vdpad_memory_unstick(struct vdpad_memory *m, const struct vdpad_stuck *still,
+                     size_t n)
 {
     for (size_t i = m->n; i-- > 0;) {
-        if (m->entries[i].stuck) {
+        if (m->entries[i].stuck && !is_among(&m->entries[i], still, n)) {
             delete_at(m, i);
         }
     }

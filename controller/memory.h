@@ -7,6 +7,7 @@
 
 #include <vdpad/action.h>
 #include <vdpad/error.h>
+#include <vdpad/kernel.h>
 
 struct vdpad_memory_entry {
     char key[VDPAD_NAME_SIZE + 32]; /* "vdpa-add vdpa:0000:65:00.2" */
@@ -66,8 +67,11 @@ void vdpad_memory_ended(struct vdpad_memory *, const char *key, int error,
 
 bool vdpad_memory_any_stuck(const struct vdpad_memory *);
 
-/* Stuck steps have ended some way: forget that they are in flight. */
-void vdpad_memory_unstick(struct vdpad_memory *);
+/* Some stuck step has ended some way.  Forgets of all of them that they are in
+ * flight, except of those named among the 'n' requests that are 'still' in the
+ * kernel. */
+void vdpad_memory_unstick(struct vdpad_memory *,
+                          const struct vdpad_stuck *still, size_t n);
 
 /* Makes every failed step due now. */
 void vdpad_memory_retry_all(struct vdpad_memory *);

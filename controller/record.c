@@ -257,6 +257,7 @@ decode_devs(struct vdpad_record *r, json_t *array)
             || get_text(o, "policy", dev->policy, sizeof dev->policy)) {
             return -EINVAL;
         }
+        dev->in_doubt = true;
     }
     return 0;
 }

@@ -7,6 +7,8 @@
 #ifndef VDPAD_RECORD_H
 #define VDPAD_RECORD_H 1
 
+#include <stdbool.h>
+
 #include <vdpad/error.h>
 #include <vdpad/model.h>
 #include <vdpad/store.h>
@@ -24,6 +26,8 @@ struct vdpad_record_dev {
     char name[VDPAD_NAME_SIZE]; /* "" when the device was adopted:
                                          * not ours to delete. */
     char policy[VDPAD_NAME_SIZE];
+    bool in_doubt; /* Not saved: a creation of which nobody told how
+                    * it ended, or of an earlier run, may still come about. */
 };
 
 /* A policy that was applied, and in which database it was seen. */

@@ -207,6 +207,10 @@ unplanned_steps_are_forgotten(void **state)
 static void
 step_past_its_deadline_stays_in_flight(void **state)
 {
+    static const struct vdpad_stuck still[] = {
+        { .what = "observe vdpa" },
+        { .what = "vdpa-add y" },
+    };
     struct vdpad_memory *m = *state;
     const struct vdpad_memory_entry *e;
 
@@ -219,8 +223,12 @@ step_past_its_deadline_stays_in_flight(void **state)
     vdpad_memory_prune(m, wants_nothing, NULL);
     assert_non_null(vdpad_memory_find(m, "vdpa-del x"));
     fail_step(m, "other x", -EIO, NOW);
-    vdpad_memory_unstick(m);
+    fail_step(m, "vdpa-add y", -ETIMEDOUT, NOW);
+    vdpad_memory_unstick(m, still, 2);
     assert_null(vdpad_memory_find(m, "vdpa-del x"));
+    assert_true(vdpad_memory_find(m, "vdpa-add y")->stuck);
+    vdpad_memory_unstick(m, NULL, 0);
+    assert_null(vdpad_memory_find(m, "vdpa-add y"));
     assert_non_null(vdpad_memory_find(m, "other x"));
 }
 

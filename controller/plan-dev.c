@@ -142,6 +142,14 @@ plan_create(struct vdpad_planner *p, struct vdpad_dev *dev)
     bool known = dev->record && !strcmp(dev->record->name, dev->name)
                  && !strcmp(dev->record->policy, dev->policy->name);
 
+    if (!dev->mgmtdev && !strcmp(dev->vf->driver, "vfio-pci")
+        && !(dev->pf->record && dev->pf->record->numvfs == 0)) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
+                         "VF %s, made by others, was given to vfio-pci: "
+                         "`echo %s > /sys/bus/pci/drivers/vfio-pci/unbind`",
+                         dev->vf->bdf, dev->vf->bdf);
+        return;
+    }
     if (!dev->mgmtdev) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
                          "driver %s has not registered a vDPA management "

@@ -249,6 +249,19 @@ queues_of_a_device_without_control_queue(void **state)
                    "vdpa-bind vdpa:" VF0 " vhost_vdpa\n");
 }
 
+/* A VF of our own is taken back from it (test-plan-pf). */
+static void
+vf_of_others_with_vfio(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up driver=vfio-pci\n"
+             "policy a pf=" PF " vdpa-type=vhost");
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked", "drivers/vfio-pci/unbind");
+}
+
 static void
 name_of_another_device(void **state)
 {
@@ -501,6 +514,7 @@ main(void)
         TEST(driver_that_ignores_a_value),
         TEST(too_many_queues),
         TEST(queues_of_a_device_without_control_queue),
+        TEST(vf_of_others_with_vfio),
         TEST(name_of_another_device),
         TEST(one_name_for_two),
         TEST(template_changes_while_there_is_no_device),

@@ -104,60 +104,57 @@ def session_ovs():
     ovs.stop()
 
 
-def a_pf():
-    pf = twinlib.Pf(0)
-    yield pf
-    pf.defaults()
+def set_id(ovs, key, value):
+    """Sets a key of the Open_vSwitch row's external_ids."""
+    ovs.vsctl('--no-wait', 'set', 'Open_vSwitch', '.',
+              'external_ids:%s=%s' % (key, value))
 
 
-def a_clean_ovs(ovs):
-    yield ovs
-    for bridge in ovs.vsctl('list-br').split():
-        ovs.vsctl('del-br', bridge)
-    ovs.vsctl('clear', 'Open_vSwitch', '.', 'external_ids')
+def remove_id(ovs, *keys):
+    """Removes keys from there, if they exist."""
+    ovs.vsctl('--no-wait', 'remove', 'Open_vSwitch', '.', 'external_ids',
+              *keys)
 
 
-def a_daemon(ovs):
-    daemon = Daemon(ovs)
-    (ovs.dir / 'ovs-vdpad.record').unlink(missing_ok=True)
-    daemon.start()
-    yield daemon
-    daemon.stop()
-    assert 'ERROR: ' not in daemon.log(), daemon.log()   # Sanitizers.
+def fixtures(scope):
+    """The fixtures pf, ovs, daemon and policy.  A file whose tests leave
+    everything as they found it may have them with the scope 'module'."""
+    @pytest.fixture(scope=scope)
+    def pf():
+        first = twinlib.Pf(0)
+        yield first
+        first.defaults()
+
+    @pytest.fixture(scope=scope)
+    def ovs(session_ovs):
+        """An Open vSwitch without bridges and without keys of ours."""
+        yield session_ovs
+        for bridge in session_ovs.vsctl('list-br').split():
+            session_ovs.vsctl('del-br', bridge)
+        session_ovs.vsctl('clear', 'Open_vSwitch', '.', 'external_ids')
+
+    @pytest.fixture(scope=scope)
+    def daemon(ovs, pf):
+        """The daemon, started, on a bare card."""
+        started = Daemon(ovs)
+        (ovs.dir / 'ovs-vdpad.record').unlink(missing_ok=True)
+        started.start()
+        yield started
+        started.stop()
+        assert 'ERROR: ' not in started.log(), started.log()   # Sanitizers.
+
+    @pytest.fixture(scope=scope)
+    def policy(ovs, pf):
+        """Sets a policy on the first PF."""
+        def set_policy(words, name='test', selector=None):
+            set_id(ovs, 'vdpa-policy-' + name,
+                   'pf=%s %s' % (selector or pf.bdf, words))
+        return set_policy
+
+    return pf, ovs, daemon, policy
 
 
-def policy_setter(ovs, pf):
-    def set_policy(words, name='test', selector=None):
-        ovs.vsctl('--no-wait', 'set', 'Open_vSwitch', '.',
-                  'external_ids:vdpa-policy-%s=pf=%s %s' % (
-                      name, selector or pf.bdf, words))
-    return set_policy
-
-
-# A file whose tests leave everything as they found it may have these with
-# scope 'module' instead.
-
-@pytest.fixture
-def pf():
-    yield from a_pf()
-
-
-@pytest.fixture
-def ovs(session_ovs):
-    """An Open vSwitch without bridges and without keys of ours."""
-    yield from a_clean_ovs(session_ovs)
-
-
-@pytest.fixture
-def daemon(ovs, pf):
-    """The daemon, started, on a bare card."""
-    yield from a_daemon(ovs)
-
-
-@pytest.fixture
-def policy(ovs, pf):
-    """Sets a policy on the first PF."""
-    return policy_setter(ovs, pf)
+pf, ovs, daemon, policy = fixtures('function')
 
 
 def vdpa_dev():
@@ -192,3 +189,26 @@ def interface(ovs, name):
         'Interface', name))['data'][0]
     ofport = shown[1] if isinstance(shown[1], int) else None
     return dict(shown[0][1]), ofport
+
+
+def ports(ovs):
+    """Names of the ports of br-int."""
+    if 'br-int' not in ovs.vsctl('list-br').split():
+        return []
+    return sorted(ovs.vsctl('list-ports', 'br-int').split())
+
+
+class Holder:
+    """Holds a char device, as a VM does."""
+
+    def __init__(self, chardev):
+        self.process = subprocess.Popen(
+            ['sh', '-c', 'exec 3<>"$1"; echo; exec cat <&0', 'holder',
+             chardev], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE)
+        self.process.stdout.readline()
+        self.pid = self.process.pid
+
+    def leave(self):
+        self.process.stdin.close()
+        self.process.wait()

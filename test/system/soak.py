@@ -7,8 +7,7 @@ import subprocess
 import sys
 import time
 
-from conftest import Daemon, vdpa_dev
-from test_in_use import Holder
+from conftest import Daemon, Holder, remove_id, set_id, vdpa_dev
 from traffic import Spaces, Traffic
 from twinlib import CommandError, Ovs, Pf, run, wait_for, write
 
@@ -39,14 +38,6 @@ class Soak:
         self.sent = self.lost = 0
         self.done = []      # Names of what was done, for the post-mortem.
 
-    def set_id(self, key, value):
-        self.ovs.vsctl('--no-wait', 'set', 'Open_vSwitch', '.',
-                       'external_ids:%s=%s' % (key, value))
-
-    def remove_id(self, key):
-        self.ovs.vsctl('--no-wait', 'remove', 'Open_vSwitch', '.',
-                       'external_ids', key)
-
     # What happens on the second port of the card.
 
     def wish(self):
@@ -55,14 +46,15 @@ class Soak:
             'num-vfs=4 vdpa-type=vhost mtu=1400', 'num-vfs=0',
             'num-vfs=4 vdpa-type=none', 'num-vfs=4 vdpa-type=nonsense',
             'num-vfs=4 vdpa-type=vhost mac=stable max-vqp=2'])
-        self.set_id('vdpa-policy-churn', 'pf=%s %s' % (self.other.bdf, words))
+        set_id(self.ovs, 'vdpa-policy-churn',
+               'pf=%s %s' % (self.other.bdf, words))
 
     def port(self):
-        self.set_id('vdpa-port-lp%d' % self.dice.randrange(3),
+        set_id(self.ovs, 'vdpa-port-lp%d' % self.dice.randrange(3),
                     'policy=churn tag=%d' % self.dice.randrange(4095))
 
     def unport(self):
-        self.remove_id('vdpa-port-lp%d' % self.dice.randrange(3))
+        remove_id(self.ovs, 'vdpa-port-lp%d' % self.dice.randrange(3))
 
     def reset(self):
         write(self.other.knobs / 'reset', '1')
@@ -152,7 +144,7 @@ class Soak:
 
     def start(self):
         self.daemon.start()
-        self.set_id('vdpa-policy-still',
+        set_id(self.ovs, 'vdpa-policy-still',
                     'pf=%s num-vfs=2 vdpa-type=virtio mac=02:00:00:00:50:00'
                     % self.pf.bdf)
         self.daemon.wait_ready(2)
@@ -168,9 +160,9 @@ class Soak:
         """Everything as configured, with a fixed configuration."""
         self.let_go()
         for i in range(3):
-            self.remove_id('vdpa-port-lp%d' % i)
-        self.remove_id('vdpa-suspended')
-        self.set_id('vdpa-policy-churn', 'pf=%s num-vfs=2 vdpa-type=vhost'
+            remove_id(self.ovs, 'vdpa-port-lp%d' % i)
+        remove_id(self.ovs, 'vdpa-suspended')
+        set_id(self.ovs, 'vdpa-policy-churn', 'pf=%s num-vfs=2 vdpa-type=vhost'
                     % self.other.bdf)
         self.daemon.appctl('reconcile')
         self.daemon.wait_ready(DEVICES)

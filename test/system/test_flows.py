@@ -2,18 +2,17 @@
 """Single flows: flow/list against ovs-appctl dpctl/dump-flows, and probes of
 filters against what the card does."""
 
-import itertools
 import json
 import re
 
 import pytest
 
 from conftest import BUILD
+from traffic import spaces
 from twinlib import CommandError, Namespace, filters, run, wait_for
 
 PROBE = BUILD / 'test/kernel-probe'
 LEFT_HANDLE = 0x76647061
-MACS = ('02:00:00:00:%02x:00' % i for i in itertools.count(0xa0))
 
 
 def fields(text):
@@ -70,20 +69,6 @@ def compare(daemon, ovs):
                                         ours[ufid][3]),)
         assert mine == flow
     return lasting
-
-
-@pytest.fixture
-def spaces(daemon, pf, policy):
-    """Two containers, each with the netdev of a vDPA device."""
-    policy('num-vfs=2 vdpa-type=virtio mac=' + next(MACS))
-    daemon.wait_ready(2)
-    made = []
-    for i in range(2):
-        netdev = daemon.device('vdpa:' + pf.vf(i))['netdev']
-        made.append(Namespace('f%d' % i, netdev, '192.0.2.%d/24' % (i + 1)))
-    yield made
-    for space in made:
-        space.delete()
 
 
 def test_list(daemon, ovs, pf, spaces):

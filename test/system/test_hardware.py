@@ -3,20 +3,18 @@
 
 import json
 import os
+import signal
 
 import pytest
 
-from conftest import (a_clean_ovs, a_daemon, a_pf, driver, has_offload,
-                      interface, link, policy_setter, vdpa_config, vdpa_dev)
+from conftest import (driver, fixtures, has_offload, interface, link, ports,
+                      set_id, vdpa_config, vdpa_dev)
 from traffic import Spaces, Traffic, new_macs, wait_in_hardware
 from twinlib import run, wait_for, write
 
 DRIVER = '/sys/bus/pci/drivers/twin'
 
-
-def set_ids(ovs, key, value):
-    ovs.vsctl('--no-wait', 'set', 'Open_vSwitch', '.',
-              'external_ids:%s=%s' % (key, value))
+pf, ovs, daemon, policy = fixtures('module')
 
 
 def reset(pf):
@@ -49,33 +47,13 @@ def chain(ovs, pf, n):
 
 
 @pytest.fixture(scope='module')
-def pf():
-    yield from a_pf()
-
-
-@pytest.fixture(scope='module')
-def ovs(session_ovs):
-    yield from a_clean_ovs(session_ovs)
-
-
-@pytest.fixture(scope='module')
-def daemon(ovs, pf):
-    yield from a_daemon(ovs)
-
-
-@pytest.fixture(scope='module')
-def policy(ovs, pf):
-    return policy_setter(ovs, pf)
-
-
-@pytest.fixture(scope='module')
 def scene(daemon, ovs, pf, policy):
     """Two containers with everything that a port can have: MAC, MTU, queues,
     a tag, an iface-id, and keys that others have written."""
-    set_ids(ovs, 'vdpa-attach', 'declared')
+    set_id(ovs, 'vdpa-attach', 'declared')
     policy('num-vfs=2 vdpa-type=virtio mtu=1400 max-vqp=2 mac=' + new_macs())
     for i in range(2):
-        set_ids(ovs, 'vdpa-port-lp%d' % i,
+        set_id(ovs, 'vdpa-port-lp%d' % i,
                 'device=vdpa:%s tag=7' % ('0001:08:00.%d' % (i + 2)))
     daemon.wait_ready(2)
     daemon.wait(lambda: len(ovs.vsctl('list-ports', 'br-int').split()) == 2,
@@ -189,15 +167,18 @@ def test_eswitch_flap(rich, ovs, pf):
     flow_once(rich, pf)
 
 
-def test_vf_count_changed_by_others(rich, ovs, pf):
+@pytest.mark.parametrize('number', [0, 5])
+def test_vf_count_changed_by_others(rich, ovs, pf, number):
     before = chain(ovs, pf, 2)
-    pf.numvfs(0)
+    # To another number it goes through 0, where the daemon would interfere.
+    rich.process.send_signal(signal.SIGSTOP)
+    try:
+        pf.numvfs(0)
+        pf.numvfs(number)
+    finally:
+        rich.process.send_signal(signal.SIGCONT)
     assert_recovers(rich, ovs, pf, before)
     assert pf.numvfs() == 2
-
-
-def ports_of(ovs):
-    return sorted(ovs.vsctl('list-ports', 'br-int').split())
 
 
 def renamed(before, old, new):
@@ -213,7 +194,7 @@ def test_renamed(rich, ovs, pf):
         run('ip link set %s down' % netdev)
         run('ip link set %s name %s' % (netdev, name))
         assert_recovers(rich, ovs, pf, renamed(before, pf.rep(0), name))
-        assert ports_of(ovs) == sorted([name, pf.rep(1)])
+        assert ports(ovs) == sorted([name, pf.rep(1)])
     # While the daemon is away the names change places, there and back.
     for expected in (
             [tuple({pf.rep(0): pf.rep(1), pf.rep(1): pf.rep(0)}.get(v, v)
@@ -226,8 +207,26 @@ def test_renamed(rich, ovs, pf):
             run('ip link set %s name %s' % (netdev, name))
         rich.start()
         assert_recovers(rich, ovs, pf, expected)
-        assert ports_of(ovs) == [pf.rep(0), pf.rep(1)]
+        assert ports(ovs) == [pf.rep(0), pf.rep(1)]
     flow_once(rich, pf)
+
+
+def test_renamed_late(rich, ovs, pf):
+    """As soon as it is there, and once more when its port is; its link is up
+    at least then."""
+    before = chain(ovs, pf, 2)
+    rep = pf.rep(0)
+    pf.numvfs(0)
+    wait_for(lambda: os.path.exists('/sys/class/net/' + rep),
+             'the representor', pause=0.001)
+    run('ip link set %s name late0' % rep)
+    rich.wait(lambda: 'late0' in ports(ovs), 'its port')
+    run('ip link set late0 name late1')
+    assert_recovers(rich, ovs, pf, renamed(before, rep, 'late1'))
+    assert ports(ovs) == ['late1', pf.rep(1)]
+    run('ip link set late1 name ' + rep)
+    assert_recovers(rich, ovs, pf, before)
+    assert ports(ovs) == [rep, pf.rep(1)]
 
 
 def test_links_flap(rich, ovs, pf):

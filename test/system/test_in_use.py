@@ -1,30 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Devices that somebody holds, and kernel calls that block for ever."""
 
+import ctypes
 import os
+import signal
+import struct
 import subprocess
 import time
 
 import pytest
 
-from conftest import driver, vdpa_dev
+from conftest import Holder, driver, vdpa_dev
 from twinlib import Namespace, wait_for, write
 
-
-class Holder:
-    """Holds a char device, as a VM does."""
-
-    def __init__(self, chardev):
-        self.process = subprocess.Popen(
-            ['sh', '-c', 'exec 3<>"$1"; echo; exec cat <&0', 'holder',
-             chardev], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE)
-        self.process.stdout.readline()
-        self.pid = self.process.pid
-
-    def leave(self):
-        self.process.stdin.close()
-        self.process.wait()
+IN_OPEN = 0x20       # <sys/inotify.h>
 
 
 @pytest.fixture
@@ -144,17 +133,55 @@ def test_another_programs_delete(two, pf, hold):
     two.wait_ready(2)
 
 
-def test_stop_while_blocked(two, pf, hold):
-    """SIGTERM ends the daemon although a helper process is stuck, and the
-    next one goes on."""
+@pytest.mark.parametrize('signo', [signal.SIGTERM, signal.SIGKILL])
+def test_stop_while_blocked(two, pf, hold, signo):
+    """The daemon ends although a helper process is stuck, and the next one
+    goes on."""
     name = 'vdpa:' + pf.vf(0)
     holder = hold(name)
     two.appctl('teardown', '--force', 'test')
     wait_for(lambda: delete_has_begun(name), 'the delete has begun')
-    two.stop()
+    two.stop(signo)
     two.start()
     holder.leave()
     two.wait(lambda: pf.numvfs() == 0, 'the removal completes')
+
+
+def opens(watch):
+    """How often the file has been opened since the last call."""
+    try:
+        events = os.read(watch, 65536)
+    except BlockingIOError:
+        return 0
+    return sum(mask == IN_OPEN
+               for _, mask, _, _ in struct.iter_unpack('=iIII', events))
+
+
+def test_device_file_is_never_opened(two, pf, hold):
+    """Not to see who holds it, nor whether it works: opening it would reset
+    the device."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    watch = libc.inotify_init1(os.O_NONBLOCK)
+    chardev = two.device('vdpa:' + pf.vf(0))['chardev']
+    try:
+        assert libc.inotify_add_watch(watch, chardev.encode(), IN_OPEN) > 0
+        for words in (['resync'], ['status'], ['why', '--probe'], ['verify'],
+                      ['device/list'], ['export/libvirt', pf.vf(0)]):
+            two.appctl(*words, check=False)
+        two.stop()
+        two.start()
+        two.wait_ready(2)
+        assert opens(watch) == 0
+        holder = hold('vdpa:' + pf.vf(0))
+        two.wait(lambda: users(two, 'vdpa:' + pf.vf(0)) == [holder.pid],
+                 'the holder is seen')
+        assert opens(watch) == 1
+        holder.leave()
+        two.appctl('teardown', 'test')
+        two.wait(lambda: pf.numvfs() == 0, 'removal')
+        assert opens(watch) == 0
+    finally:
+        os.close(watch)
 
 
 def test_container_has_the_netdev(daemon, pf, policy):

@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
-from conftest import (driver, has_offload, interface, link, vdpa_config,
-                      vdpa_dev)
+from conftest import (driver, has_offload, interface, link, remove_id,
+                      vdpa_config, vdpa_dev)
 from traffic import Spaces, Traffic, new_macs, wait_in_hardware
 from twinlib import run, wait_for
 
@@ -134,8 +134,7 @@ def test_killed_at_each_step(daemon, ovs, pf, policy):
     assert_ready_state(ovs, pf, 3, mac)
 
     daemon.stop()
-    ovs.vsctl('--no-wait', 'remove', 'Open_vSwitch', '.', 'external_ids',
-              'vdpa-policy-test')
+    remove_id(ovs, 'vdpa-policy-test')
     killed = kill_chain(daemon, down_steps(ovs, pf))
     assert len(killed) >= 3, killed
     daemon.start()
@@ -146,6 +145,28 @@ def test_killed_at_each_step(daemon, ovs, pf, policy):
     assert (pf.state(), run('ethtool -k ' + pf.netdev)) == before
     assert autoprobe(pf) == '1'
     assert daemon.json('device/list') == []
+
+
+def test_killed_during_teardown(daemon, ovs, pf, policy):
+    """What was asked for is in the database before the first step."""
+    policy('num-vfs=3 vdpa-type=vhost')
+    daemon.wait_ready(3)
+    pf.knob('vdpa_delay_ms', '50')
+    daemon.appctl('teardown', 'test')
+    wait_for(lambda: not all(vdpa_path(pf, i) for i in range(3)),
+             'a device gone', pause=0.002)
+    daemon.stop(signal.SIGKILL)
+    assert pf.numvfs() == 3
+    daemon.start()
+    daemon.wait(lambda: pf.numvfs() == 0 and pf.mode() == 'legacy',
+                'a bare card')
+    daemon.wait_settled()
+    assert vdpa_dev() == {} and ports(ovs) == []
+    assert 'vdpa-policy-test' in ovs.vsctl('get', 'Open_vSwitch', '.',
+                                           'external_ids')
+    daemon.appctl('resume', 'test')
+    daemon.wait_ready(3)
+    assert len(ports(ovs)) == 3
 
 
 @pytest.fixture
@@ -200,8 +221,7 @@ def test_ready_devices_outlive_kills(daemon, ovs, pf, policy, flowing):
     assert_no_loss(flowing)
 
     daemon.stop()
-    ovs.vsctl('--no-wait', 'remove', 'Open_vSwitch', '.', 'external_ids',
-              'vdpa-policy-more')
+    remove_id(ovs, 'vdpa-policy-more')
     assert kill_chain(daemon, [
         ('a port gone', lambda: len(ports(ovs)) < 4),
         ('a device gone', lambda: not vdpa_path(pf, 2)),
@@ -212,6 +232,34 @@ def test_ready_devices_outlive_kills(daemon, ovs, pf, policy, flowing):
     assert_no_loss(flowing)
     assert ports(ovs) == [pf.rep(0), pf.rep(1)]
     assert pf.numvfs() == 4
+
+
+def has_qdisc(netdev):
+    return 'ingress' in run('tc qdisc show dev ' + netdev)
+
+
+def test_killed_while_it_removes_filters(daemon, ovs, pf, flowing):
+    """By offload/audit --fix, of an ovs-vswitchd that has gone; what is not
+    stranded stays, and ovs-vswitchd finds a host that it can use."""
+    devices = vdpa_dev()
+    reps = [pf.rep(i) for i in range(2)]
+    ovs.kill('ovs-vswitchd')
+    assert all(has_qdisc(rep) for rep in reps)
+    audit = subprocess.Popen(
+        ['ovs-appctl', '-t', 'ovs-vdpad', 'offload/audit', '--fix'],
+        env=ovs.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: not all(has_qdisc(rep) for rep in reps),
+             'the first is removed', LIMIT, pause=0.002)
+    daemon.stop(signal.SIGKILL)
+    audit.wait(LIMIT)
+    daemon.start()
+    daemon.appctl('offload/audit', '--fix')
+    assert not any(has_qdisc(rep) for rep in reps)
+    assert vdpa_dev() == devices
+    ovs.start()
+    daemon.wait_ready(2)
+    flowing.wait_flow()
+    wait_in_hardware(pf.rep(0))
 
 
 def test_random_kills(daemon, ovs, pf, policy):
@@ -238,7 +286,6 @@ def test_random_kills(daemon, ovs, pf, policy):
     daemon.wait_ready(3)
     daemon.wait_settled()
     assert_ready_state(ovs, pf, 3, mac)
-    ovs.vsctl('--no-wait', 'remove', 'Open_vSwitch', '.', 'external_ids',
-              'vdpa-policy-test')
+    remove_id(ovs, 'vdpa-policy-test')
     wait_for(lambda: pf.numvfs() == 0 and pf.mode() == 'legacy',
              'a bare card: all of it was ours')

@@ -7,33 +7,14 @@ import subprocess
 
 import pytest
 
-from conftest import (BUILD, a_clean_ovs, a_daemon, a_pf, interface,
-                      policy_setter, vdpa_dev)
+from conftest import BUILD, fixtures, interface, remove_id, vdpa_dev
 from traffic import (Spaces, Traffic, in_hardware, new_macs,
                      wait_in_hardware)
 from twinlib import run, wait_for
 
 OVS_CTL = '/usr/share/openvswitch/scripts/ovs-ctl'
 
-
-@pytest.fixture(scope='module')
-def pf():
-    yield from a_pf()
-
-
-@pytest.fixture(scope='module')
-def ovs(session_ovs):
-    yield from a_clean_ovs(session_ovs)
-
-
-@pytest.fixture(scope='module')
-def daemon(ovs, pf):
-    yield from a_daemon(ovs)
-
-
-@pytest.fixture(scope='module')
-def policy(ovs, pf):
-    return policy_setter(ovs, pf)
+pf, ovs, daemon, policy = fixtures('module')
 
 
 @pytest.fixture(scope='module')
@@ -101,7 +82,7 @@ def test_ovsdb_server(daemon, ovs, pf, flowing):
     assert_untouched(daemon, *before)
 
 
-def test_lost_database(daemon, ovs, pf, flowing):
+def test_lost_database(daemon, ovs, pf, policy, flowing):
     """A new, empty database is no change of intent; vswitchd takes its
     bridges away, but devices and card stay, and a new key brings the ports
     back."""
@@ -126,9 +107,7 @@ def test_lost_database(daemon, ovs, pf, flowing):
                 'kept as they are')
     assert vdpa_dev() == before[0]
 
-    ovs.vsctl('--no-wait', 'set', 'Open_vSwitch', '.',
-              'external_ids:vdpa-policy-test=pf=%s %s' % (pf.bdf,
-                                                          flowing.words))
+    policy(flowing.words)
     assert_flows_again(daemon, pf, flowing)
     assert vdpa_dev() == before[0]
     assert interface(ovs, pf.rep(0))[0]['vdpa-owner'] == 'ovs-vdpad'
@@ -185,8 +164,7 @@ def test_vswitchd_is_away(daemon, ovs, pf, policy, flowing):
     assert in_hardware(pf.rep(0)) > counted
     ovs.start()
     daemon.wait_ready(4)
-    ovs.vsctl('remove', 'Open_vSwitch', '.', 'external_ids',
-              'vdpa-policy-other')
+    remove_id(ovs, 'vdpa-policy-other')
     daemon.wait(lambda: len(vdpa_dev()) == 2, 'the others are gone')
     daemon.wait_settled()
     assert_flows_again(daemon, pf, flowing)

@@ -1,34 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packets: through the card, through a char device, through a guest."""
 
-import itertools
 import os
 import subprocess
 
 import pytest
 
 from conftest import BUILD
+from traffic import new_macs, spaces
 from twinlib import Namespace, filters, hw_packets, run, wait_for
-
-
-# Each test has addresses of its own: Open vSwitch 3.1 remembers the flows of
-# representors that have vanished by their identifiers, and then cannot delete
-# a flow that looks the same on their successors.
-MACS = ('02:00:00:00:%02x:00' % i for i in itertools.count(0xd0))
-
-
-@pytest.fixture
-def spaces(daemon, pf, policy):
-    """Two containers, each with the netdev of a vDPA device."""
-    policy('num-vfs=2 vdpa-type=virtio mac=' + next(MACS))
-    daemon.wait_ready(2)
-    made = []
-    for i in range(2):
-        netdev = daemon.device('vdpa:' + pf.vf(i))['netdev']
-        made.append(Namespace('c%d' % i, netdev, '192.0.2.%d/24' % (i + 1)))
-    yield made
-    for space in made:
-        space.delete()
 
 
 def test_ping_in_hardware(daemon, ovs, pf, spaces):
@@ -84,9 +64,9 @@ def test_restart_loses_no_packet(daemon, pf, spaces):
 
 def test_guest_on_the_char_device(daemon, ovs, pf, policy):
     """A program that drives /dev/vhost-vdpa-N as a guest does."""
-    mac = next(MACS)
+    mac = new_macs()
     policy('num-vfs=2 vdpa-type=vhost mac=' + mac, 'guest', pf.bdf + '#0')
-    policy('num-vfs=2 vdpa-type=virtio mac=' + next(MACS), 'host',
+    policy('num-vfs=2 vdpa-type=virtio mac=' + new_macs(), 'host',
            pf.bdf + '#1')
     daemon.wait_ready(2)
     near = daemon.device('vdpa:' + pf.vf(1))['netdev']
@@ -128,7 +108,7 @@ def nested_guest(daemon, ovs):
 
 def test_nested_guest(daemon, ovs, pf, policy, nested_guest):
     """A real guest kernel behind QEMU's vhost-vdpa."""
-    policy('num-vfs=2 vdpa-type=vhost mac=' + next(MACS))
+    policy('num-vfs=2 vdpa-type=vhost mac=' + new_macs())
     daemon.wait_ready(2)
     name = 'vdpa:' + pf.vf(0)
     device = daemon.device(name)

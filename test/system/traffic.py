@@ -5,6 +5,8 @@ import itertools
 import json
 import subprocess
 
+import pytest
+
 from conftest import BUILD
 from twinlib import Namespace, filters, hw_packets, wait_for
 
@@ -17,6 +19,21 @@ _BASES = ('02:00:00:%02x:00:00' % i for i in itertools.count(0x40))
 def new_macs():
     """A base address for mac= that no other test has."""
     return next(_BASES)
+
+
+@pytest.fixture
+def spaces(daemon, pf, policy):
+    """Two containers, each with the netdev of a vDPA device; files that import
+    this have it."""
+    policy('num-vfs=2 vdpa-type=virtio mac=' + new_macs())
+    daemon.wait_ready(2)
+    made = []
+    for i in range(2):
+        netdev = daemon.device('vdpa:' + pf.vf(i))['netdev']
+        made.append(Namespace('c%d' % i, netdev, '192.0.2.%d/24' % (i + 1)))
+    yield made
+    for space in made:
+        space.delete()
 
 
 class Spaces:

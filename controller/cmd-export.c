@@ -145,19 +145,42 @@ export_nova(struct vdpad_call *call)
     vdpad_call_reply(call, o, text);
 }
 
-/* "<interface type='vdpa'>…": 'mac', which may be NULL, and 'chardev' have
- * nothing in them that XML would take for its own. */
+/* The address that the guest of 'dev' has to have: the device's, else that of
+ * its logical port; "": none is known. */
+static void
+guest_mac(const struct vdpad_world *world, const struct vdpad_dev *dev,
+          const struct vdpad_looks *looks, char text[18])
+{
+    json_t *shown = vdpad_json_device(world, dev, looks);
+    const char *own = json_string_value(json_object_get(shown, "mac"));
+    const char *attached = dev->iface
+                               ? vdpad_map_get(&dev->iface->external_ids,
+                                               "attached-mac")
+                               : NULL;
+    uint8_t mac[6];
+
+    text[0] = '\0';
+    if ((own && !vdpad_mac_parse(own, mac))
+        || (attached && !vdpad_mac_parse(attached, mac))) {
+        vdpad_mac_text(mac, text);
+    }
+    json_decref(shown);
+}
+
+/* "<interface type='vdpa'>…": 'mac' and 'chardev' have nothing in them that
+ * XML would take for its own. */
 static char *
 libvirt_xml(const char *mac, const char *chardev)
 {
     struct vdpad_text_stream out;
 
     vdpad_text_open(&out);
-    fputs("<interface type='vdpa'>\n", out.stream);
-    if (mac) {
-        fprintf(out.stream, "  <mac address='%s'/>\n", mac);
-    }
-    fprintf(out.stream, "  <source dev='/dev/%s'/>\n</interface>\n", chardev);
+    fprintf(out.stream,
+            "<interface type='vdpa'>\n"
+            "  <mac address='%s'/>\n"
+            "  <source dev='/dev/%s'/>\n"
+            "</interface>\n",
+            mac, chardev);
     return vdpad_text_close(&out);
 }
 
@@ -174,6 +197,7 @@ static void
 export_libvirt(struct vdpad_call *call)
 {
     const struct vdpad_dev *dev = vdpad_call_device(call, call->argv[0]);
+    char mac[18];
 
     if (!dev || !vdpad_export_can(call, dev)) {
         return;
@@ -187,13 +211,18 @@ export_libvirt(struct vdpad_call *call)
                          dev->name);
         return;
     }
-    json_t *shown = vdpad_json_device(vdpad_call_world(call), dev,
-                                      call->looks);
-    char *xml = libvirt_xml(json_string_value(json_object_get(shown, "mac")),
-                            dev->vbus->chardev);
+    guest_mac(vdpad_call_world(call), dev, call->looks, mac);
+    if (!mac[0]) {
+        vdpad_call_error(call,
+                         "device %s has no MAC address, and libvirt would "
+                         "make one up for its guest: set mac= in its policy "
+                         "or in the key of its port",
+                         dev->name);
+        return;
+    }
+    char *xml = libvirt_xml(mac, dev->vbus->chardev);
     json_t *o = json_object();
 
-    json_decref(shown);
     SET(o, "name", vdpad_json_text(dev->name));
     SET(o, "chardev", vdpad_json_format("/dev/%s", dev->vbus->chardev));
     SET(o, "xml", vdpad_json_text(xml));

@@ -11,6 +11,7 @@
 #define OK VDPAD_CHECK_OK
 #define FAIL VDPAD_CHECK_FAIL
 #define UNKNOWN VDPAD_CHECK_UNKNOWN
+#define MASK(CLASS) (1u << (CLASS))
 
 /* os-vif and CNI plugins look a representor up by its VF when they unplug it;
  * if it has gone or been renamed by then they fail, and the row stays for
@@ -98,6 +99,43 @@ consumer_bridge(const struct vdpad_check_input *in, struct vdpad_finding *f)
     }
 }
 
+/* A domain whose <interface> has no <mac> gets a random one from libvirt.  A
+ * device that has an address keeps it, so that libvirt, and whoever asks it,
+ * knows a wrong one; one that has none takes what it is given, and port
+ * security drops what its guest sends. */
+static void
+guest_mac(const struct vdpad_check_input *in, struct vdpad_finding *f)
+{
+    const struct vdpad_dev *dev = in->dev;
+    const struct vdpad_holder *h = dev->n_holders ? &dev->holders[0] : NULL;
+    const char *attached = dev->iface
+                               ? vdpad_map_get(&dev->iface->external_ids,
+                                               "attached-mac")
+                               : NULL;
+    bool has_own = dev->vdpa && dev->vdpa->has_mac;
+    char wanted[18] = "", word[VDPAD_SHELL_SIZE];
+    uint8_t mac[6];
+
+    if (has_own || (attached && !vdpad_mac_parse(attached, mac))) {
+        vdpad_mac_text(has_own ? dev->vdpa->mac : mac, wanted);
+    }
+    if (!h || !h->macs[0] || !wanted[0]) {
+        vdpad_skip(f);
+        return;
+    }
+    bool ok = strstr(h->macs, wanted);
+    vdpad_found(f, ok ? OK : FAIL, "pid %d gives its guest %s, %s %s", h->pid,
+                h->macs, has_own ? "the device has" : "attached-mac is",
+                wanted);
+    if (!ok) {
+        vdpad_remedy(f,
+                     "without <mac> in a domain's <interface> libvirt makes "
+                     "one up: use what ovs-appctl -t ovs-vdpad "
+                     "export/libvirt %s prints",
+                     vdpad_shell_word(dev->name, word));
+    }
+}
+
 const struct vdpad_check vdpad_checks_consumer[] = {
     { "stale-ports", stale_ports, 0 },
     { NULL, NULL, 0 },
@@ -105,5 +143,6 @@ const struct vdpad_check vdpad_checks_consumer[] = {
 
 const struct vdpad_check vdpad_checks_consumer_port[] = {
     { "consumer-bridge", consumer_bridge, 0 },
+    { "guest-mac", guest_mac, MASK(VDPAD_VDPA) },
     { NULL, NULL, 0 },
 };

@@ -26,10 +26,44 @@ is_same_switch(const struct vdpad_link *a, const struct vdpad_link *b)
            && !memcmp(a->switch_id, b->switch_id, a->switch_id_len);
 }
 
-/* Says what of 'flow', which comes in by 'in', hardware cannot do; and what to
- * do about it.  Returns false when nothing of it is to be seen. */
+/* As explain(), of a flow into a tunnel that does nothing else unusual. */
+static void
+explain_tunnel(const struct vdpad_world *world, const struct vdpad_dev *dev,
+               const struct vdpad_flow_detail *flow,
+               char reason[VDPAD_REASON_SIZE], char remedy[VDPAD_REASON_SIZE])
+{
+    const struct vdpad_eswitch *eswitch = dev->pf ? dev->pf->eswitch : NULL;
+    const struct vdpad_link *out = flow->outputs[0]
+                                       ? vdpad_find_link(world->observed,
+                                                         flow->outputs[0])
+                                       : NULL;
+    char word[VDPAD_SHELL_SIZE];
+
+    if (eswitch && eswitch->encap_mode == VDPAD_ENCAP_NONE) {
+        vdpad_text(reason, VDPAD_REASON_SIZE,
+                   "it sends into a tunnel, and the e-switch's encap mode is "
+                   "none");
+        vdpad_text(remedy, VDPAD_REASON_SIZE,
+                   "devlink dev eswitch set pci/%s encap-mode basic (some "
+                   "drivers want it before switchdev mode)",
+                   dev->pf->pci->bdf);
+        return;
+    }
+    vdpad_text(reason, VDPAD_REASON_SIZE,
+               "it sends into a tunnel%s%s, which card, firmware or driver "
+               "may not take, or whose route does not leave through the card",
+               out ? " by " : "", out ? out->name : "");
+    vdpad_text(remedy, VDPAD_REASON_SIZE,
+               "ask the driver: ovs-appctl -t ovs-vdpad why %s --probe; if it "
+               "does not know this kind of tunnel, another firmware or "
+               "another kind",
+               vdpad_shell_word(dev->name, word));
+}
+
+/* Says what of 'flow', which comes in by 'dev', hardware cannot do; and what
+ * to do about it.  Returns false when nothing of it is to be seen. */
 static bool
-explain(const struct vdpad_world *world, const struct vdpad_link *in,
+explain(const struct vdpad_world *world, const struct vdpad_dev *dev,
         const struct vdpad_flow_detail *flow, char reason[VDPAD_REASON_SIZE],
         char remedy[VDPAD_REASON_SIZE])
 {
@@ -75,7 +109,8 @@ explain(const struct vdpad_world *world, const struct vdpad_link *in,
                                                        flow->outputs[i]);
 
         if (out && !(flow->uses & VDPAD_USE_TUNNEL_SET)
-            && strcmp(out->kind, "bond") != 0 && !is_same_switch(in, out)) {
+            && strcmp(out->kind, "bond") != 0
+            && !is_same_switch(dev->rep, out)) {
             vdpad_text(reason, VDPAD_REASON_SIZE, "it outputs to %s, %s",
                        out->name,
                        out->switch_id_len ? "a port of another e-switch"
@@ -91,6 +126,10 @@ explain(const struct vdpad_world *world, const struct vdpad_link *in,
             vdpad_copy(remedy, VDPAD_REASON_SIZE, table[i].remedy);
             return true;
         }
+    }
+    if (flow->uses & VDPAD_USE_TUNNEL_SET) {
+        explain_tunnel(world, dev, flow, reason, remedy);
+        return true;
     }
     reason[0] = '\0';
     return false;
@@ -195,7 +234,7 @@ rules(const struct vdpad_check_input *in, struct vdpad_finding *f)
         vdpad_skip(f); /* See hw-table. */
         return;
     }
-    bool is_clear = explain(in->world, dev->rep, worst, reason, remedy);
+    bool is_clear = explain(in->world, dev, worst, reason, remedy);
     if (probe && probe->error && probe->error != -ENOENT) {
         vdpad_text(reason, sizeof reason, "the driver says: %s", probe->text);
         is_clear = true;
@@ -267,7 +306,7 @@ kernel_flows(const struct vdpad_check_input *in, struct vdpad_finding *f)
                     dev->rep->name);
         return;
     }
-    bool is_clear = explain(in->world, dev->rep, worst, reason, remedy);
+    bool is_clear = explain(in->world, dev, worst, reason, remedy);
     vdpad_found(f,
                 is_clear && worst->sw_packets >= PACKETS_MIN ? FAIL : UNKNOWN,
                 "%zu flows of %s are in the kernel datapath only; one with "

@@ -98,13 +98,6 @@ rep_hw_tc(const struct vdpad_check_input *in, struct vdpad_finding *f)
     }
 }
 
-static void
-mac_text(const uint8_t m[6], char text[18])
-{
-    snprintf(text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3],
-             m[4], m[5]);
-}
-
 /* Where the representor should be attached. */
 static const char *
 wanted_bridge(const struct vdpad_check_input *in)
@@ -135,7 +128,7 @@ is_port_of(const struct vdpad_db_iface *iface, const struct vdpad_dev *dev)
     if (!mac || !dev->vdpa || !dev->vdpa->has_mac) {
         return false;
     }
-    mac_text(dev->vdpa->mac, text);
+    vdpad_mac_text(dev->vdpa->mac, text);
     return !strcasecmp(mac, text);
 }
 
@@ -412,7 +405,7 @@ mac(const struct vdpad_check_input *in, struct vdpad_finding *f)
         vdpad_skip(f);
         return;
     }
-    mac_text(dev->vdpa->mac, text);
+    vdpad_mac_text(dev->vdpa->mac, text);
     bool ok = !strcasecmp(attached, text);
     vdpad_found(f, ok ? OK : FAIL,
                 "the vDPA device has %s, attached-mac is "
@@ -420,7 +413,7 @@ mac(const struct vdpad_check_input *in, struct vdpad_finding *f)
                 text, attached);
     if (!ok) {
         vdpad_remedy(f, "make the two equal: mac= in the port's key or its "
-                        "policy");
+                        "policy, or the logical port's own address");
     }
 }
 

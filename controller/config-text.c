@@ -59,6 +59,13 @@ hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+void
+vdpad_mac_text(const uint8_t mac[6], char text[18])
+{
+    snprintf(text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+             mac[3], mac[4], mac[5]);
+}
+
 int
 vdpad_mac_parse(const char *text, uint8_t mac[6])
 {

@@ -130,10 +130,9 @@ static const struct vdpad_field feature_fields[] = {
 };
 
 static const struct vdpad_field holder_fields[] = {
-    FIELD(holder, chardev, TEXT, KEY),
-    FIELD(holder, pid, INT, KEY),
-    FIELD(holder, command, TEXT, 0),
-    FIELD(holder, memlock, UINT, 0),
+    FIELD(holder, chardev, TEXT, KEY), FIELD(holder, pid, INT, KEY),
+    FIELD(holder, command, TEXT, 0),   FIELD(holder, memlock, UINT, 0),
+    FIELD(holder, macs, TEXT, 0),
 };
 
 static const struct vdpad_field qdisc_fields[] = {

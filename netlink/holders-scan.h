@@ -31,4 +31,10 @@ int vdpad_holders_scan(vdpad_holders_cb *cb, void *aux,
  * 'command' of 'size' bytes, for people: printable ASCII, cut. */
 void vdpad_holders_command(int32_t pid, char *command, size_t size);
 
+/* Writes to 'macs' of 'size' bytes the MAC addresses that the command line
+ * 'text' of 'n' bytes (words end with NUL) gives to devices, in either of
+ * QEMU's notations, in lower case, each once, with blanks between; those that
+ * do not fit are left out. */
+void vdpad_holders_macs(const char *text, size_t n, char *macs, size_t size);
+
 #endif

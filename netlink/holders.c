@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,6 +193,78 @@ vdpad_holders_command(int32_t pid, char *command, size_t size)
     vdpad_text_copy(command, size, text);
 }
 
+/* The 17 characters of an address that 'text' begins with; returns whether
+ * there is one. */
+static bool
+take_mac(const char *text, size_t n, char mac[18])
+{
+    static const char digits[] = "0123456789abcdef";
+
+    if (n < 17) {
+        return false;
+    }
+    for (size_t i = 0; i < 17; i++) {
+        char c = text[i];
+
+        c = c >= 'A' && c <= 'F' ? (char) (c - 'A' + 'a') : c;
+        if (!c || (i % 3 == 2 ? c != ':' : !strchr(digits, c))) {
+            return false;
+        }
+        mac[i] = c;
+    }
+    mac[17] = '\0';
+    return true;
+}
+
+void
+vdpad_holders_macs(const char *text, size_t n, char *macs, size_t size)
+{
+    /* "-device virtio-net-pci,mac=…", and the same in JSON. */
+    static const char *const names[] = { "mac=", "\"mac\":\"" };
+    size_t used = 0;
+
+    macs[0] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < sizeof names / sizeof *names; j++) {
+            size_t len = strlen(names[j]);
+            char mac[18];
+
+            if (n - i < len || memcmp(text + i, names[j], len) != 0
+                || !take_mac(text + i + len, n - i - len, mac)
+                || strstr(macs, mac)) {
+                continue;
+            }
+            if (used + (used != 0) + sizeof mac <= size) {
+                used += (size_t) snprintf(macs + used, size - used, "%s%s",
+                                          used ? " " : "", mac);
+            }
+        }
+    }
+}
+
+/* As vdpad_holders_macs(), of process 'pid'. */
+static void
+macs_of(int32_t pid, char *macs, size_t size)
+{
+    /* One of a server with dozens of devices has some 20 KiB. */
+    static char text[128 << 10];
+    char path[64];
+    size_t used = 0;
+    ssize_t n = 1;
+    int fd;
+
+    (void) snprintf(path, sizeof path, "/proc/%d/cmdline", (int) pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && n > 0 && used < sizeof text) {
+        n = read(fd, text + used, sizeof text - used);
+        used += n > 0 ? (size_t) n : 0;
+    }
+    if (fd >= 0) {
+        (void) close(fd);
+    }
+    vdpad_holders_macs(text, used, macs, size);
+}
+
 /* Bytes that process 'pid' may lock, by /proc/PID/limits: UINT64_MAX without a
  * limit, 0 when that cannot be known. */
 static uint64_t
@@ -256,6 +329,7 @@ on_holder(void *collect_, uint32_t major_, uint32_t minor_, int32_t pid)
     row->pid = pid;
     vdpad_holders_command(pid, row->command, sizeof row->command);
     row->memlock = memlock_of(pid);
+    macs_of(pid, row->macs, sizeof row->macs);
     return 0;
 }
 

@@ -134,6 +134,9 @@ bool vdpad_selector_has(const struct vdpad_pf_selector *selector, uint16_t vf);
  * Multicast and zero are the caller's to refuse. */
 int vdpad_mac_parse(const char *text, uint8_t mac[6]);
 
+/* The opposite, in lower case. */
+void vdpad_mac_text(const uint8_t mac[6], char text[18]);
+
 /* Writes a BDF in normal form to 'bdf'.  Returns 0 or -EINVAL. */
 int vdpad_bdf_parse(const char *text, char bdf[VDPAD_BDF_SIZE]);
 

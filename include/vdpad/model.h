@@ -102,6 +102,9 @@ enum vdpad_eswitch_mode {
     VDPAD_ESWITCH_INACTIVE = 2, /* switchdev_inactive. */
 };
 
+/* vdpad_eswitch.encap_mode: tunnels are not offloaded. */
+#define VDPAD_ENCAP_NONE 0
+
 /* VDPAD_ESWITCH; key 'bus', 'dev'.  One devlink instance. */
 struct vdpad_eswitch {
     char bus[VDPAD_WORD_SIZE];
@@ -183,11 +186,14 @@ struct vdpad_feature {
 struct vdpad_holder {
     char chardev[VDPAD_WORD_SIZE]; /* "vhost-vdpa-0". */
     int32_t pid;
-    char command[64]; /* From /proc/PID/comm and cmdline,
+    char command[64];  /* From /proc/PID/comm and cmdline,
                                          * control characters replaced. */
-    uint64_t memlock; /* Bytes that it may lock (guest memory
+    uint64_t memlock;  /* Bytes that it may lock (guest memory
                                          * counts); UINT64_MAX: no limit; 0:
                                          * not told. */
+    char macs[8 * 18]; /* MAC addresses in its command line,
+                                         * each once, with blanks between:
+                                         * what QEMU gives to its guest. */
 };
 
 /* VDPAD_QDISC; key 'ifindex', 'clsact'. */

@@ -85,8 +85,14 @@ libvirt(void **state)
     assert_contains(text, "<mac address='02:00:00:00:01:00'/>");
     free(text);
     memset(fix.dlports[1].hw_addr, 0, 6);
+    /* Then that of the logical port.  Without one libvirt would choose. */
+    fix.ids[0].value = "02:00:00:00:00:0A";
     text = RUN("export/libvirt", "lp1");
-    assert_null(strstr(text, "mac"));
+    assert_contains(text, "<mac address='02:00:00:00:00:0a'/>");
+    free(text);
+    fix.ids[0].value = "'/><evil/>";
+    text = RUN_ERROR("export/libvirt", "lp1");
+    assert_contains(text, "has no MAC address, and libvirt would make one up");
     free(text);
     strcpy(fix.vbus[0].chardev, "x'/><evil/>");
     text = RUN_ERROR("export/libvirt", "lp1");

@@ -406,6 +406,22 @@ refused_rules(void **state)
     WITH(refused.uses, VDPAD_USE_HASH,
          assert_flow("rules", "fail", "OVN's load balancers", "balance", 0,
                      NULL));
+    fix.eswitch.encap_mode = -1; /* Not told. */
+    WITH(refused.uses, VDPAD_USE_TUNNEL_SET, {
+        assert_flow("rules", "fail",
+                    "it sends into a tunnel, which card, firmware or driver",
+                    "why vdpa:0000:65:00.2 --probe", 0, NULL);
+        refused.outputs[0] = 10;
+        assert_flow("rules", "fail", "a tunnel by p0, which", "", 0, NULL);
+        refused.outputs[0] = 0;
+        assert_flow("rules", "fail", "the driver says: twin: no such tunnel",
+                    "another firmware", -EOPNOTSUPP, "twin: no such tunnel");
+        fix.eswitch.encap_mode = VDPAD_ENCAP_NONE;
+        assert_flow("rules", "fail", "encap mode is none",
+                    "devlink dev eswitch set pci/0000:65:00.0 encap-mode "
+                    "basic",
+                    0, NULL);
+    });
     fix.links[1].switch_id_len = 2;
     memcpy(fix.links[1].switch_id, fix.links[0].switch_id, 2);
     WITH(refused.outputs[0], 10,
@@ -441,6 +457,21 @@ guest_checks(void **state)
          assert_int_equal(run("memlock", &r), 0));
     WITH(fix.holders[0].memlock, 0,
          assert_unknown("memlock", "cannot be read"));
+    /* What QEMU was told, where that can be seen. */
+    assert_int_equal(run("guest-mac", &r), 0);
+    assert_string_equal(r.result, "");
+    strcpy(fix.holders[0].macs, "52:54:00:00:00:01 02:00:00:00:00:01");
+    assert_int_equal(run("guest-mac", &r), 0);
+    assert_string_equal(r.result, "ok");
+    strcpy(fix.holders[0].macs, "52:54:00:00:00:01");
+    assert_fails("guest-mac",
+                 "pid 4711 gives its guest 52:54:00:00:00:01, the device has "
+                 "02:00:00:00:00:01",
+                 "export/libvirt vdpa:0000:65:00.2");
+    WITH(fix.vdpa[0].has_mac, false,
+         assert_fails("guest-mac", "attached-mac is 02:00:00:00:00:01",
+                      "libvirt makes one up"));
+    fix.holders[0].macs[0] = '\0';
     WITH(fix.pci[1].iommu_group, 3, assert_int_equal(run("iommu", &r), 0));
     assert_string_equal(r.seen, "0000:65:00.2 is in IOMMU group 3");
     strcpy(fix.pci[1].driver, "other");

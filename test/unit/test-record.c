@@ -155,7 +155,13 @@ round_trip(void **state)
     assert_int_equal(read->n_devs, 2);
     assert_int_equal(read->n_policies, 1);
     assert_memory_equal(read->pfs, r->pfs, 2 * sizeof *r->pfs);
-    assert_memory_equal(read->devs, r->devs, 2 * sizeof *r->devs);
+    for (int i = 0; i < 2; i++) {
+        /* A helper process of the daemon that wrote it may still be at it. */
+        assert_true(read->devs[i].in_doubt);
+        assert_string_equal(read->devs[i].vf, r->devs[i].vf);
+        assert_string_equal(read->devs[i].name, r->devs[i].name);
+        assert_string_equal(read->devs[i].policy, r->devs[i].policy);
+    }
     assert_memory_equal(read->policies, r->policies, sizeof *r->policies);
     vdpad_record_free(read);
 

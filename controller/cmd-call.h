@@ -33,6 +33,10 @@ typedef void vdpad_call_cb(struct vdpad_call *);
 #define VDPAD_MASK_HASTY (1u << 30)
 #define VDPAD_PATIENCE_NS INT64_C(2000000000)
 
+/* For a command that shows how many kernel flows there are, as they were seen
+ * last, and how long ago. */
+#define VDPAD_MASK_KFLOW_LATER (1u << 29)
+
 /* A picture that is older is taken anew before a command shows it. */
 #define VDPAD_SHOWN_AGE_NS INT64_C(1000000000)
 

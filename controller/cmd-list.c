@@ -112,8 +112,10 @@ port_list(struct vdpad_call *call)
 
 const struct vdpad_command vdpad_commands_list[] = {
     { "pf/list", "[--json]", 0, 0, VDPAD_MASK(VDPAD_LINK), pf_list },
-    { "device/list", "[--json]", 0, 0, VDPAD_MASK_SHOWN, device_list },
-    { "device/show", "NAME [--json]", 1, 1, VDPAD_MASK_SHOWN, device_show },
+    { "device/list", "[--json]", 0, 0,
+      VDPAD_MASK_SHOWN | VDPAD_MASK_KFLOW_LATER, device_list },
+    { "device/show", "NAME [--json]", 1, 1,
+      VDPAD_MASK_SHOWN | VDPAD_MASK_KFLOW_LATER, device_show },
     { "representor/list", "[--json]", 0, 0,
       VDPAD_MASK(VDPAD_LINK) | VDPAD_MASK(VDPAD_QDISC), representor_list },
     { "port/list", "[--json]", 0, 0, 0, port_list },

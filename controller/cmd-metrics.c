@@ -276,6 +276,7 @@ run_metrics(struct vdpad_call *call)
 }
 
 const struct vdpad_command vdpad_commands_metrics[] = {
-    { "metrics", "[--json]", 0, 0, VDPAD_MASK_SHOWN, run_metrics },
+    { "metrics", "[--json]", 0, 0, VDPAD_MASK_SHOWN | VDPAD_MASK_KFLOW_LATER,
+      run_metrics },
     { .name = NULL },
 };

@@ -85,6 +85,24 @@ add_stuck_problems(json_t *problems, const struct vdpad_kernel *kernel)
     free(stuck);
 }
 
+/* So that nobody looks for single filters in vain. */
+static void
+add_flood_problem(json_t *problems, const struct vdpad_kernel *kernel)
+{
+    struct vdpad_kernel_stats stats;
+
+    kernel->ops->stats(kernel, &stats);
+    if (stats.untracked) {
+        vdpad_json_add(
+            problems,
+            vdpad_json_format("there are %" PRIu64 " flower filters more than "
+                              "the %" PRIu64 " that are tracked one by one; "
+                              "of these only sums are known, as of the last "
+                              "dump (whose they are: offload/audit)",
+                              stats.untracked, stats.flows));
+    }
+}
+
 static void
 add_state_problem(json_t *problems, const char *what, const char *name,
                   enum vdpad_state state, const char *reason)
@@ -124,6 +142,7 @@ find_problems(const struct vdpad_call *call)
     }
     add_class_problems(problems, world);
     add_stuck_problems(problems, vdpad_ctl_kernel(call->ctl));
+    add_flood_problem(problems, vdpad_ctl_kernel(call->ctl));
     for (size_t i = 0; i < world->n_pfs; i++) {
         const struct vdpad_pf *pf = &world->pfs[i];
         add_state_problem(problems, "PF", pf->pci->bdf, pf->state, pf->reason);
@@ -234,6 +253,10 @@ count_flows(const struct vdpad_call *call)
     SET(object, "hw", known ? vdpad_json_u64(hw) : json_null());
     SET(object, "sw", known ? vdpad_json_u64(sw) : json_null());
     SET(object, "kernel", kernel_known ? vdpad_json_u64(kernel) : json_null());
+    SET(object, "kernel_age_ms",
+        kernel_known ? vdpad_json_int(
+            ms_since(world->observed->class_[VDPAD_KFLOW].at_ns))
+                     : json_null());
     return object;
 }
 
@@ -286,6 +309,7 @@ vdpad_status_json(struct vdpad_call *call)
     SET(inner, "overruns", vdpad_json_u64(stats.overruns));
     SET(inner, "resyncs", vdpad_json_u64(figures.resyncs));
     SET(inner, "interrupted_dumps", vdpad_json_u64(stats.interrupted));
+    SET(inner, "malformed", vdpad_json_u64(stats.malformed));
     SET(o, "netlink", inner);
     inner = json_object();
     SET(inner, "turns", vdpad_json_u64(loop.turns));
@@ -375,6 +399,7 @@ status_text(json_t *status)
     print_member(f, status, ", resyncs ", "netlink.resyncs");
     print_member(f, status, ", interrupted dumps ",
                  "netlink.interrupted_dumps");
+    print_member(f, status, ", malformed messages ", "netlink.malformed");
     print_member(f, status, "\nloop        turns ", "loop.turns");
     print_member(f, status, ", longest ", "loop.longest_turn_ms");
     print_member(f, status, " ms\nreconcile   ", "reconcile.last_ms_ago");
@@ -449,7 +474,8 @@ loop_show(struct vdpad_call *call)
 }
 
 const struct vdpad_command vdpad_commands_state[] = {
-    { "status", "[--json]", 0, 0, VDPAD_MASK_SHOWN, run_status },
+    { "status", "[--json]", 0, 0, VDPAD_MASK_SHOWN | VDPAD_MASK_KFLOW_LATER,
+      run_status },
     { "loop/show", "[--reset] [--json]", 0, 1, 0, loop_show },
     { .name = NULL },
 };

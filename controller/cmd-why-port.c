@@ -422,11 +422,16 @@ traffic(const struct vdpad_check_input *in, struct vdpad_finding *f)
 {
     const struct vdpad_dev *dev = in->dev;
     struct vdpad_offload o;
+    char slow[80] = "its driver does not count the slow path";
 
     if (!has_rep(dev, f) || !vdpad_check_knows(in, VDPAD_FLOW, f)) {
         return;
     }
     vdpad_device_offload(in->world, dev, in->looks, &o);
+    if (o.slow_path_known) {
+        vdpad_text(slow, sizeof slow, "%" PRIu64 " took the slow path",
+                   o.slow_path_packets);
+    }
     vdpad_found(f,
                 o.verdict == VDPAD_VERDICT_OFFLOADED ? OK
                 : o.verdict == VDPAD_VERDICT_IDLE
@@ -434,10 +439,9 @@ traffic(const struct vdpad_check_input *in, struct vdpad_finding *f)
                     ? UNKNOWN
                     : FAIL,
                 "%s: %" PRIu64 " flows in hardware with %" PRIu64
-                " packets, %" PRIu64 " in software with %" PRIu64
-                "; the representor received %" PRIu64 " packets",
+                " packets, %" PRIu64 " in software with %" PRIu64 "; %s",
                 vdpad_verdict_name(o.verdict), o.hw_flows, o.hw_packets,
-                o.sw_flows, o.sw_packets, o.slow_path_packets);
+                o.sw_flows, o.sw_packets, slow);
     if (f->result == FAIL) {
         vdpad_remedy(f, "if all else is ok, the flows need what hardware "
                         "cannot do: ovs-appctl dpctl/dump-flows -m");

@@ -34,6 +34,7 @@ static struct {
     struct wait *waits;
     struct later *laters, **laters_tail;
     struct vdpad_metrics_server *server; /* NULL: was not needed yet. */
+    bool is_renewing;                    /* Kernel flows. */
 } commands;
 
 static void
@@ -446,6 +447,29 @@ on_command(struct vdpad_request *request, int argc, const char *argv[],
 }
 
 static void
+on_renewed(void *aux, const struct vdpad_observed *fresh)
+{
+    (void) aux;
+    (void) fresh;
+    commands.is_renewing = false;
+}
+
+/* Has kernel flows read anew without waiting for them: they take generic
+ * netlink.  Who looks again sees them. */
+static void
+renew_kernel_flows(const struct vdpad_call *call)
+{
+    unsigned int mask = VDPAD_MASK(VDPAD_KFLOW);
+
+    if (call->command->classes & VDPAD_MASK_KFLOW_LATER
+        && !commands.is_renewing
+        && stale_classes(vdpad_call_world(call), mask) & mask) {
+        commands.is_renewing = true;
+        vdpad_ctl_refresh(call->ctl, mask, false, on_renewed, NULL);
+    }
+}
+
+static void
 start_call(struct vdpad_call *call)
 {
     const struct vdpad_world *world = vdpad_call_world(call);
@@ -455,6 +479,7 @@ start_call(struct vdpad_call *call)
         return;
     }
     unsigned int stale = stale_classes(world, call->command->classes);
+    renew_kernel_flows(call);
     if (call->command->classes & VDPAD_MASK_HASTY) {
         call->run_ns = vdpad_loop_clock_ns() + VDPAD_PATIENCE_NS;
     }

@@ -54,11 +54,26 @@ sum(uint64_t a, uint64_t b)
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
-/* What takes the slow path is counted by filters in software too. */
+static uint64_t
+larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* How many packets came to the host, at least: as if the representor had
+ * received those in hardware too.  What takes the slow path is counted by
+ * filters in software as well. */
 static uint64_t
 in_software(const struct vdpad_evidence *e)
 {
-    return e->slow > e->sw ? e->slow : e->sw;
+    return larger(larger(e->slow, e->sw), e->rx > e->hw ? e->rx - e->hw : 0);
+}
+
+/* Likewise, at most. */
+static uint64_t
+in_software_at_most(const struct vdpad_evidence *e)
+{
+    return larger(larger(e->slow, e->sw), e->rx);
 }
 
 void
@@ -76,6 +91,7 @@ vdpad_judge_add(struct vdpad_judge *j, const struct vdpad_evidence *e,
     w->hw = sum(w->hw, e->hw);
     w->sw = sum(w->sw, e->sw);
     w->slow = sum(w->slow, e->slow);
+    w->rx = sum(w->rx, e->rx);
     w->hw_flows = e->hw_flows && (w->hw_flows || !j->has_window);
     j->has_window = true;
 }
@@ -89,12 +105,13 @@ percent(uint64_t part, uint64_t rest)
     return all > 0 ? 100.0 * (double) part / all : 0.0;
 }
 
-/* What the window says to somebody who holds 'held'. */
+/* What the window says to somebody who holds 'held'.  Of what is not known
+ * the worse is taken to be true. */
 static enum vdpad_verdict
 classify(const struct vdpad_evidence *w, enum vdpad_verdict held)
 {
     bool none = held == VDPAD_VERDICT_SOFTWARE || held == VDPAD_VERDICT_KERNEL;
-    uint64_t soft = in_software(w);
+    uint64_t soft = in_software_at_most(w);
     double hw = percent(w->hw, soft);
 
     if (hw >= (held == VDPAD_VERDICT_OFFLOADED ? VDPAD_OFFLOADED_KEEP
@@ -115,11 +132,19 @@ static void
 explain(const struct vdpad_evidence *w, enum vdpad_verdict verdict,
         char reason[VDPAD_VERDICT_REASON])
 {
-    uint64_t soft = in_software(w), all = sum(w->hw, soft);
+    uint64_t soft = in_software_at_most(w), all = sum(w->hw, soft);
     uint64_t kernel = soft - w->sw;
     size_t size = VDPAD_VERDICT_REASON;
 
-    if (verdict == VDPAD_VERDICT_PARTIAL && !w->hw) {
+    if (verdict == VDPAD_VERDICT_PARTIAL && soft != in_software(w)) {
+        vdpad_text(reason, size,
+                   "%.0f %% to %.0f %% of the packets in hardware: it counted "
+                   "%" PRIu64 ", the representor received %" PRIu64
+                   ", and its driver does not tell (CPU_HIT) whether those "
+                   "are among these",
+                   percent(w->hw, soft), percent(w->hw, in_software(w)), w->hw,
+                   w->rx);
+    } else if (verdict == VDPAD_VERDICT_PARTIAL && !w->hw) {
         vdpad_text(reason, size,
                    "flows are in hardware but count no packets, while "
                    "%" PRIu64 " took the slow path",

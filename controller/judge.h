@@ -56,8 +56,11 @@ const char *vdpad_verdict_name(enum vdpad_verdict verdict);
 struct vdpad_evidence {
     uint64_t hw;   /* By filters in hardware. */
     uint64_t sw;   /* By filters in software. */
-    uint64_t slow; /* That came to the representor: those of 'sw' and those
-                    * that no filter counted; 0 where that is unknown. */
+    uint64_t slow; /* That came to the host: those of 'sw' and those that no
+                    * filter counted. */
+    uint64_t rx;   /* Where the driver does not count those, 'slow' is 0, and
+                    * these are all that the representor received.  Drivers
+                    * differ on whether those in hardware are among them. */
     bool hw_flows; /* There were flows in hardware all the time. */
 };
 

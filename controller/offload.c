@@ -13,6 +13,7 @@ enum counter {
     SW_PACKETS,
     SW_BYTES,
     SLOW_PACKETS,
+    RX_PACKETS, /* Of the representor, where the former is not counted. */
     N_COUNTERS
 };
 
@@ -28,6 +29,7 @@ struct source {
 struct entry {
     char key[VDPAD_NAME_SIZE];
     struct source flows, slow;
+    bool has_slow; /* The driver counted the slow path at the last look. */
     uint64_t last[N_COUNTERS], total[N_COUNTERS];
     bool had_hw_flows; /* At the last look. */
     int64_t seen_ns;
@@ -162,12 +164,16 @@ count_flows(struct entry *entry, const struct vdpad_flow *flow,
     entry->flows = now;
 }
 
+/* The representor's own counter is no count of the slow path: that of most
+ * drivers, mlx5's among them, is the counter of the port, which packets in
+ * hardware cross too. */
 static void
 count_slow_path(struct entry *entry, const struct vdpad_dev *dev,
                 struct vdpad_evidence *e)
 {
     const struct vdpad_flow *flow = dev->flow;
     bool has_hit = flow && flow->has_cpu_hit;
+    enum counter counter = has_hit ? SLOW_PACKETS : RX_PACKETS;
     struct source now = { dev->rep->ifindex, has_hit }, old = entry->slow;
     uint64_t value = dev->rep->rx_packets, gained;
 
@@ -178,11 +184,16 @@ count_slow_path(struct entry *entry, const struct vdpad_dev *dev,
     if (has_hit) {
         value = flow->cpu_hit_packets;
     }
-    gained = count(entry, SLOW_PACKETS, &old, &now, value);
+    gained = count(entry, counter, &old, &now, value);
     /* What it has counted before it was first seen is no evidence of what
      * passes now. */
-    e->slow = old.ifindex ? gained : 0;
+    if (!old.ifindex) {
+        gained = 0;
+    }
+    e->slow = has_hit ? gained : 0;
+    e->rx = has_hit ? 0 : gained;
     entry->slow = now;
+    entry->has_slow = has_hit;
 }
 
 /* Why the device is not ready, or NULL. */
@@ -205,10 +216,11 @@ vdpad_looks_take(struct vdpad_looks *looks, const struct vdpad_world *world,
 {
     const struct vdpad_observed_class *flows;
     char text[VDPAD_VERDICT_REASON];
-    bool fresh;
+    bool fresh, seen;
 
     flows = &world->observed->class_[VDPAD_FLOW];
     fresh = flows->known && flows->at_ns != looks->flows_at_ns;
+    seen = flows->known && !flows->error;
     looks->flows_at_ns = flows->known ? flows->at_ns : 0;
     looks->now_ns = now_ns;
     for (size_t i = 0; i < world->n_devs; i++) {
@@ -223,10 +235,11 @@ vdpad_looks_take(struct vdpad_looks *looks, const struct vdpad_world *world,
         if (dev->flow) {
             count_flows(entry, dev->flow, &e);
         }
-        if (dev->rep) {
+        /* What the representor received says nothing alone. */
+        if (dev->rep && seen) {
             count_slow_path(entry, dev, &e);
         }
-        if (dev->flow || dev->rep) {
+        if (dev->flow || (dev->rep && seen)) {
             vdpad_judge_add(&entry->judge, &e, now_ns);
         }
 
@@ -276,7 +289,7 @@ vdpad_looks_get(const struct vdpad_looks *looks,
     vdpad_text(ret->reason, sizeof ret->reason, "%s", judge->reason);
     ret->flows_known = world->observed->class_[VDPAD_FLOW].known;
     ret->kernel_known = world->observed->class_[VDPAD_KFLOW].known;
-    ret->slow_path_known = dev->rep;
+    ret->slow_path_known = entry && entry->has_slow;
     if (dev->flow) {
         ret->hw_flows = dev->flow->hw_flows;
         ret->sw_flows = dev->flow->sw_flows;

@@ -43,8 +43,8 @@ struct vdpad_offload {
      * away. */
     uint64_t hw_packets, hw_bytes, sw_packets, sw_bytes;
     bool kernel_known;
-    uint64_t kernel_flows; /* In the kernel datapath, at its last dump. */
-    bool slow_path_known;
+    uint64_t kernel_flows;      /* In the kernel datapath, at its last dump. */
+    bool slow_path_known;       /* The representor's driver counts it. */
     uint64_t slow_path_packets; /* That hardware left to the host. */
 };
 

@@ -18,14 +18,15 @@ class Traffic:
 
     def __init__(self, host, netdev="*"):
         self.host, self.netdev = host, netdev
-        self.hw = self.sw = self.rx = 0
+        self.hw = self.sw = self.slow = 0
 
     def passes(self, hw=0, sw=0, kernel=0, flows="hw=2"):
         self.hw += hw
         self.sw += sw
-        self.rx += sw + kernel
+        self.slow += sw + kernel
         self.host.fake("flow", self.netdev, flows, "packets=%d" % self.hw,
-                       "sw-packets=%d" % self.sw, "rx=%d" % self.rx)
+                       "sw-packets=%d" % self.sw, "hit=%d" % self.slow,
+                       "rx=%d" % (self.hw + self.slow))
 
 
 def wait_verdict(host, device, verdict, traffic, **packets):
@@ -120,7 +121,7 @@ def test_verdicts(ready):
 
     o = ready.json("device/show", name(0))["offload"]
     assert (o["hw_packets"], o["sw_packets"], o["slow_path_packets"]) == (
-        traffic.hw, traffic.sw, traffic.rx)
+        traffic.hw, traffic.sw, traffic.slow)
 
 
 def test_blocked_is_written(ready):

@@ -192,6 +192,8 @@ fixture_fill_kernel(void)
     fix.flows[0] = (struct vdpad_flow){
         .ifindex = 11,
         .hw_flows = 3,
+        .cpu_hit_packets = 100,
+        .has_cpu_hit = true,
         .hw_packets = 1000,
         .hw_bytes = 64000,
     };

@@ -218,6 +218,8 @@ void twin_knobs_init(struct twin_pf *pf)
 	init_fail(&pf->knobs.vdpa_add_fail);
 	init_fail(&pf->knobs.vf_bind_fail);
 	pf->knobs.reset_ms = 200;
+	pf->knobs.cpu_hit = true;
+	pf->knobs.rep_counts_all = true;
 	init_waitqueue_head(&pf->knobs.wait);
 }
 
@@ -239,6 +241,8 @@ void twin_knobs_add(struct twin_pf *pf)
 			    &fail_fops);
 	debugfs_create_u32("rule_limit", 0600, dir, &k->rule_limit);
 	debugfs_create_bool("rule_miss", 0600, dir, &k->rule_miss);
+	debugfs_create_bool("cpu_hit", 0600, dir, &k->cpu_hit);
+	debugfs_create_bool("rep_counts_all", 0600, dir, &k->rep_counts_all);
 	debugfs_create_u32("mode_delay_ms", 0600, dir, &k->mode_delay_ms);
 	debugfs_create_file("mode_order", 0600, dir, pf, &order_fops);
 	debugfs_create_u32("numvfs_delay_ms", 0600, dir, &k->numvfs_delay_ms);

@@ -86,12 +86,18 @@ static netdev_tx_t rep_xmit(struct sk_buff *skb, struct net_device *dev)
 
 static void rep_stats(struct net_device *dev, struct rtnl_link_stats64 *stats)
 {
-	twin_vport_stats(rep_vport(dev), stats);
+	struct twin_vport *vport = rep_vport(dev);
+
+	if (READ_ONCE(vport->pf->knobs.rep_counts_all))
+		twin_vport_stats(vport, stats);
+	else
+		twin_vport_slow_stats(vport, stats);
 }
 
 static bool rep_has_xstats(const struct net_device *dev, int attr)
 {
-	return attr == IFLA_OFFLOAD_XSTATS_CPU_HIT;
+	return attr == IFLA_OFFLOAD_XSTATS_CPU_HIT &&
+	       READ_ONCE(rep_vport(dev)->pf->knobs.cpu_hit);
 }
 
 static int rep_xstats(int attr, const struct net_device *dev, void *out)

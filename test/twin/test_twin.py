@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulated card does what its README says."""
 import errno
+import json
 import os
 import pathlib
 import socket
@@ -257,6 +258,26 @@ def test_offload(pf, pair):
     stats = run('ip -s stats show dev %s group offload subgroup cpu_hit' %
                 pf.rep(0), check=False)
     assert 'cpu_hit' in stats
+
+
+def test_representor_counters(pf, pair):
+    """What its own are of, and whether there is CPU_HIT."""
+    def received():
+        shown = json.loads(run('ip -j -s link show dev ' + pf.rep(0)))
+        return shown[0]['stats64']['rx']['packets']
+
+    def hit():
+        return run('ip -j stats show dev %s group offload subgroup cpu_hit' %
+                   pf.rep(0), check=False)
+    connect(pf)
+    before = received()
+    pair[0].ping('10.0.0.11', count=20)
+    assert received() >= before + 20
+    assert json.loads(hit())[0]['stats64']['rx']['packets'] < 10
+    pf.knob('rep_counts_all', 'N')
+    assert received() < 10
+    pf.knob('cpu_hit', 'N')
+    assert 'stats64' not in hit()
 
 
 def test_slow_path(pf, pair):

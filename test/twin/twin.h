@@ -109,6 +109,8 @@ struct twin_knobs {
 	struct twin_fail vf_bind_fail;
 	u32 rule_limit;			/* 0: none */
 	bool rule_miss;			/* rules are taken but never hit */
+	bool cpu_hit;			/* representors have CPU_HIT */
+	bool rep_counts_all;		/* not only what the host's CPU saw */
 	u32 mode_delay_ms;
 	u32 mode_order;			/* enum twin_mode_order */
 	u32 numvfs_delay_ms;

@@ -140,6 +140,8 @@ class Pf:
                      'vdpa_delay_ms', 'vdpa_del_block'):
             self.knob(name, 0)
         self.knob('rule_miss', 'N')
+        self.knob('cpu_hit', 'Y')
+        self.knob('rep_counts_all', 'Y')
         self.knob('mode_order', 'any')
         wait_for(lambda: self.knob('reset') == '0', 'end of the reset')
         self.numvfs(0)

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <string.h>
 
 #include "controller/offload.h"
@@ -96,12 +97,23 @@ assert_packets(uint64_t hw, uint64_t sw, uint64_t slow)
 }
 
 static void
-count(uint64_t hw, uint64_t sw, uint64_t rx)
+count(uint64_t hw, uint64_t sw, uint64_t slow)
 {
     flow.hw_packets = hw;
     flow.hw_bytes = 100 * hw;
     flow.sw_packets = sw;
     flow.sw_bytes = 100 * sw;
+    flow.cpu_hit_packets = slow;
+    flow.has_cpu_hit = true;
+    flow.rx_packets = rep.rx_packets = hw + slow;
+}
+
+/* The same of a driver that has no CPU_HIT. */
+static void
+count_without_hit(uint64_t hw, uint64_t sw, uint64_t rx)
+{
+    count(hw, sw, 0);
+    flow.has_cpu_hit = false;
     flow.rx_packets = rep.rx_packets = rx;
 }
 
@@ -172,34 +184,109 @@ test_gone_for_long(void **state)
     assert_packets(0, 0, 0);
 }
 
-/* What hardware passed on, where the driver tells. */
+/* What hardware passed on is what its driver counts, and not what the
+ * representor received: packets in hardware are among that. */
 static void
 test_slow_path(void **state)
 {
     (void) state;
-    count(1000, 0, 1000);
-    flow.has_cpu_hit = true;
-    flow.cpu_hit_packets = 3;
+    flow.hw_flows = 1;
+    count(1000, 0, 3);
     look();
     assert_packets(1000, 0, 3);
-    for (int i = 2; i < 6; i++) {
-        count((uint64_t) i * 1000, 0, (uint64_t) i * 1000);
-        flow.hw_flows = 1;
-        assert_int_equal(look().verdict, VDPAD_VERDICT_OFFLOADED);
+    for (uint64_t i = 2; i < 6; i++) {
+        count(i * 1000, 0, 3);
+        assert_true(look().slow_path_known);
     }
+    assert_int_equal(look().verdict, VDPAD_VERDICT_OFFLOADED);
     assert_packets(5000, 0, 3);
+}
 
-    /* Without it: whatever the representor receives, by the newer of two
-     * readings. */
-    flow.has_cpu_hit = false;
+/* A driver without CPU_HIT whose representor counts only what came to the
+ * host. */
+static void
+test_rx_without_hardware(void **state)
+{
+    struct vdpad_offload o;
+
+    (void) state;
+    flow.hw_flows = 1;
+    count_without_hit(0, 0, 50);
     look();
-    assert_packets(5000, 0, 3);
-    rep.rx_packets = 5004;
+    for (uint64_t i = 1; i < 6; i++) {
+        count_without_hit(1000 * i, 0, 50 + i);
+        o = look();
+    }
+    assert_int_equal(o.verdict, VDPAD_VERDICT_OFFLOADED);
+    assert_false(o.slow_path_known);
+
+    /* Nothing in hardware any more: no doubt whose packets these are. */
+    flow.hw_flows = 0;
+    for (uint64_t i = 1; i < 6; i++) {
+        count_without_hit(5000, 90 * i, 55 + 100 * i);
+        o = look();
+    }
+    assert_int_equal(o.verdict, VDPAD_VERDICT_SOFTWARE);
+    assert_string_equal(o.reason,
+                        "hardware carries nothing: of 100 packets 90 were in "
+                        "TC software, 10 in neither");
+}
+
+/* One whose representor counts all packets, or seems to: it may as well be
+ * that half of them take the slow path. */
+static void
+test_rx_with_hardware(void **state)
+{
+    struct vdpad_offload o;
+
+    (void) state;
+    flow.hw_flows = 1;
+    count_without_hit(0, 0, 0);
     look();
-    assert_packets(5000, 0, 7);
-    flow.rx_packets = 5006;
+    for (uint64_t i = 1; i < 6; i++) {
+        count_without_hit(1000 * i, 0, 1000 * i);
+        o = look();
+    }
+    assert_int_equal(o.verdict, VDPAD_VERDICT_PARTIAL);
+    assert_string_equal(o.reason,
+                        "50 % to 100 % of the packets in hardware: it counted "
+                        "1000, the representor received 1000, and its driver "
+                        "does not tell (CPU_HIT) whether those are among "
+                        "these");
+    assert_false(o.slow_path_known);
+    assert_int_equal(o.slow_path_packets, 0);
+
+    /* Flows that count nothing are no matter of doubt. */
+    for (uint64_t i = 1; i < 6; i++) {
+        count_without_hit(5000, 0, 5000 + 1000 * i);
+        o = look();
+    }
+    assert_string_equal(o.reason,
+                        "flows are in hardware but count no packets, while "
+                        "1000 took the slow path");
+}
+
+/* What the representor received means nothing while it is not known what
+ * hardware counted. */
+static void
+test_filters_not_observed(void **state)
+{
+    struct vdpad_offload o;
+
+    (void) state;
+    count_without_hit(0, 0, 0);
     look();
-    assert_packets(5000, 0, 9);
+    observed.class_[VDPAD_FLOW].error = -EAGAIN;
+    for (uint64_t i = 1; i < 6; i++) {
+        rep.rx_packets = 1000 * i;
+        o = look();
+    }
+    assert_int_equal(o.verdict, VDPAD_VERDICT_IDLE);
+    observed.class_[VDPAD_FLOW].error = 0;
+    for (uint64_t i = 1; i < 6; i++) {
+        o = look();
+    }
+    assert_int_equal(o.verdict, VDPAD_VERDICT_KERNEL);
 }
 
 /* What was counted before the daemon began is no evidence alone. */
@@ -335,6 +422,9 @@ main(void)
         TEST(test_counters_never_go_down),
         TEST(test_gone_for_long),
         TEST(test_slow_path),
+        TEST(test_rx_without_hardware),
+        TEST(test_rx_with_hardware),
+        TEST(test_filters_not_observed),
         TEST(test_first_look),
         TEST(test_next_look),
         TEST(test_states),

@@ -411,6 +411,7 @@ status_json(void **state)
     (void) state;
     ctl.figures.resyncs = 7;
     ctl.kernel.stats.overruns = 5;
+    ctl.kernel.stats.malformed = 7;
     json_t *status = RUN_JSON("status"), *inner;
     assert_members(status, "version healthy problems database bridge "
                            "hw_offload devices flows netlink loop reconcile");
@@ -430,10 +431,11 @@ status_json(void **state)
     assert_int_equal(integer_at(inner, "total"), 2);
     assert_int_equal(integer_at(inner, "waiting"), 1);
     inner = json_object_get(status, "flows");
-    assert_members(inner, "hw sw kernel");
+    assert_members(inner, "hw sw kernel kernel_age_ms");
     assert_int_equal(integer_at(inner, "hw"), 3);
     inner = json_object_get(status, "netlink");
-    assert_members(inner, "overruns resyncs interrupted_dumps");
+    assert_members(inner, "overruns resyncs interrupted_dumps malformed");
+    assert_int_equal(integer_at(inner, "malformed"), 7);
     assert_int_equal(integer_at(inner, "overruns"), 5);
     assert_int_equal(integer_at(inner, "resyncs"), 7);
     assert_members(json_object_get(status, "loop"), "turns longest_turn_ms");
@@ -459,7 +461,7 @@ status_is_healthy(void **state)
                     "devices     2 of which 1 ready, 1 foreign\n"
                     "flows       hw 3, sw 0, kernel 0\n"
                     "netlink     overruns 0, resyncs 0, interrupted dumps "
-                    "0\n");
+                    "0, malformed messages 0\n");
     assert_contains(text, "problems    none");
     free(text);
 }
@@ -485,6 +487,8 @@ status_names_every_problem(void **state)
         .since_ns = vdpad_loop_clock_ns() - INT64_C(5000000000),
         .what = "vdpa-del vdpa0",
     };
+    ctl.kernel.stats.flows = 1000000;
+    ctl.kernel.stats.untracked = 234;
     fix.pf.state = VDPAD_STATE_FAILED;
     strcpy(fix.pf.reason, "numvfs: No space left on device");
 
@@ -500,6 +504,10 @@ status_names_every_problem(void **state)
                     "is known)\n"
                     "  stuck in the kernel for 5 s: vdpa-del vdpa0 (helper "
                     "process 99)\n"
+                    "  there are 234 flower filters more than the 1000000 "
+                    "that are tracked one by one; of these only sums are "
+                    "known, as of the last dump (whose they are: "
+                    "offload/audit)\n"
                     "  PF 0000:65:00.0: failed: numvfs: No space left on "
                     "device\n"
                     "  device vdpa:0000:65:00.3: waiting: waiting for");

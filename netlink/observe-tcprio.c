@@ -4,14 +4,21 @@
 #include "observe.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "tc-scope.h"
+
+/* Pictures have at most so many rows.  Open vSwitch needs four for each
+ * recirculation; another program may make chains and priorities by the
+ * million. */
+#define ROWS_MAX 65536u
 
 /* The rows of one scope, which are the last ones. */
 struct build {
     struct vdpad_rows *rows;
     const struct vdpad_scope *scope;
     size_t first;
+    bool is_full;
 };
 
 static struct vdpad_tcprio *
@@ -20,11 +27,17 @@ row_at(const struct build *build, size_t i)
     return (struct vdpad_tcprio *) build->rows->picture.rows + i;
 }
 
+/* NULL: there are too many. */
 static struct vdpad_tcprio *
 add_row(struct build *build, uint32_t chain, uint32_t prio)
 {
-    struct vdpad_tcprio *row = vdpad_rows_add(build->rows);
+    struct vdpad_tcprio *row;
 
+    if (build->rows->picture.n >= ROWS_MAX) {
+        build->is_full = true;
+        return NULL;
+    }
+    row = vdpad_rows_add(build->rows);
     row->ifindex = build->scope->ifindex;
     row->block = build->scope->block;
     row->egress = build->scope->egress;
@@ -37,47 +50,89 @@ static void
 on_filter(void *build_, const struct vdpad_filter *filter)
 {
     struct build *build = build_;
-    struct vdpad_tcprio *row = NULL;
+    size_t n = build->rows->picture.n;
+    struct vdpad_tcprio *row = n > build->first ? row_at(build, n - 1) : NULL;
 
-    /* Dumps go by chain and priority: it is nearly always the last one. */
-    for (size_t i = build->rows->picture.n; !row && i > build->first; i--) {
-        if (row_at(build, i - 1)->chain == filter->chain
-            && row_at(build, i - 1)->prio == filter->prio) {
-            row = row_at(build, i - 1);
-        }
-    }
-    if (!row) {
+    /* Dumps go by chain and priority. */
+    if (!row || row->chain != filter->chain || row->prio != filter->prio) {
         row = add_row(build, filter->chain, filter->prio);
     }
-    row->filters++;
-    row->ovs_filters += vdpad_filter_is_ovs(filter);
-    row->hw_filters += filter->is_flower && filter->in_hw;
+    if (row) {
+        row->filters++;
+        row->ovs_filters += vdpad_filter_is_ovs(filter);
+        row->hw_filters += filter->is_flower && filter->in_hw;
+    }
 }
 
 static void
-on_chain(void *build_, const struct vdpad_filter *chain)
+on_chain(void *build, const struct vdpad_filter *chain)
 {
-    struct build *build = build_;
-
-    for (size_t i = build->rows->picture.n; i > build->first; i--) {
-        if (row_at(build, i - 1)->chain == chain->chain) {
-            return;
-        }
-    }
     if (chain->chain) {
         (void) add_row(build, chain->chain, 0);
     }
 }
 
 static int
+compare_rows(const void *a_, const void *b_)
+{
+    const struct vdpad_tcprio *a = a_, *b = b_;
+
+    return a->chain != b->chain ? (a->chain > b->chain ? 1 : -1)
+           : a->prio != b->prio ? (a->prio > b->prio ? 1 : -1)
+                                : 0;
+}
+
+/* Leaves one row of each chain and priority, and those of chains only where
+ * there is nothing else of them. */
+static void
+merge(struct build *build)
+{
+    size_t n = build->rows->picture.n - build->first, kept = build->first;
+
+    if (n) {
+        qsort(row_at(build, build->first), n, sizeof(struct vdpad_tcprio),
+              compare_rows);
+    }
+    for (size_t i = build->first; i < build->rows->picture.n; i++) {
+        struct vdpad_tcprio row = *row_at(build, i);
+        struct vdpad_tcprio *last = kept > build->first
+                                        ? row_at(build, kept - 1)
+                                        : NULL;
+
+        if (last && !compare_rows(last, &row)) {
+            last->filters += row.filters;
+            last->ovs_filters += row.ovs_filters;
+            last->hw_filters += row.hw_filters;
+        } else if (last && last->chain == row.chain && !last->filters) {
+            *last = row;
+        } else {
+            *row_at(build, kept++) = row;
+        }
+    }
+    build->rows->picture.n = kept;
+}
+
+static int
 observe_scope(struct vdpad_nl *nl, struct vdpad_rows *rows,
               const struct vdpad_scope *scope, struct vdpad_error *why)
 {
-    struct build build = { rows, scope, rows->picture.n };
+    struct build build = { rows, scope, rows->picture.n, false };
     int error = vdpad_scope_filters(nl, scope, on_filter, &build, why);
 
-    return error ? error
-                 : vdpad_scope_chains(nl, scope, on_chain, &build, why);
+    if (!error) {
+        error = vdpad_scope_chains(nl, scope, on_chain, &build, why);
+    }
+    if (!error && build.is_full) {
+        error = vdpad_error_set(why, -E2BIG,
+                                "TC filters are in more than %u chains and "
+                                "priorities: some program adds them without "
+                                "end (tc -s filter show)",
+                                ROWS_MAX);
+    }
+    if (!error) {
+        merge(&build);
+    }
+    return error;
 }
 
 static bool

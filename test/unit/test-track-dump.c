@@ -259,6 +259,58 @@ limit(void **state)
     assert_int_equal(totals.flows, 2);
 }
 
+/* A program that adds filters without end, each in a chain and at a priority
+ * of its own: announced, dumped, and withdrawn. */
+static void
+flood(void **state)
+{
+    enum { MAX = 1000, MANY = 200000 };
+    struct vdpad_track_totals totals;
+    uint64_t bytes = 0;
+
+    (void) state;
+    vdpad_track_free(t);
+    t = vdpad_track_new(1, MAX);
+    add_qdisc(3, false, 0);
+    empty_dump(3);
+    for (uint32_t way = 0; way < 3; way++) {
+        if (way == 1) {
+            begin(3, 0);
+        }
+        for (uint32_t i = 1; i <= MANY; i++) {
+            struct vdpad_filter f = filter(3, (uint16_t) (i % 60000 + 1), 1);
+
+            f.chain = i;
+            f.has_cookie = false;
+            if (way == 0) {
+                came(f);
+            } else if (way == 1) {
+                row(f);
+            } else {
+                went(f);
+            }
+            if (way == 0 && i == MAX) {
+                vdpad_track_totals(t, &totals);
+                bytes = totals.bytes;
+            }
+        }
+        if (way == 1) {
+            end(true);
+            vdpad_track_totals(t, &totals);
+            assert_int_equal(totals.untracked, MANY - MAX);
+            assert_int_equal(flow_of(3).hw_flows, MANY);
+            assert_int_equal(flow_of(3).foreign_flows, MANY);
+        }
+        vdpad_track_totals(t, &totals);
+        assert_int_equal(totals.flows, way < 2 ? MAX : 0);
+        assert_true(totals.bytes <= bytes + bytes / 8);
+    }
+    empty_dump(3);
+    vdpad_track_totals(t, &totals);
+    assert_int_equal(totals.untracked, 0);
+    assert_int_equal(flow_of(3).hw_flows, 0);
+}
+
 int
 main(void)
 {
@@ -272,6 +324,7 @@ main(void)
         TRACK_CASE(qdisc_dumps),
         TRACK_CASE(netdev_counters),
         TRACK_CASE(limit),
+        TRACK_CASE(flood),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

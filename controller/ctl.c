@@ -418,6 +418,19 @@ look_for_holders(struct vdpad_ctl *ctl)
     }
 }
 
+/* Notes the numbers of VFs that are as they should be. */
+static void
+note_vfs(struct vdpad_ctl *ctl)
+{
+    for (size_t i = 0; i < ctl->world->n_pfs; i++) {
+        const struct vdpad_pf *pf = &ctl->world->pfs[i];
+
+        if (pf->want_numvfs == pf->pci->numvfs) {
+            vdpad_memory_vfs_right(ctl->memory, pf->pci->bdf, pf->pci->numvfs);
+        }
+    }
+}
+
 void
 vdpad_ctl_run(struct vdpad_ctl *ctl, int64_t now_ns)
 {
@@ -454,6 +467,7 @@ vdpad_ctl_run(struct vdpad_ctl *ctl, int64_t now_ns)
     if (build) {
         ctl->replan = false;
         rebuild(ctl);
+        note_vfs(ctl);
         if (vdpad_observer_is_settled(ctl->observer)) {
             vdpad_memory_prune(ctl->memory, is_planned, ctl->plan);
         }

@@ -285,6 +285,10 @@ submit_lane(struct vdpad_exec *x, struct vdpad_plan *plan, uint32_t lane,
             plan->n_due--;
             vdpad_memory_key(key, vdpad_step_action(s), s->act.object);
             vdpad_memory_started(x->memory, key);
+            if (s->act.kind == VDPAD_ACT_NUMVFS) {
+                vdpad_memory_vfs_asked(x->memory, s->act.object,
+                                       (int32_t) s->act.number);
+            }
             vdpad_log(VDPAD_LOG_DBG, "%s: %s: %s", s->act.object,
                       vdpad_step_action(s), s->reason);
             acts[n++] = s->act;

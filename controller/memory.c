@@ -29,6 +29,7 @@ vdpad_memory_free(struct vdpad_memory *m)
     if (m) {
         free(m->entries);
         free(m->made);
+        free(m->vfs);
         free(m->forced);
         free(m);
     }
@@ -196,6 +197,58 @@ vdpad_memory_retry_all(struct vdpad_memory *m)
     for (size_t i = 0; i < m->n; i++) {
         m->entries[i].next_ns = 0;
     }
+    m->n_vfs = 0;
+}
+
+static struct vdpad_memory_vfs *
+find_vfs(const struct vdpad_memory *m, const char *pf)
+{
+    for (size_t i = 0; i < m->n_vfs; i++) {
+        if (!strcmp(m->vfs[i].pf, pf)) {
+            return &m->vfs[i];
+        }
+    }
+    return NULL;
+}
+
+static struct vdpad_memory_vfs *
+get_vfs(struct vdpad_memory *m, const char *pf)
+{
+    struct vdpad_memory_vfs *vfs = find_vfs(m, pf);
+
+    if (!vfs) {
+        m->vfs = vdpad_grow(m->vfs, m->n_vfs, &m->allocated_vfs,
+                            sizeof *m->vfs);
+        vfs = &m->vfs[m->n_vfs++];
+        memset(vfs, 0, sizeof *vfs);
+        vdpad_copy(vfs->pf, sizeof vfs->pf, pf);
+    }
+    return vfs;
+}
+
+void
+vdpad_memory_vfs_asked(struct vdpad_memory *m, const char *pf, int32_t number)
+{
+    if (number > 0) {
+        get_vfs(m, pf)->asked = number;
+    }
+}
+
+void
+vdpad_memory_vfs_right(struct vdpad_memory *m, const char *pf, int32_t number)
+{
+    if (number > 0) {
+        get_vfs(m, pf)->right = number;
+    }
+}
+
+bool
+vdpad_memory_vfs_changed(const struct vdpad_memory *m, const char *pf,
+                         int32_t number)
+{
+    const struct vdpad_memory_vfs *vfs = find_vfs(m, pf);
+
+    return vfs && number > 0 && number != vfs->asked && number != vfs->right;
 }
 
 void

@@ -29,12 +29,21 @@ struct vdpad_memory_made {
     uint8_t mac[6];
 };
 
+/* Numbers of VFs that a PF had because of us. */
+struct vdpad_memory_vfs {
+    char pf[VDPAD_NAME_SIZE];
+    int32_t asked; /* Last asked for by us; 0: none. */
+    int32_t right; /* Last seen to be what the policy said; 0: none. */
+};
+
 struct vdpad_memory {
     size_t n, allocated;
     struct vdpad_memory_entry *entries; /* Sorted by key. */
     int64_t grace_until_ns;             /* Stale ports are kept until then. */
     size_t n_made, allocated_made;
     struct vdpad_memory_made *made;
+    size_t n_vfs, allocated_vfs;
+    struct vdpad_memory_vfs *vfs;
     size_t n_forced;
     char (*forced)[VDPAD_NAME_SIZE]; /* Policies torn down by --force; "*":
                                          * all. */
@@ -73,7 +82,8 @@ bool vdpad_memory_any_stuck(const struct vdpad_memory *);
 void vdpad_memory_unstick(struct vdpad_memory *,
                           const struct vdpad_stuck *still, size_t n);
 
-/* Makes every failed step due now. */
+/* Makes every failed step due now, and forgets all numbers of VFs: whatever
+ * there is now is to become what the policy says. */
 void vdpad_memory_retry_all(struct vdpad_memory *);
 
 /* Forgets entries that are not in flight and that 'wanted' does not
@@ -90,6 +100,18 @@ vdpad_memory_find_made(const struct vdpad_memory *, const char *name);
 
 /* 'act' has made, changed or deleted a vDPA device. */
 void vdpad_memory_note(struct vdpad_memory *, const struct vdpad_act *act);
+
+/* We have asked for 'number' VFs on 'pf', or seen there as many as its policy
+ * says; 0 is no number. */
+void vdpad_memory_vfs_asked(struct vdpad_memory *, const char *pf,
+                            int32_t number);
+void vdpad_memory_vfs_right(struct vdpad_memory *, const char *pf,
+                            int32_t number);
+
+/* Whether the VFs of 'pf', 'number' of them, are so many because of somebody
+ * else: it had another number by us since our start. */
+bool vdpad_memory_vfs_changed(const struct vdpad_memory *, const char *pf,
+                              int32_t number);
 
 /* Switching off ends what was forced for all policies, too. */
 void vdpad_memory_force(struct vdpad_memory *, const char *policy, bool on);

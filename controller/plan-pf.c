@@ -256,6 +256,14 @@ plan_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf)
                          "when nothing needs them, or add "
                          "externally-managed=true",
                          reason);
+    } else if (vdpad_memory_vfs_changed(p->memory, pf->pci->bdf, have)) {
+        /* Two that set the number in turn would take each other's VFs away
+         * for ever. */
+        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
+                         "%.200s; another program has changed it: set "
+                         "num-vfs=%d or externally-managed=true, or have "
+                         "it undone: ovs-appctl -t ovs-vdpad reconcile",
+                         reason, have);
     } else if (!p->world->db_connected) {
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_WAITING,
                          "%.200s; that is done when the database is connected "

@@ -400,6 +400,14 @@ say_record(struct wb *b, struct statement *s)
     }
 }
 
+/* vfs PF NUMBER: so many has it had by us. */
+static void
+say_vfs(struct wb *b, struct statement *s)
+{
+    vdpad_memory_vfs_right(b->memory, words_arg(s, 1),
+                           words_number(words_arg(s, 2)));
+}
+
 static void
 say_memory(struct wb *b, struct statement *s)
 {
@@ -474,6 +482,8 @@ say_other(struct wb *b, struct statement *s)
         wb_del_port(b, words_arg(s, 1));
     } else if (!strcmp(what, "force")) {
         vdpad_memory_force(b->memory, words_arg(s, 1), true);
+    } else if (!strcmp(what, "vfs")) {
+        say_vfs(b, s);
     } else if (!strcmp(what, "grace")) {
         b->memory->grace_until_ns = b->now_ns
                                     + words_number(words_arg(s, 1)) * WB_SEC;

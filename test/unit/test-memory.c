@@ -333,12 +333,36 @@ what_devices_were_made_with(void **state)
     vdpad_memory_note(m, &act);
 }
 
+static void
+numbers_of_vfs(void **state)
+{
+    struct vdpad_memory *m = *state;
+
+    assert_false(vdpad_memory_vfs_changed(m, "a", 4));
+    vdpad_memory_vfs_asked(m, "a", 0);
+    vdpad_memory_vfs_right(m, "a", 0);
+    assert_false(vdpad_memory_vfs_changed(m, "a", 4));
+    vdpad_memory_vfs_asked(m, "a", 4);
+    assert_false(vdpad_memory_vfs_changed(m, "a", 4));
+    assert_true(vdpad_memory_vfs_changed(m, "a", 3));
+    assert_false(vdpad_memory_vfs_changed(m, "a", 0));
+    assert_false(vdpad_memory_vfs_changed(m, "b", 3));
+    vdpad_memory_vfs_right(m, "a", 3);
+    assert_false(vdpad_memory_vfs_changed(m, "a", 3));
+    assert_false(vdpad_memory_vfs_changed(m, "a", 4));
+    vdpad_memory_vfs_right(m, "a", 8);
+    assert_true(vdpad_memory_vfs_changed(m, "a", 3));
+    vdpad_memory_retry_all(m);
+    assert_false(vdpad_memory_vfs_changed(m, "a", 3));
+}
+
 int
 main(void)
 {
 #define TEST(FUNCTION) \
     cmocka_unit_test_setup_teardown(FUNCTION, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(numbers_of_vfs),
         TEST(key_is_action_and_object),
         TEST(success_is_forgotten),
         TEST(refusals_are_counted_until_success),

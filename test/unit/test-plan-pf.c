@@ -85,6 +85,45 @@ count_stays_while_a_device_is_in_use(void **state)
     expect_state(b, PF, "blocked", "in use by pid 4242 (qemu-system-x86)");
 }
 
+/* Two that set the number in turn would never end. */
+static void
+count_of_another_program_stays(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up\n"
+             "record pf " PF " numvfs=0\n"
+             "vfs " PF " 3\n"
+             "policy a pf=" PF " num-vfs=3");
+    expect_plan(b, "");
+    expect_state(b, PF, "blocked",
+                 "wants 3 VFs, there are 1; another program has changed it: "
+                 "set num-vfs=1 or externally-managed=true, or have it "
+                 "undone: ovs-appctl -t ovs-vdpad reconcile");
+    /* Asked for by us: a change that has not come to its end. */
+    vdpad_memory_vfs_asked(b->memory, PF, 1);
+    expect_plan(b, "numvfs " PF " 0\n");
+    vdpad_memory_vfs_asked(b->memory, PF, 3);
+    expect_plan(b, "");
+    expect_state(b, PF, "blocked", "another program");
+    vdpad_memory_retry_all(b->memory);
+    expect_plan(b, "numvfs " PF " 0\n");
+}
+
+/* None is no number that anybody wants to have. */
+static void
+count_of_none_is_mended(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "record pf " PF " numvfs=0\n"
+             "vfs " PF " 3\n"
+             "policy a pf=" PF " num-vfs=3");
+    expect_plan(b, "numvfs " PF " 3\n");
+}
+
 static void
 count_stays_without_database(void **state)
 {
@@ -624,6 +663,8 @@ main(void)
         TEST(count_of_others_is_not_raised),
         TEST(more_vfs_of_others_are_accepted),
         TEST(count_stays_while_a_device_is_in_use),
+        TEST(count_of_another_program_stays),
+        TEST(count_of_none_is_mended),
         TEST(count_stays_without_database),
         TEST(count_stays_while_a_netdev_is_away),
         TEST(count_stays_while_another_program_has_a_device),

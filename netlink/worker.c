@@ -58,29 +58,33 @@ vdpad_worker_request(struct vdpad_wire_request *request)
     return !is_abandoned();
 }
 
-static bool
-send_all(const void *data, size_t size)
-{
-    const char *p = data;
-
-    while (size) {
-        ssize_t n = send(VDPAD_WORKER_FD, p, size, MSG_NOSIGNAL);
-
-        if (n > 0) {
-            p += n;
-            size -= (size_t) n;
-        } else if (n < 0 && errno != EINTR) {
-            return false;
-        }
-    }
-    return true;
-}
-
+/* Both parts in one piece as far as there is room: the daemon is woken once
+ * for them. */
 bool
 vdpad_worker_reply(const struct vdpad_wire_reply *reply, const void *rows)
 {
-    return send_all(reply, sizeof *reply)
-           && (!reply->size || send_all(rows, reply->size));
+    struct iovec iov[2] = {
+        { .iov_base = (void *) (uintptr_t) reply, .iov_len = sizeof *reply },
+        { .iov_base = (void *) (uintptr_t) rows, .iov_len = reply->size },
+    };
+    struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+
+    while (iov[0].iov_len || iov[1].iov_len) {
+        ssize_t n = sendmsg(VDPAD_WORKER_FD, &msg, MSG_NOSIGNAL);
+
+        if (n < 0 && errno != EINTR) {
+            return false;
+        }
+        for (int i = 0; i < 2 && n > 0; i++) {
+            size_t part = (size_t) n < iov[i].iov_len ? (size_t) n
+                                                      : iov[i].iov_len;
+
+            iov[i].iov_base = (char *) iov[i].iov_base + part;
+            iov[i].iov_len -= part;
+            n -= (ssize_t) part;
+        }
+    }
+    return true;
 }
 
 /* Serves one request; returns false when there is no one to tell. */

@@ -120,11 +120,11 @@ all_is_well(void **state)
     static const char order[] =
         "kernel-config flower-modules hw-offload hw-offload-effective "
         "tc-policy kernel libvirt qemu stale-ports state vdpa-modules "
-        "iommu eswitch-mode vdpa-device vdpa-driver chardev-label vdpa- "
-        "holder memlock vdpa-negotiated vdpa-link uplink-up uplink-hw- "
-        "tc-offload uplink-port representor representor-up representor- "
-        "hw-tc-offload bridge ofport hw-offload-priority ingress-qdisc "
-        "foreign-filters mtu mac traffic rules ";
+        "iommu eswitch-mode vdpa-device vdpa-driver chardev-label "
+        "vdpa-holder memlock vdpa-negotiated vdpa-link uplink-up "
+        "uplink-hw-tc-offload uplink-port representor representor-up "
+        "representor-hw-tc-offload bridge ofport hw-offload-priority "
+        "ingress-qdisc foreign-filters mtu mac traffic rules ";
     char found[1000] = "";
 
     (void) state;

@@ -26,20 +26,26 @@ is_same_switch(const struct vdpad_link *a, const struct vdpad_link *b)
            && !memcmp(a->switch_id, b->switch_id, a->switch_id_len);
 }
 
+static bool
+is_encap_off(const struct vdpad_dev *dev)
+{
+    return dev->pf && dev->pf->eswitch
+           && dev->pf->eswitch->encap_mode == VDPAD_ENCAP_NONE;
+}
+
 /* As explain(), of a flow into a tunnel that does nothing else unusual. */
 static void
 explain_tunnel(const struct vdpad_world *world, const struct vdpad_dev *dev,
                const struct vdpad_flow_detail *flow,
                char reason[VDPAD_REASON_SIZE], char remedy[VDPAD_REASON_SIZE])
 {
-    const struct vdpad_eswitch *eswitch = dev->pf ? dev->pf->eswitch : NULL;
     const struct vdpad_link *out = flow->outputs[0]
                                        ? vdpad_find_link(world->observed,
                                                          flow->outputs[0])
                                        : NULL;
     char word[VDPAD_SHELL_SIZE];
 
-    if (eswitch && eswitch->encap_mode == VDPAD_ENCAP_NONE) {
+    if (is_encap_off(dev)) {
         vdpad_text(reason, VDPAD_REASON_SIZE,
                    "it sends into a tunnel, and the e-switch's encap mode is "
                    "none");
@@ -54,9 +60,7 @@ explain_tunnel(const struct vdpad_world *world, const struct vdpad_dev *dev,
                "may not take, or whose route does not leave through the card",
                out ? " by " : "", out ? out->name : "");
     vdpad_text(remedy, VDPAD_REASON_SIZE,
-               "ask the driver: ovs-appctl -t ovs-vdpad why %s --probe; if it "
-               "does not know this kind of tunnel, another firmware or "
-               "another kind",
+               "ask the driver: ovs-appctl -t ovs-vdpad why %s --probe",
                vdpad_shell_word(dev->name, word));
 }
 
@@ -237,6 +241,12 @@ rules(const struct vdpad_check_input *in, struct vdpad_finding *f)
     bool is_clear = explain(in->world, dev, worst, reason, remedy);
     if (probe && probe->error && probe->error != -ENOENT) {
         vdpad_text(reason, sizeof reason, "the driver says: %s", probe->text);
+        if (worst->uses & VDPAD_USE_TUNNEL_SET && !is_encap_off(dev)) {
+            vdpad_text(remedy, sizeof remedy,
+                       "if it does not know this kind of tunnel: another "
+                       "firmware, or another kind (with OVN "
+                       "external_ids:ovn-encap-type)");
+        }
         is_clear = true;
     } else if (probe && !probe->error) {
         vdpad_text(reason, sizeof reason,

@@ -19,6 +19,20 @@ static bool is_tunnel(const struct net_device *dev)
 	return netif_is_vxlan(dev) || netif_is_geneve(dev);
 }
 
+/* Does the card know tunnels of the kind of @dev? */
+int twin_check_tunnel(struct twin_pf *pf, const struct net_device *dev,
+		      struct netlink_ext_ack *extack)
+{
+	bool vxlan = netif_is_vxlan(dev);
+
+	if (!READ_ONCE(*(vxlan ? &pf->knobs.no_vxlan :
+				 &pf->knobs.no_geneve)))
+		return 0;
+	NL_SET_ERR_MSG_FMT_MOD(extack, "the card does not know %s",
+			       vxlan ? "VXLAN" : "Geneve");
+	return -EOPNOTSUPP;
+}
+
 /* Do both uplinks hang on one bond (VF LAG)? */
 static struct net_device *lag_master(const struct twin_pf *pf)
 {
@@ -55,7 +69,7 @@ static int check_output(struct twin_pf *pf, struct net_device *dev,
 	}
 	if (is_tunnel(dev)) {
 		if (encap)
-			return 0;
+			return twin_check_tunnel(pf, dev, extack);
 		NL_SET_ERR_MSG_FMT_MOD(extack, "output to %s without a tunnel",
 				       dev->name);
 		return -EOPNOTSUPP;

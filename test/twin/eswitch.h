@@ -172,6 +172,8 @@ bool twin_parse_tunnel(struct sk_buff *skb, const struct twin_key *outer,
 /* match.c, action.c: what TC asks for */
 int twin_match_parse(struct net_device *dev, struct flow_cls_offload *flow,
 		     bool tunnel, struct twin_key *key, struct twin_key *mask);
+int twin_check_tunnel(struct twin_pf *pf, const struct net_device *dev,
+		      struct netlink_ext_ack *extack);
 int twin_actions_parse(struct twin_pf *pf, struct net_device *dev,
 		       struct flow_cls_offload *flow, bool tunnel,
 		       struct twin_rule **ret_rule);

@@ -41,6 +41,11 @@ static int rule_add(struct twin_binding *binding,
 		NL_SET_ERR_MSG_MOD(extack, "flow table is full");
 		return -ENOSPC;
 	}
+	if (binding->tunnel) {
+		err = twin_check_tunnel(pf, binding->dev, extack);
+		if (err)
+			return err;
+	}
 	err = twin_match_parse(binding->dev, flow, binding->tunnel, &key,
 			       &mask);
 	if (err)

@@ -243,6 +243,8 @@ void twin_knobs_add(struct twin_pf *pf)
 	debugfs_create_bool("rule_miss", 0600, dir, &k->rule_miss);
 	debugfs_create_bool("cpu_hit", 0600, dir, &k->cpu_hit);
 	debugfs_create_bool("rep_counts_all", 0600, dir, &k->rep_counts_all);
+	debugfs_create_bool("no_vxlan", 0600, dir, &k->no_vxlan);
+	debugfs_create_bool("no_geneve", 0600, dir, &k->no_geneve);
 	debugfs_create_u32("mode_delay_ms", 0600, dir, &k->mode_delay_ms);
 	debugfs_create_file("mode_order", 0600, dir, pf, &order_fops);
 	debugfs_create_u32("numvfs_delay_ms", 0600, dir, &k->numvfs_delay_ms);

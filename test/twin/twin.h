@@ -111,6 +111,7 @@ struct twin_knobs {
 	bool rule_miss;			/* rules are taken but never hit */
 	bool cpu_hit;			/* representors have CPU_HIT */
 	bool rep_counts_all;		/* not only what the host's CPU saw */
+	bool no_vxlan, no_geneve;	/* rules with such a tunnel: refused */
 	u32 mode_delay_ms;
 	u32 mode_order;			/* enum twin_mode_order */
 	u32 numvfs_delay_ms;

@@ -139,7 +139,8 @@ class Pf:
                      'vf_bind_delay_ms', 'rep_delay_ms', 'devlink_delay_ms',
                      'vdpa_delay_ms', 'vdpa_del_block'):
             self.knob(name, 0)
-        self.knob('rule_miss', 'N')
+        for name in ('rule_miss', 'no_vxlan', 'no_geneve'):
+            self.knob(name, 'N')
         self.knob('cpu_hit', 'Y')
         self.knob('rep_counts_all', 'Y')
         self.knob('mode_order', 'any')

@@ -3,12 +3,12 @@
 the VM: see test/system/conftest.py for the rest."""
 
 import importlib.util
-import json
 import pathlib
-import subprocess
 import sys
 
 import pytest
+
+from peer import Peer, PeerError  # noqa: F401 (tests take it from here)
 
 HERE = pathlib.Path(__file__).parent
 
@@ -32,38 +32,6 @@ def pytest_configure(config):
                  '/usr/lib/python3/dist-packages/nova'):
         if not pathlib.Path(path).exists():
             pytest.exit(path + ' is missing: scripts/deps full', 77)
-
-
-class PeerError(Exception):
-    """What os-vif or nova raised."""
-
-
-class Peer:
-    """os-vif and nova, in a process of their own."""
-
-    def __init__(self):
-        self.errors = open('/run/openstack-peer.err', 'wb+')
-        self.process = subprocess.Popen(
-            ['/usr/bin/python3', str(HERE / 'openstack_peer.py')],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            stderr=self.errors)
-
-    def call(self, *words):
-        json.dump(words, self.process.stdin)
-        self.process.stdin.write('\n')
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            self.errors.seek(0)
-            raise AssertionError(self.errors.read().decode())
-        answer = json.loads(line)
-        if 'error' in answer:
-            raise PeerError(answer['error'])
-        return answer['value']
-
-    def stop(self):
-        self.process.stdin.close()
-        self.process.wait(60)
 
 
 @pytest.fixture(scope='session')

@@ -29,9 +29,9 @@ class OsVif:
         self.os_vif = os_vif
         self.objects = objects
 
-    def call(self, verb, bridge, vf, port_id, mac, vm):
+    def vif(self, bridge, vf, port_id, mac):
         o = self.objects
-        vif = o.vif.VIFHostDevice(
+        return o.vif.VIFHostDevice(
             id=port_id, address=mac, dev_type='ethernet', dev_address=vf,
             plugin='ovs', has_traffic_filtering=False, preserve_on_delete=False,
             network=o.network.Network(
@@ -42,8 +42,29 @@ class OsVif:
                 representor_address=vf, datapath_offload=(
                     o.vif.DatapathOffloadRepresentor(
                         representor_name='', representor_address=vf))))
-        vm = o.instance_info.InstanceInfo(uuid=vm, name='test')
-        getattr(self.os_vif, verb)(vif, vm)
+
+    def facts(self, bridge, vf, port_id, mac):
+        """What os-vif goes by, in our object and in the one that nova makes
+        of a port of vnic_type=vdpa."""
+        # pylint: disable=import-outside-toplevel
+        from nova.network import model, os_vif_util
+        novas = os_vif_util.nova_to_osvif_vif(model.VIF(
+            id=port_id, address=mac, type='ovs', vnic_type='vdpa',
+            profile={'pci_slot': vf}, details={},
+            network=model.Network(
+                id='437c6db5-4e6f-4b43-b64b-ed6a11ee5ba7', bridge=bridge,
+                label='net', subnets=[], mtu=1500)))
+        return [[type(v).__name__, v.id, str(v.address), v.plugin, v.dev_type,
+                 str(v.dev_address), v.network.bridge, v.network.mtu,
+                 type(p).__name__, p.interface_id, p.representor_address,
+                 type(p.datapath_offload).__name__,
+                 p.datapath_offload.representor_address]
+                for v in (self.vif(bridge, vf, port_id, mac), novas)
+                for p in [v.port_profile]]
+
+    def call(self, verb, bridge, vf, port_id, mac, vm):
+        vm = self.objects.instance_info.InstanceInfo(uuid=vm, name='test')
+        getattr(self.os_vif, verb)(self.vif(bridge, vf, port_id, mac), vm)
 
 
 class Nova:
@@ -76,6 +97,12 @@ def main():
             if name in ('plug', 'unplug'):
                 os_vif = os_vif or OsVif()
                 value = os_vif.call(name, *words)
+            elif name == 'load':
+                os_vif = os_vif or OsVif()
+                value = None
+            elif name == 'facts':
+                os_vif = os_vif or OsVif()
+                value = os_vif.facts(*words)
             elif name == 'assignable':
                 value = Nova.assignable(*words)
             elif name == 'vdpa_path':

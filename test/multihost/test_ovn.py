@@ -1,61 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two machines, each with a simulated card, with a cable between the cards and
-another one for the databases.  What happens inside is ovn_host.py."""
-
-import os
-import pathlib
-import shlex
-import subprocess
-import sys
+"""OVN makes a logical switch over the vDPA devices of two hosts.  What happens
+inside is ovn_host.py."""
 
 import pytest
 
-HERE = pathlib.Path(__file__).resolve().parent
-TWIN = HERE.parent.parent / 'scripts/twin'
-LIMIT = 840
-
-
-def cable(directory, name, side, mac):
-    """Options of QEMU for one end of a cable: a network card that exchanges
-    datagrams with its peer."""
-    other = 'b' if side == 'a' else 'a'
-    netdev = ('dgram,id={0},local.type=unix,local.path={1}/{0}.{2},'
-              'remote.type=unix,remote.path={1}/{0}.{3}').format(
-                  name, directory, side, other)
-    device = 'virtio-net-pci,netdev=%s,mac=%s' % (name, mac)
-    return ['--qemu', '-netdev', '--qemu', netdev,
-            '--qemu', '-device', '--qemu', device]
-
-
-def start(directory, side, encapsulation):
-    number = 'ab'.index(side) + 1
-    words = [str(TWIN), '--timeout', str(LIMIT), '--cpus', '1',
-             '--mem', '1536', '--share', '%s=/run/meet' % (directory / 'meet'),
-             '--env', 'ASAN_OPTIONS', '--env', 'LSAN_OPTIONS',
-             '--env', 'UBSAN_OPTIONS',
-             # Geneve options trip a warning in Debian's own kernel code
-             # (fortify, include/net/ip_tunnels.h).
-             '--allow-warnings',
-             *cable(directory, 'wire', side, '52:54:00:00:01:0%d' % number),
-             *cable(directory, 'db', side, '52:54:00:00:02:0%d' % number),
-             sys.executable, str(HERE / 'ovn_host.py'), side, encapsulation]
-    with open(directory / side, 'wb') as out:
-        return subprocess.Popen(words, stdout=out, stderr=out)
+from two_hosts import play
 
 
 @pytest.mark.parametrize('encapsulation', ['geneve', 'vxlan'])
 def test_ovn(tmp_path, encapsulation):
-    # The path of a Unix socket has 107 bytes at most.
-    directory = pathlib.Path(os.path.relpath(tmp_path))
-    directory = min(tmp_path, directory, key=lambda p: len(str(p)))
-    (tmp_path / 'meet').mkdir()
-    hosts = {side: start(directory, side, encapsulation) for side in 'ab'}
-    try:
-        status = {side: hosts[side].wait(LIMIT + 60) for side in 'ab'}
-    finally:
-        for host in hosts.values():
-            host.kill()
-    for side in 'ab':
-        print('--- host %s (%s)' % (side, shlex.join(hosts[side].args)))
-        print((tmp_path / side).read_text(errors='replace'))
-    assert status == {'a': 0, 'b': 0}
+    play(tmp_path, 'ovn_host.py', encapsulation, 'moved', 'tracked')

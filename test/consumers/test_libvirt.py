@@ -4,12 +4,13 @@ devices of their VFs, and takes the element that export/libvirt prints."""
 
 import os
 import pathlib
+import re
 import subprocess
 import xml.etree.ElementTree as ET
 
 import pytest
 
-from conftest import driver
+from conftest import check, driver
 from twinlib import CommandError, VDPA, run, wait_for, write
 
 LIMIT = 300
@@ -178,11 +179,34 @@ def test_domain(daemon, one, pf):
         daemon.wait(lambda: [u['pid'] for u in
                              daemon.device(one)['in_use_by']] == [pid],
                     'the holder is seen', LIMIT)
+        row = check(daemon, 'guest-mac', one)
+        assert row['result'] == 'ok', row
         text = daemon.refused('teardown', 'test')
         assert 'in use by pid %d' % pid in text
         assert subprocess.run(['kill', '-0', str(pid)], check=False
                               ).returncode == 0
         virsh('destroy', 'guest')
+    finally:
+        virsh('destroy', 'guest', check=False)
+        virsh('undefine', 'guest')
+    daemon.wait(lambda: daemon.device(one)['in_use_by'] == [],
+                'nobody holds it', LIMIT)
+
+    # Without <mac> libvirt makes one up.
+    file.write_text(DOMAIN % re.sub(r'<mac .*/>', '', element),
+                    encoding='ascii')
+    virsh('define', str(file))
+    try:
+        mac = ET.fromstring(virsh('dumpxml', 'guest')).find(
+            'devices/interface/mac').get('address')
+        assert mac != daemon.device(one)['mac']
+        virsh('start', '--paused', 'guest')
+        daemon.wait(lambda: daemon.device(one)['in_use_by'],
+                    'the holder is seen', LIMIT)
+        row = check(daemon, 'guest-mac', one)
+        assert row['result'] == 'fail', row
+        assert mac in row['seen'] and daemon.device(one)['mac'] in row['seen']
+        assert 'export/libvirt' in row['remedy']
     finally:
         virsh('destroy', 'guest', check=False)
         virsh('undefine', 'guest')

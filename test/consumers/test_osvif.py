@@ -3,6 +3,8 @@
 has it do for vnic_type=vdpa; with vdpa-attach=none the daemon keeps out of its
 way."""
 
+import subprocess
+
 import pytest
 
 from conftest import PeerError, check, interface
@@ -135,18 +137,99 @@ def test_rename_while_plugged(two, ovs, peer, pf):
     assert ports(ovs) == []
 
 
+def specs_of(daemon, *policy):
+    """The [pci] device_spec values that are exported."""
+    return [line.split(' = ', 1)[1]
+            for line in daemon.appctl('export/nova', *policy).splitlines()
+            if line.startswith('device_spec = ')]
+
+
+def as_nova_sees(pf, index):
+    """A VF with a vDPA device, in nova's inventory."""
+    return {'address': pf.vf(index), 'vendor_id': '15b3',
+            'product_id': '101e', 'dev_type': 'vdpa', 'parent_addr': pf.bdf}
+
+
 def test_nova_counts_the_exported_devices(two, peer, pf):
     """nova's own matching of [pci] device_spec, fed from export/nova."""
-    specs = [line.split(' = ', 1)[1]
-             for line in two.appctl('export/nova', 'test').splitlines()
-             if line.startswith('device_spec = ')]
+    specs = specs_of(two, 'test')
     assert len(specs) == 2
-
-    def vdpa(vf):
-        return {'address': vf, 'vendor_id': '15b3', 'product_id': '101e',
-                'dev_type': 'vdpa', 'parent_addr': pf.bdf}
-
     for i in range(2):
-        assert peer.call('assignable', specs, vdpa(pf.vf(i)))
+        assert peer.call('assignable', specs, as_nova_sees(pf, i))
         assert not peer.call('assignable', specs[1 - i:2 - i],
-                             vdpa(pf.vf(i)))
+                             as_nova_sees(pf, i))
+
+
+def test_nova_and_several_policies(daemon, ovs, policy, pf, peer):
+    """Each policy's VFs, by ranges, and no others; also those whose devices
+    are not there yet, which are named."""
+    ovs.vsctl('--no-wait', 'set', 'Open_vSwitch', '.',
+              'external_ids:vdpa-attach=none')
+    pf.knob('vdpa_add_fail', '-1 5')
+    policy('num-vfs=6 vdpa-type=vhost', 'gold', pf.bdf + '#0-1,4')
+    policy('num-vfs=6 vdpa-type=vhost', 'silver', pf.bdf + '#2')
+    policy('num-vfs=6 vdpa-type=virtio', 'pods', pf.bdf + '#3')
+    daemon.wait(lambda: pf.numvfs() == 6
+                and list(daemon.states().values()) == ['failed'] * 5,
+                'five devices that cannot be made')
+
+    def matched(*name):
+        specs = specs_of(daemon, *name)
+        return [i for i in range(6)
+                if peer.call('assignable', specs, as_nova_sees(pf, i))]
+
+    def named_as_missing(*name):
+        text = daemon.appctl('export/nova', *name)
+        return [i for i in range(6) if '#   vdpa:%s: ' % pf.vf(i) in text]
+
+    assert matched('gold') == named_as_missing('gold') == [0, 1, 4]
+    assert matched('silver') == named_as_missing('silver') == [2]
+    assert matched() == named_as_missing() == [0, 1, 2, 4]
+    assert 'vdpa-type=vhost' in daemon.refused('export/nova', 'pods')
+    assert 'nosuch' in daemon.refused('export/nova', 'nosuch')
+
+    pf.knob('vdpa_add_fail', '0 5')
+    daemon.appctl('reconcile')
+    daemon.wait_ready(5)
+    assert matched() == [0, 1, 2, 4] and not named_as_missing()
+
+
+def test_plug_during_tear_down(two, ovs, peer, pf):
+    """os-vif plugs a representor that is about to go: its row is told and
+    kept, and serves again when the device is back."""
+    name, vif = 'vdpa:' + pf.vf(0), Plug(peer, pf, 0)
+    peer.call('load')
+    # The way back begins with the mode, which takes the representors along.
+    pf.knob('mode_delay_ms', 20000)
+    with subprocess.Popen(['ovs-appctl', '-t', 'ovs-vdpad', 'teardown',
+                           'test'], env=ovs.env) as teardown:
+        two.wait(lambda: any(p['state'] == 'removing'
+                             for p in two.json('pf/list')),
+                 'removal has begun')
+        vif.plug()
+        assert ports(ovs) == [pf.rep(0)]
+        assert teardown.wait(120) == 0
+    two.wait(lambda: pf.numvfs() == 0, 'removal')
+    row = two.wait(lambda: (lambda r: r['result'] != 'ok' and r)(
+        check(two, 'stale-ports')), 'the row is told')
+    assert 'port %s of bridge br-int, made by os-vif' % pf.rep(0) in row['seen']
+    with pytest.raises(PeerError):
+        vif.plug()
+    two.wait_settled()
+    assert ports(ovs) == [pf.rep(0)]
+
+    pf.knob('mode_delay_ms', 0)
+    two.appctl('resume', 'test')
+    two.wait_ready(2)
+    vif.plug()
+    two.wait(lambda: two.device(name)['iface_id'] == vif.port,
+             'the port serves again')
+    wait_for(lambda: (interface(ovs, pf.rep(0))[1] or 0) > 0, 'its ofport')
+    vif.unplug()
+    assert ports(ovs) == []
+
+
+def test_the_object_that_nova_plugs(two, peer, pf):
+    """What these tests hand to os-vif is what nova makes of such a port."""
+    ours, novas = peer.call('facts', 'br-int', pf.vf(0), PORT % 0, MAC)
+    assert ours == novas

@@ -445,11 +445,33 @@ encode(const struct vdpad_record *r)
                      boot, "pfs", pfs, "devices", devs, "policies", policies);
 }
 
+/* Returns 0 or a negative errno. */
+static int
+write_all(int fd, const char *text)
+{
+    size_t left = strlen(text);
+
+    while (left) {
+        ssize_t n = write(fd, text, left);
+
+        if (n < 0 && errno != EINTR) {
+            return -errno;
+        }
+        if (n > 0) {
+            text += n;
+            left -= (size_t) n;
+        }
+    }
+    return 0;
+}
+
 int
 vdpad_record_save(const struct vdpad_record *record, const char *path,
                   struct vdpad_error *why)
 {
     json_t *root = encode(record);
+    /* As text first: json_dumpfd() makes a system call of every comma. */
+    char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
     char tmp[4096];
     int error = 0;
 
@@ -458,16 +480,14 @@ vdpad_record_save(const struct vdpad_record *record, const char *path,
     /* What is there may be anybody's, or left by a crash. */
     (void) unlink(tmp);
 
-    int fd = root ? open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
+    int fd = text ? open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
                   : -1;
 
     if (fd < 0) {
-        error = root ? -errno : -EINVAL;
+        error = text ? -errno : -EINVAL;
     } else {
         /* No fsync(): a power failure makes the record void anyway. */
-        if (json_dumpfd(root, fd, JSON_INDENT(1))) {
-            error = -EIO;
-        }
+        error = write_all(fd, text);
         if (close(fd) && !error) {
             error = -errno;
         }
@@ -476,6 +496,7 @@ vdpad_record_save(const struct vdpad_record *record, const char *path,
         }
     }
     json_decref(root);
+    free(text);
     return error ? vdpad_error_set(why, error, "write %s: %s", path,
                                    strerror(-error))
                  : 0;

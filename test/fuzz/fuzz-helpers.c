@@ -11,21 +11,19 @@
  * wrap: vdpad_child_forget vdpad_loop_clock_ns
  * wrap: socket setsockopt bind recvmsg */
 #include <errno.h>
-#include <linux/netlink.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <vdpad/loop.h>
 #include <vdpad/netlink-kernel.h>
 
 #include "netlink/kernel-private.h"
+#include "puppets.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -38,8 +36,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
     } while (0)
 
 #define SEC_NS INT64_C(1000000000)
-#define MAX_HELPERS 128
-
 enum what {
     OBSERVE, /* Of the class 'whom'. */
     STEPS,   /* As many as there are bytes, which are their kinds. */
@@ -55,198 +51,14 @@ enum what {
     N_WHATS
 };
 
-struct helper {
-    int pid;    /* 0: none. */
-    int fd;     /* Its end; -1: it has ended. */
-    int pid_fd; /* The daemon's. */
-    bool is_left, is_stuck;
-};
-
 static struct {
     const uint8_t *data;
     size_t size;
     struct vdpad_loop *loop;
     struct vdpad_kernel *kernel;
-    int64_t now_ns;
-    struct helper helpers[MAX_HELPERS];
-    int n_pids;
-    int n_sockets; /* rtnetlink is the first, uevents the second. */
-    int event_fds[2];
-    const uint8_t *event[2]; /* What comes next; NULL: nothing. */
-    size_t event_len[2];
-    bool is_lost[2];
     unsigned int observing;
     size_t n_steps, n_queries;
 } f;
-
-int64_t __wrap_vdpad_loop_clock_ns(void);
-int64_t
-__wrap_vdpad_loop_clock_ns(void)
-{
-    return f.now_ns;
-}
-
-/* Event sockets. */
-
-int __wrap_socket(int domain, int type, int protocol);
-int
-__wrap_socket(int domain, int type, int protocol)
-{
-    int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-
-    (void) domain;
-    (void) type;
-    (void) protocol;
-    CHECK(fd >= 0 && f.n_sockets < 2);
-    f.event_fds[f.n_sockets++] = fd;
-    return fd;
-}
-
-int __wrap_setsockopt(int fd, int level, int name, const void *value,
-                      socklen_t len);
-int
-__wrap_setsockopt(int fd, int level, int name, const void *value,
-                  socklen_t len)
-{
-    (void) fd;
-    (void) level;
-    (void) name;
-    (void) value;
-    (void) len;
-    return 0;
-}
-
-int __wrap_bind(int fd, const struct sockaddr *address, socklen_t len);
-int
-__wrap_bind(int fd, const struct sockaddr *address, socklen_t len)
-{
-    (void) fd;
-    (void) address;
-    (void) len;
-    return 0;
-}
-
-ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags);
-ssize_t
-__wrap_recvmsg(int fd, struct msghdr *msg, int flags)
-{
-    int i = fd == f.event_fds[1];
-    size_t n = f.event_len[i];
-
-    (void) flags;
-    CHECK(fd == f.event_fds[i]);
-    if (f.is_lost[i]) {
-        f.is_lost[i] = false;
-        errno = ENOBUFS;
-        return -1;
-    }
-    if (!f.event[i]) {
-        errno = EAGAIN;
-        return -1;
-    }
-    CHECK(n <= msg->msg_iov[0].iov_len);
-    memset(msg->msg_name, 0, sizeof(struct sockaddr_nl));
-    memcpy(msg->msg_iov[0].iov_base, f.event[i], n);
-    msg->msg_flags = 0;
-    f.event[i] = NULL;
-    return (ssize_t) n;
-}
-
-/* Helper processes. */
-
-int __wrap_vdpad_child_start(struct vdpad_child *child, const char *role,
-                             struct vdpad_error *why);
-int
-__wrap_vdpad_child_start(struct vdpad_child *child, const char *role,
-                         struct vdpad_error *why)
-{
-    int fds[2];
-
-    for (size_t i = 0; i < MAX_HELPERS; i++) {
-        struct helper *h = &f.helpers[i];
-
-        if (!h->pid) {
-            CHECK(!socketpair(
-                AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds));
-            h->pid = ++f.n_pids;
-            h->fd = fds[1];
-            h->pid_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-            h->is_left = h->is_stuck = false;
-            child->pid = h->pid;
-            child->fd = fds[0];
-            child->pid_fd = h->pid_fd;
-            return 0;
-        }
-    }
-    return vdpad_error_set(why, -EAGAIN, "helper process %s: no more", role);
-}
-
-static struct helper *
-helper_of(const struct vdpad_child *child)
-{
-    for (size_t i = 0; i < MAX_HELPERS; i++) {
-        if (f.helpers[i].pid == child->pid) {
-            return &f.helpers[i];
-        }
-    }
-    abort();
-}
-
-static void
-helper_end(struct helper *h)
-{
-    if (h->fd >= 0) {
-        (void) close(h->fd);
-        h->fd = -1;
-        CHECK(!eventfd_write(h->pid_fd, 1));
-    }
-}
-
-void __wrap_vdpad_child_leave(struct vdpad_child *child, bool is_stuck);
-void
-__wrap_vdpad_child_leave(struct vdpad_child *child, bool is_stuck)
-{
-    struct helper *h = helper_of(child);
-
-    (void) close(child->fd);
-    child->fd = -1;
-    h->is_left = true;
-    h->is_stuck = is_stuck;
-    /* It has nothing more to do, unless it hangs. */
-    if (!is_stuck) {
-        helper_end(h);
-    }
-}
-
-void __wrap_vdpad_child_forget(struct vdpad_child *child);
-void
-__wrap_vdpad_child_forget(struct vdpad_child *child)
-{
-    struct helper *h = helper_of(child);
-
-    if (child->fd >= 0) {
-        (void) close(child->fd);
-    }
-    if (h->fd >= 0) {
-        (void) close(h->fd);
-    }
-    (void) close(child->pid_fd);
-    child->fd = child->pid_fd = -1;
-    h->pid = 0;
-}
-
-bool __wrap_vdpad_child_reap(struct vdpad_child *child);
-bool
-__wrap_vdpad_child_reap(struct vdpad_child *child)
-{
-    if (helper_of(child)->fd >= 0) {
-        return false;
-    }
-    __wrap_vdpad_child_forget(child);
-    return true;
-}
-
-/* Requests. */
 
 static void
 check_why(int error, const struct vdpad_error *why)
@@ -350,7 +162,7 @@ query(uint8_t kind)
  * bytes beside, the class of the rows, a character of the text, whether it is
  * cut short; the rest, over and over, is in the rows. */
 static void
-make_reply(struct helper *h, const uint8_t *data, size_t len)
+make_reply(const struct puppet *h, const uint8_t *data, size_t len)
 {
     uint8_t head[12] = { 0 };
     struct vdpad_wire_reply reply;
@@ -384,25 +196,10 @@ make_reply(struct helper *h, const uint8_t *data, size_t len)
     free(rows);
 }
 
-/* A helper process that the daemon speaks with; 'is_left': that it has given
- * up.  NULL: there is none. */
-static struct helper *
-pick_helper(uint8_t whom, bool is_left)
-{
-    for (size_t i = 0; i < MAX_HELPERS; i++) {
-        struct helper *h = &f.helpers[(whom + i) % MAX_HELPERS];
-
-        if (h->pid && h->fd >= 0 && h->is_left == is_left) {
-            return h;
-        }
-    }
-    return NULL;
-}
-
 static void
 act(enum what what, uint8_t whom, const uint8_t *data, size_t len)
 {
-    struct helper *h = pick_helper(whom, what == END);
+    struct puppet *h = puppets_find(NULL, whom, what == END);
 
     switch (what) {
     case OBSERVE:
@@ -427,21 +224,21 @@ act(enum what what, uint8_t whom, const uint8_t *data, size_t len)
     case DIE:
     case END:
         if (h) {
-            helper_end(h);
+            puppet_end(h);
         }
         break;
     case TIME:
-        f.now_ns += (int64_t) len * SEC_NS;
+        puppets.now_ns += (int64_t) len * SEC_NS;
         break;
     case ROUTE:
     case UEVENT:
-        f.event[what == UEVENT] = data;
-        f.event_len[what == UEVENT] = len;
+        puppets.event[what == UEVENT] = data;
+        puppets.event_len[what == UEVENT] = len;
         break;
     case LOSE:
     case N_WHATS:
     default:
-        f.is_lost[whom & 1] = true;
+        puppets.event_error[whom & 1] = ENOBUFS;
         break;
     }
 }
@@ -479,20 +276,20 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&f, 0, sizeof f);
     f.data = data;
     f.size = size;
-    f.now_ns = 1000 * SEC_NS;
+    puppets_init(1000 * SEC_NS);
     CHECK(loop || !vdpad_loop_new(&loop));
     CHECK(!vdpad_netlink_kernel_new(loop, NULL, &f.kernel, &why));
     f.kernel->ops->subscribe(f.kernel, on_invalidated, NULL);
     vdpad_loop_set_turn(loop, on_turn, NULL);
     vdpad_loop_run(loop);
-    for (size_t i = 0; i < MAX_HELPERS; i++) {
-        if (f.helpers[i].pid) {
-            helper_end(&f.helpers[i]);
+    for (size_t i = 0; i < MAX_PUPPETS; i++) {
+        if (puppets.all[i].pid) {
+            puppet_end(&puppets.all[i]);
         }
     }
     f.kernel->ops->destroy(f.kernel);
-    for (size_t i = 0; i < MAX_HELPERS; i++) {
-        CHECK(!f.helpers[i].pid);
+    for (size_t i = 0; i < MAX_PUPPETS; i++) {
+        CHECK(!puppets.all[i].pid);
     }
     return 0;
 }

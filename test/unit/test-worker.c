@@ -115,6 +115,23 @@ test_bad_names(void **state)
             assert_int_equal(f.done_error[j], -EINVAL);
         }
     }
+    /* Nor do drivers' names. */
+    for (size_t i = 0; i < 2; i++) {
+        f.n_done = f.n_done_wanted = 0;
+        for (size_t j = 1; j < n_names; j++) {
+            struct vdpad_act act = {
+                .kind = i ? VDPAD_ACT_VF_PROBE : VDPAD_ACT_VDPA_BIND,
+                .object = "0000:00:00.0",
+            };
+
+            (void) snprintf(act.word, sizeof act.word, "%s", names[j]);
+            submit(&f, &act, 1);
+        }
+        run_until(&f, all_done);
+        for (size_t j = 1; j < n_names; j++) {
+            assert_int_equal(f.done_error[j - 1], -EINVAL);
+        }
+    }
     close_kernel(&f);
 }
 

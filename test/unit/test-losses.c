@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* What is lost between the kernel and the daemon: announcements, answers,
- * helper processes.  Each loss is counted, and what is unknown after it is told
- * as lost.
+ * helper processes.  Each loss is counted, and what is unknown after it is
+ * told as lost.
  *
  * wrap: vdpad_child_start vdpad_child_leave vdpad_child_reap
  * wrap: vdpad_child_forget vdpad_loop_clock_ns

@@ -13,14 +13,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <openvswitch/list.h>
+#include <openvswitch/poll-loop.h>
 #include <openvswitch/vlog.h>
 #include <ovs/fatal-signal.h>
 #include <ovs/memory.h>
 #include <ovs/simap.h>
+#include <ovs/timeval.h>
 #include <ovs/unixctl.h>
 #include <ovs/util.h>
 #include <vdpad/log.h>
@@ -31,8 +35,20 @@
  * that have a group call it so; where there is none it is root's alone. */
 #define SOCKET_GROUP "openvswitch"
 
+/* Descriptors that clients of the socket cannot take: those of helper
+ * processes, of the database and of metrics come out of them.  Of a smaller
+ * limit, half. */
+#define RESERVED_FDS 128
+
+/* While clients have all the others, the socket is looked at this often.
+ * libopenvswitch would have the loop turn for ever about a connection that it
+ * cannot accept. */
+#define CROWDED_MS 100
+
 struct vdpad_unixctl {
     struct unixctl_server *server;
+    bool is_crowded;
+    long long int next_ms; /* If so: when to look again. */
 };
 
 struct vdpad_request {
@@ -166,16 +182,60 @@ vdpad_unixctl_new(const char *path, void (*on_exit)(void *aux), void *aux,
     vlog_init();
     memory_run();
 
-    struct vdpad_unixctl *unixctl = xmalloc(sizeof *unixctl);
+    struct vdpad_unixctl *unixctl = xzalloc(sizeof *unixctl);
     unixctl->server = server;
     *ret_unixctl = unixctl;
     return 0;
 }
 
+/* Whether the lowest free descriptor is below 'limit'. */
+static bool
+has_descriptor(rlim_t limit)
+{
+    int fd = eventfd(0, EFD_CLOEXEC);
+
+    if (fd >= 0) {
+        (void) close(fd);
+    }
+    return fd >= 0 && (rlim_t) fd < limit;
+}
+
+/* Serves the clients, who get no descriptor of the reserved ones. */
+static void
+run_server(struct vdpad_unixctl *unixctl)
+{
+    struct rlimit all, theirs;
+    bool was_crowded = unixctl->is_crowded;
+
+    if (getrlimit(RLIMIT_NOFILE, &all)) {
+        unixctl_server_run(unixctl->server);
+        return;
+    }
+    theirs = all;
+    theirs.rlim_cur = all.rlim_cur > 2 * RESERVED_FDS
+                          ? all.rlim_cur - RESERVED_FDS
+                          : all.rlim_cur / 2;
+    (void) setrlimit(RLIMIT_NOFILE, &theirs);
+    unixctl_server_run(unixctl->server);
+    (void) setrlimit(RLIMIT_NOFILE, &all);
+    unixctl->is_crowded = !has_descriptor(theirs.rlim_cur);
+    unixctl->next_ms = time_msec() + CROWDED_MS;
+    if (unixctl->is_crowded && !was_crowded) {
+        vdpad_log(VDPAD_LOG_WARN,
+                  "the status socket has so many clients that no more are "
+                  "accepted (limit of descriptors %llu, %llu of which are "
+                  "not for them): see who keeps connections open, ss -xp",
+                  (unsigned long long) all.rlim_cur,
+                  (unsigned long long) (all.rlim_cur - theirs.rlim_cur));
+    }
+}
+
 void
 vdpad_unixctl_run(struct vdpad_unixctl *unixctl)
 {
-    unixctl_server_run(unixctl->server);
+    if (!unixctl->is_crowded || time_msec() >= unixctl->next_ms) {
+        run_server(unixctl);
+    }
     memory_run();
     if (memory_should_report()) {
         struct simap usage = SIMAP_INITIALIZER(&usage);
@@ -189,7 +249,11 @@ vdpad_unixctl_run(struct vdpad_unixctl *unixctl)
 void
 vdpad_unixctl_wait(struct vdpad_unixctl *unixctl)
 {
-    unixctl_server_wait(unixctl->server);
+    if (unixctl->is_crowded) {
+        poll_timer_wait_until(unixctl->next_ms);
+    } else {
+        unixctl_server_wait(unixctl->server);
+    }
     memory_wait();
 }
 

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Much of everything: ports of others, status queries, clients that do not
+read.  What is judged are counts and memory, not time: machines differ."""
+
+import json
+import os
+import resource
+import socket
+
+import pytest
+
+from conftest import name
+
+N_PORTS = 1000
+N_QUERIES = 1000
+N_CLIENTS = 40
+
+
+@pytest.fixture
+def lean(bare):
+    """As 'ready', with a daemon that keeps no freed memory to catch its
+    use."""
+    bare.env["ASAN_OPTIONS"] = (bare.env.get("ASAN_OPTIONS", "")
+                                + ":quarantine_size_mb=1"
+                                + ":thread_local_quarantine_size_kb=64")
+    bare.start_ovs()
+    bare.start_daemon(script="add-pf 0000:65:00.0 8 p0")
+    bare.policy("pf=0000:65:00.0 num-vfs=4 vdpa-type=vhost")
+    bare.wait_ready(4)
+    return bare
+
+
+def resident_kb(host):
+    with open("/proc/%d/status" % host.daemon.pid, encoding="ascii") as f:
+        return int(next(line for line in f
+                        if line.startswith("VmRSS:")).split()[1])
+
+
+def descriptors(host):
+    return len(os.listdir("/proc/%d/fd" % host.daemon.pid))
+
+
+def turns(host):
+    return host.json("loop/show")["turns"]
+
+
+def requests(host):
+    return next(int(line.split()[1])
+                for line in host.vdpad("metrics").splitlines()
+                if line.startswith("ovs_vdpad_kernel_requests_total "))
+
+
+class Client:
+    """Speaks JSON-RPC with the status socket."""
+
+    def __init__(self, host):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(host.dir + "/vdpad.ctl")
+        self.socket.settimeout(60)
+        self.n_sent = 0
+        self.text = ""
+
+    def ask(self, method, *params):
+        """Sends one request; False when there is no room for it."""
+        self.n_sent += 1
+        try:
+            return self.socket.send(json.dumps(
+                {"id": self.n_sent, "method": method,
+                 "params": params}).encode()) > 0
+        except BlockingIOError:
+            return False
+
+    def answers(self, n):
+        """The next 'n' answers."""
+        decoder = json.JSONDecoder()
+        found = []
+        while len(found) < n:
+            try:
+                answer, end = decoder.raw_decode(self.text)
+                self.text = self.text[end:].lstrip()
+                found.append(answer)
+            except json.JSONDecodeError:
+                data = self.socket.recv(1 << 16)
+                assert data, "the daemon has closed the connection"
+                self.text += data.decode()
+        return found
+
+
+def test_many_ports_of_others(lean):
+    """They are neither touched nor make the daemon turn again and again."""
+    host = lean
+    steps = host.steps()
+    words = []
+    for i in range(N_PORTS):
+        words += ["--", "add-port", "br-int", "other%d" % i,
+                  "--", "set", "Interface", "other%d" % i, "type=dummy",
+                  "external_ids:iface-id=lp%d" % i]
+    before = turns(host)
+    host.vsctl(*words[1:])          # Waits for ovs-vswitchd.
+    host.wait_ready(4)
+    assert len(host.ports()) == N_PORTS + 4
+    assert host.steps() == steps
+    # Not a turn for each.
+    assert turns(host) - before < N_PORTS / 2
+
+    before = turns(host)
+    host.set_keys(vdpa_port_lsp="policy=a")
+    host.wait_until(lambda: host.devices()[name(0)]["iface_id"] == "lsp"
+                    or any(d["iface_id"] == "lsp"
+                           for d in host.devices().values()), "the port")
+    host.remove_key("vdpa-policy-a")
+    host.wait_until(lambda: len(host.ports()) == N_PORTS, "removal")
+    assert all(p.startswith("other") for p in host.ports())
+    assert turns(host) - before < N_PORTS / 2
+
+
+def test_a_thousand_queries(lean):
+    """All are answered, from few observations, and nothing of them stays."""
+    host = lean
+    clients = [Client(host) for _ in range(4)]
+    for client in clients:          # What is allocated once.
+        client.ask("status", "--json")
+        client.answers(1)
+    memory, n_fds = resident_kb(host), descriptors(host)
+    for _ in range(4):
+        n_requests, n_turns = requests(host), turns(host)
+        for _ in range(N_QUERIES // 40):
+            for client in clients:
+                for _ in range(10):
+                    assert client.ask("status", "--json")
+            for client in clients:
+                for answer in client.answers(10):
+                    assert answer["error"] is None
+                    status = json.loads(answer["result"])
+                    assert status["devices"]["ready"] == 4
+        assert turns(host) - n_turns < N_QUERIES / 2
+        assert requests(host) - n_requests < N_QUERIES / 4
+    host.wait_until(lambda: descriptors(host) <= n_fds, "no more descriptors")
+    assert resident_kb(host) - memory < 16 << 10
+
+
+def test_clients_that_do_not_read(lean):
+    """Each has one answer under way at most; others are served."""
+    host = lean
+    host.fake("flow", "pf0vf0", "hw=2000")
+    host.json("flow/list")          # What is allocated once.
+    memory = resident_kb(host)
+    clients = [Client(host) for _ in range(N_CLIENTS)]
+    for client in clients:
+        client.socket.setblocking(False)
+    for _ in range(20):
+        for client in clients:
+            client.ask("flow/list", "--json")
+        host.json("status")
+    n_turns = turns(host)
+    for _ in range(20):
+        host.json("status")
+    # Those who wait to be read from wake nobody.
+    assert turns(host) - n_turns < 200
+    # An answer is 2 MB and more; 20 of each would be 1.6 GB.
+    assert resident_kb(host) - memory < N_CLIENTS * (8 << 10)
+    for client in clients:
+        client.socket.close()
+    host.wait_until(lambda: descriptors(host) < N_CLIENTS,
+                    "their descriptors are closed")
+    assert host.json("status")["devices"]["ready"] == 4
+
+
+def test_more_connections_than_descriptors(lean):
+    """Those of the daemon itself stay free, it does not turn about those whom
+    it cannot accept, and goes on when there are some again."""
+    host = lean
+    resource.prlimit(host.daemon.pid, resource.RLIMIT_NOFILE, (64, 64))
+    known = Client(host)
+    def n_turns():
+        known.ask("loop/show", "--json")
+        return json.loads(known.answers(1)[0]["result"])["turns"]
+    n_turns()
+    idle = [Client(host) for _ in range(60)]
+    # It is noticed with the next one that cannot be accepted.
+    host.wait_until(lambda: "has so many clients" in host.log(), "a warning")
+    assert descriptors(host) <= 33
+    before = n_turns()
+    for _ in range(10):
+        known.ask("status", "--json")
+        assert known.answers(1)[0]["error"] is None
+    # Two or three for each look at the socket.
+    assert n_turns() - before < 60
+
+    # It works on meanwhile.
+    host.remove_key("vdpa-policy-a")
+    host.wait_until(lambda: not host.ports(), "removal")
+    for client in idle:
+        client.socket.close()
+    host.wait_until(lambda: host.json("status")["devices"]["total"] == 0,
+                    "it serves again")

@@ -295,6 +295,11 @@ gain(uint64_t now, uint64_t *seen, uint64_t *sum)
 struct track_sums
 track_sums_of(const struct vdpad_filter *f)
 {
+    /* A packet that is recirculated was counted where it came in: each filter
+     * that it meets after that counts it once more. */
+    if (f->chain) {
+        return (struct track_sums){ 0, 0, 0, 0 };
+    }
     /* The kernel reads the two one after the other: hardware may have more
      * than all for a moment. */
     return (struct track_sums){

@@ -206,8 +206,9 @@ struct vdpad_qdisc {
 /* VDPAD_FLOW; key 'ifindex'.  Flower filters at the ingress of a netdev that
  * has an ingress or clsact qdisc, or one with offload statistics; the tracker
  * keeps them.  Numbers of flows are those that are there now.  Packets and
- * bytes are all that were counted since the tracker began, also by filters
- * that are gone: they never go down while 'epoch' stays. */
+ * bytes are all that filters of chain 0, which every packet meets first, have
+ * counted since the tracker began, also those that are gone: they never go
+ * down while 'epoch' stays. */
 struct vdpad_flow {
     int32_t ifindex;
     uint32_t block; /* Shared block whose filters these are; 0: its own. */

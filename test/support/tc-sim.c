@@ -310,8 +310,10 @@ run_counters(struct tc_sim *sim)
         uint32_t hw = tc_sim_random(sim, 4), sw = tc_sim_random(sim, 3);
 
         if (happens(sim, 3)) {
-            sim->scopes[sim->filters[i].scope].hw_packets += hw;
-            sim->scopes[sim->filters[i].scope].sw_packets += sw;
+            if (!f->chain) { /* Those further on have been counted there. */
+                sim->scopes[sim->filters[i].scope].hw_packets += hw;
+                sim->scopes[sim->filters[i].scope].sw_packets += sw;
+            }
             f->packets += hw + sw;
             f->bytes += (hw + sw) * 100;
             f->hw_packets += hw;

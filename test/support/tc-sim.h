@@ -35,8 +35,8 @@ struct tc_sim_scope {
     bool is_there;
     int32_t ifindex;
     uint32_t block;
-    uint64_t hw_packets; /* Counted since it is there, by hardware, */
-    uint64_t sw_packets; /* and by software. */
+    uint64_t hw_packets; /* That came in since it is there, in hardware, */
+    uint64_t sw_packets; /* and in software. */
 };
 
 struct tc_sim {

@@ -152,6 +152,31 @@ counters(void **state)
     assert_int_not_equal(f.epoch, epoch);
 }
 
+/* A packet that goes from chain to chain is one packet. */
+static void
+counters_of_chains(void **state)
+{
+    struct vdpad_filter first = counted(3, 1, 100, 90);
+    struct vdpad_filter second = counted(3, 1, 95, 90);
+
+    (void) state;
+    second.chain = 7;
+    add_qdisc(3, false, 0);
+    begin(3, 0);
+    row(first);
+    row(second);
+    end(true);
+    assert_int_equal(flow_of(3).hw_flows, 2);
+    assert_int_equal(flow_of(3).hw_packets, 90);
+    assert_int_equal(flow_of(3).hw_bytes, 9000);
+    assert_int_equal(flow_of(3).sw_packets, 10);
+    second.packets = second.hw_packets = 200;
+    went(second);
+    assert_int_equal(flow_of(3).hw_flows, 1);
+    assert_int_equal(flow_of(3).hw_packets, 90);
+    assert_int_equal(flow_of(3).sw_bytes, 1000);
+}
+
 static void
 blocks(void **state)
 {
@@ -256,8 +281,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TRACK_CASE(events),   TRACK_CASE(keys),   TRACK_CASE(not_tracked),
-        TRACK_CASE(counters), TRACK_CASE(blocks), TRACK_CASE(chains),
+        TRACK_CASE(events),
+        TRACK_CASE(keys),
+        TRACK_CASE(not_tracked),
+        TRACK_CASE(counters),
+        TRACK_CASE(counters_of_chains),
+        TRACK_CASE(blocks),
+        TRACK_CASE(chains),
         TRACK_CASE(memory),
     };
 

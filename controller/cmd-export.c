@@ -167,20 +167,25 @@ guest_mac(const struct vdpad_world *world, const struct vdpad_dev *dev,
     json_decref(shown);
 }
 
-/* "<interface type='vdpa'>…": 'mac' and 'chardev' have nothing in them that
- * XML would take for its own. */
+/* "<interface type='vdpa'>…": 'mac', which may be "", and 'chardev' have
+ * nothing in them that XML would take for its own. */
 static char *
 libvirt_xml(const char *mac, const char *chardev)
 {
     struct vdpad_text_stream out;
 
     vdpad_text_open(&out);
-    fprintf(out.stream,
-            "<interface type='vdpa'>\n"
-            "  <mac address='%s'/>\n"
-            "  <source dev='/dev/%s'/>\n"
-            "</interface>\n",
-            mac, chardev);
+    fputs("<interface type='vdpa'>\n", out.stream);
+    if (mac[0]) {
+        fprintf(out.stream, "  <mac address='%s'/>\n", mac);
+    } else {
+        /* Good enough where nothing goes by the guest's address. */
+        fputs("  <!-- The device has no address (mac= in its policy or port "
+              "gives it one):\n"
+              "       without a mac element here libvirt makes one up. -->\n",
+              out.stream);
+    }
+    fprintf(out.stream, "  <source dev='/dev/%s'/>\n</interface>\n", chardev);
     return vdpad_text_close(&out);
 }
 
@@ -212,14 +217,6 @@ export_libvirt(struct vdpad_call *call)
         return;
     }
     guest_mac(vdpad_call_world(call), dev, call->looks, mac);
-    if (!mac[0]) {
-        vdpad_call_error(call,
-                         "device %s has no MAC address, and libvirt would "
-                         "make one up for its guest: set mac= in its policy "
-                         "or in the key of its port",
-                         dev->name);
-        return;
-    }
     char *xml = libvirt_xml(mac, dev->vbus->chardev);
     json_t *o = json_object();
 

@@ -86,8 +86,21 @@ def test_device_info(host):
     for words in (["nosuch"], []):
         with pytest.raises(Failed):
             host.vdpad("export/deviceinfo", *words)
-    element = ET.fromstring(host.vdpad("export/libvirt", name(0)))
+    text = host.vdpad("export/libvirt", name(0))
+    element = ET.fromstring(text)
     assert element.tag == "interface" and element.get("type") == "vdpa"
+    # This one has no address; whoever attaches it gives it one.
+    assert element.find("mac") is None and "libvirt makes one up" in text
+    rep = host.json("device/show", name(0))["representor"]
+    host.vsctl("set", "Interface", rep,
+               "external_ids:attached-mac=02:00:00:00:00:0A")
+
+    def address():
+        text = host.vdpad("export/libvirt", name(0))
+        mac = ET.fromstring(text).find("mac")
+        return mac is not None and mac.get("address")
+
+    host.wait_until(lambda: address() == "02:00:00:00:00:0a", "its address")
     with pytest.raises(Failed, match="no char device"):
         host.vdpad("export/libvirt", name(1))
 

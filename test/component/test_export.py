@@ -5,6 +5,7 @@ Group, and the SR-IOV network device plugin's configuration."""
 
 import json
 import re
+import subprocess
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -65,7 +66,7 @@ def conforms(value, form, path="$"):
 
 
 def test_device_info(host):
-    host.policy("pf=%s#0 num-vfs=2 vdpa-type=vhost" % PF, "vms")
+    host.policy("pf=%s#0 num-vfs=2 vdpa-type=vhost mac=stable" % PF, "vms")
     host.policy("pf=%s#1 num-vfs=2 vdpa-type=virtio" % PF, "pods")
     host.wait_ready(2)
     for index, driver in enumerate(("vhost", "virtio")):
@@ -103,6 +104,32 @@ def test_device_info(host):
     host.wait_until(lambda: address() == "02:00:00:00:00:0a", "its address")
     with pytest.raises(Failed, match="no char device"):
         host.vdpad("export/libvirt", name(1))
+
+
+def test_output_that_cannot_be_written(host):
+    """ovs-appctl does not look whether its output was taken: what puts it
+    into a file is to be a program that does, as the manual says."""
+    host.policy("pf=%s num-vfs=1 vdpa-type=vhost mac=stable" % PF)
+    host.wait_ready(1)
+    command = ("set -o pipefail; ovs-appctl -t %s/vdpad.ctl export/%s %s | "
+               "cat > %s")
+    for words in ("deviceinfo", "libvirt"):
+        for target, status in ((host.dir + "/out", 0), ("/dev/full", 1),
+                               (host.dir + "/nosuch/out", 1)):
+            done = subprocess.run(
+                ["bash", "-c", command % (host.dir, words, name(0), target)],
+                env=host.env, stderr=subprocess.PIPE, text=True, check=False,
+                timeout=60)
+            assert done.returncode == status, (target, done.stderr)
+            assert bool(done.stderr) == bool(status)
+        # Nor is a refusal taken for a file.
+        done = subprocess.run(
+            ["bash", "-c", command % (host.dir, words, "nosuch",
+                                      host.dir + "/out")],
+            env=host.env, stderr=subprocess.PIPE, text=True, check=False,
+            timeout=60)
+        assert done.returncode and 'no device "nosuch"' in done.stderr
+    host.wait_ready(1)
 
 
 def test_device_plugin(host):

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from conftest import Holder, driver, vdpa_dev
-from twinlib import Namespace, wait_for, write
+from twinlib import Namespace, run, wait_for, write
 
 IN_OPEN = 0x20       # <sys/inotify.h>
 
@@ -195,6 +195,46 @@ def test_container_has_the_netdev(daemon, pf, policy):
         assert list(vdpa_dev()) == [name]
     finally:
         space.delete()
+    daemon.appctl('teardown', 'test')
+    daemon.wait(lambda: pf.numvfs() == 0, 'removal afterwards')
+
+
+def test_namespace_is_deleted(daemon, pf, policy):
+    """A pod that ends takes its namespace with it, without giving anything
+    back: the kernel moves the netdev to the host's, and it is followed."""
+    policy('num-vfs=2 vdpa-type=virtio')
+    daemon.wait_ready(2)
+    name, other = ('vdpa:' + pf.vf(i) for i in range(2))
+    before = daemon.device(name)
+    space = Namespace('pod', before['netdev'], '192.0.2.1/24')
+    daemon.wait(lambda: daemon.device(name)['netdev'] is None
+                and daemon.states()[name] == 'ready',
+                'ready, with its netdev away')
+    assert daemon.device(other)['netdev']
+    text = daemon.refused('teardown', 'test')
+    assert name + ': in use: its netdev is in another network' in text
+    assert other + ': in use' not in text
+    # Neither is it deleted when its policy goes.
+    daemon.ovs.vsctl('--no-wait', 'remove', 'Open_vSwitch', '.',
+                     'external_ids', 'vdpa-policy-test')
+    daemon.wait(lambda: list(vdpa_dev()) == [name], 'the free one is deleted')
+    daemon.wait(lambda: daemon.states() == {name: 'blocked'}, 'it is kept')
+    policy('num-vfs=2 vdpa-type=virtio')
+    daemon.wait_ready(2)
+    assert space.ip('-4 addr show dev eth0')
+
+    run('ip netns del pod')
+    daemon.wait(lambda: daemon.device(name)['netdev'], 'it has come back')
+    after = daemon.device(name)
+    assert os.path.exists('/sys/class/net/' + after['netdev'])
+    assert {**after, 'netdev': None, 'offload': None} == {
+        **before, 'netdev': None, 'offload': None}
+    # As for the next pod.
+    again = Namespace('pod', after['netdev'], '192.0.2.1/24')
+    daemon.wait(lambda: daemon.device(name)['netdev'] is None, 'away again')
+    again.delete()
+    daemon.wait(lambda: daemon.device(name)['netdev'] == after['netdev'],
+                'back again')
     daemon.appctl('teardown', 'test')
     daemon.wait(lambda: pf.numvfs() == 0, 'removal afterwards')
 

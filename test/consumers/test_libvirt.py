@@ -158,6 +158,28 @@ def test_nova_finds_the_char_device(daemon, one, pf, peer):
     assert peer.call('vdpa_path', pf.vf(0)) == path
 
 
+def version(words):
+    """Of "libvirtd (libvirt) 9.0.0" and the like."""
+    return next(w for w in run(words).split() if w[0].isdigit())
+
+
+def test_why_knows_the_versions(daemon, one):
+    """The programs are not run to find out."""
+    def seen(check):
+        return next((r['result'], r['seen']) for r in daemon.json('why')
+                    if r['check'] == check)
+
+    # Has libvirt look at QEMU.
+    virsh('domcapabilities', '--emulatorbin', '/usr/bin/qemu-system-x86_64',
+          '--virttype', 'qemu')
+    assert seen('qemu') == (
+        'ok', '/usr/bin/qemu-system-x86_64 is %s, as libvirt has noted'
+        % version('qemu-system-x86_64 --version'))
+    pid = int(run('pidof libvirtd').split()[0])
+    assert seen('libvirt') == ('ok', 'it is %s (libvirtd, pid %d)' % (
+        version('libvirtd --version'), pid))
+
+
 def test_domain(daemon, one, pf):
     """A domain with the exported element is valid, and while it runs the
     device is in use."""

@@ -99,8 +99,6 @@ emulators(void **state)
         "<emulator>/usr/bin/q</emulator>\n<version>99999999999</version>\n",
         "<emulator></emulator>\n<version>7002022</version>\n",
         "<emulator>/q\033[2J</emulator>\n<version>7002022</version>\n",
-        "<emulator>/a/path/that/is/longer/than/32/bytes</emulator>\n"
-        "<version>7002022</version>\n",
     };
     char name[32], version[16], *large;
 
@@ -117,6 +115,11 @@ emulators(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_false(emulator(bad[i], name, version));
     }
+
+    /* A path that does not fit. */
+    assert_false(emulator("<emulator>/a/path/longer/than/32/bytes</emulator>\n"
+                          "<version>7002022</version>\n",
+                          name, version));
 
     /* More than anybody needs to say is not read to its end. */
     enum { SIZE = 2 << 20 };

@@ -117,9 +117,10 @@ emulators(void **state)
     }
 
     /* A path that does not fit. */
-    assert_false(emulator("<emulator>/a/path/longer/than/32/bytes</emulator>\n"
-                          "<version>7002022</version>\n",
-                          name, version));
+    assert_false(
+        emulator("<emulator>/a/path/that/is/longer/than/32/bytes</emulator>\n"
+                 "<version>7002022</version>\n",
+                 name, version));
 
     /* More than anybody needs to say is not read to its end. */
     enum { SIZE = 2 << 20 };

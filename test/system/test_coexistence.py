@@ -7,6 +7,7 @@ leave representors to Open vSwitch, because of the files that come with us."""
 import contextlib
 import json
 import pathlib
+import shutil
 
 import pytest
 
@@ -187,8 +188,7 @@ def reread_rules(netdevs):
 
 @pytest.fixture
 def free(daemon):
-    """A representor that is in no bridge: what is a port NetworkManager
-    leaves to Open vSwitch whatever the rules say."""
+    """A representor that is in no bridge."""
     pf = Pf(1)
     daemon.ovs.vsctl(
         '--no-wait', 'set', 'Open_vSwitch', '.', 'external_ids:vdpa-policy-'
@@ -218,6 +218,13 @@ def test_network_manager(daemon, pf, ready, free):
         with running('NetworkManager.service'):
             wait_for(lambda: nm(free) not in (None, 'unmanaged'),
                      'NetworkManager takes a representor', LIMIT)
+    # What it has had once it keeps, until it is told or the host boots.
+    with running('NetworkManager.service'):
+        wait_for(lambda: nm(free) not in (None, 'unmanaged'), 'it is kept',
+                 LIMIT)
+        run('nmcli', 'device', 'set', free, 'managed', 'no')
+        wait_for(lambda: nm(free) == 'unmanaged', 'it has been told', LIMIT)
+    shutil.rmtree('/run/NetworkManager/devices')
     with running('NetworkManager.service'):
         for rep in [*ready, free]:
             wait_for(lambda r=rep: nm(r) == 'unmanaged', 'unmanaged ' + rep,

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import (driver, fixtures, has_offload, interface, link, ports,
                       set_id, vdpa_config, vdpa_dev)
-from traffic import Spaces, Traffic, new_macs, wait_in_hardware
+from traffic import new_macs, traffic_in_hardware, wait_in_hardware
 from twinlib import run, wait_for, write
 
 DRIVER = '/sys/bus/pci/drivers/twin'
@@ -77,17 +77,10 @@ def rich(scene):
 
 def flow_once(daemon, pf):
     """Traffic between the two containers works, in hardware."""
-    spaces = Spaces(daemon, pf)
-    traffic = None
-    try:
-        traffic = Traffic(spaces)
+    with traffic_in_hardware(daemon, pf) as traffic:
         wait_in_hardware(pf.rep(0))
         figures = traffic.mark()
         assert figures['lost'] == 0, figures
-    finally:
-        if traffic:
-            traffic.stop()
-        spaces.delete()
 
 
 def assert_recovers(daemon, ovs, pf, before):
@@ -167,16 +160,32 @@ def test_eswitch_flap(rich, ovs, pf):
     flow_once(rich, pf)
 
 
-@pytest.mark.parametrize('number', [0, 5])
-def test_vf_count_changed_by_others(rich, ovs, pf, number):
+def test_vf_count_changed_by_others(rich, ovs, pf):
     before = chain(ovs, pf, 2)
-    # To another number it goes through 0, where the daemon would interfere.
+    pf.numvfs(0)
+    assert_recovers(rich, ovs, pf, before)
+    assert pf.numvfs() == 2
+
+
+def test_other_vf_count_by_others(rich, ovs, pf):
+    """It is shown and stays, until a person has it undone."""
+    def is_told():
+        return any('another program has changed it' in (p['reason'] or '')
+                   for p in rich.json('pf/list'))
+
+    before = chain(ovs, pf, 2)
+    # It goes through 0, where the daemon would interfere.
     rich.process.send_signal(signal.SIGSTOP)
     try:
         pf.numvfs(0)
-        pf.numvfs(number)
+        pf.numvfs(5)
     finally:
         rich.process.send_signal(signal.SIGCONT)
+    rich.wait(is_told, 'the reason')
+    rich.appctl('resync')
+    rich.wait_settled()
+    assert is_told() and pf.numvfs() == 5
+    rich.appctl('reconcile')
     assert_recovers(rich, ovs, pf, before)
     assert pf.numvfs() == 2
 

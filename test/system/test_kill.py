@@ -11,7 +11,7 @@ import pytest
 
 from conftest import (driver, has_offload, interface, link, remove_id,
                       vdpa_config, vdpa_dev)
-from traffic import Spaces, Traffic, new_macs, wait_in_hardware
+from traffic import new_macs, traffic_in_hardware, wait_in_hardware
 from twinlib import run, wait_for
 
 LIMIT = 120
@@ -175,17 +175,8 @@ def flowing(daemon, ovs, pf, policy):
     policy('num-vfs=4 vdpa-type=virtio mac=' + new_macs(),
            selector=pf.bdf + '#0-1')
     daemon.wait_ready(2)
-    spaces = Spaces(daemon, pf)
-    traffic = None
-    try:
-        traffic = Traffic(spaces)
-        wait_in_hardware(pf.rep(0))
-        traffic.mark()
+    with traffic_in_hardware(daemon, pf) as traffic:
         yield traffic
-    finally:
-        if traffic:
-            traffic.stop()
-        spaces.delete()
 
 
 def assert_no_loss(traffic):

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from conftest import interface, link, set_id, vdpa_dev
-from traffic import Spaces, Traffic, wait_in_hardware
+from traffic import traffic_in_hardware, wait_in_hardware
 from twinlib import run, wait_for
 
 CTL = '/usr/share/ovn/scripts/ovn-ctl'
@@ -77,17 +77,8 @@ def flowing(daemon, ovs, pf, policy, ovn):
         wait_for(lambda n=i: ovn.nbctl('get', 'Logical_Switch_Port',
                                        'lsp%d' % n, 'up').strip() == 'true',
                  'lsp%d is up' % i, 120)
-    spaces = Spaces(daemon, pf)
-    traffic = None
-    try:
-        traffic = Traffic(spaces)
-        wait_in_hardware(pf.rep(0))
-        traffic.mark()
+    with traffic_in_hardware(daemon, pf) as traffic:
         yield traffic
-    finally:
-        if traffic:
-            traffic.stop()
-        spaces.delete()
 
 
 def ports_of_ovn(ovs, pf):

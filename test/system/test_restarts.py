@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from conftest import BUILD, fixtures, interface, remove_id, vdpa_dev
-from traffic import (Spaces, Traffic, in_hardware, new_macs,
+from traffic import (in_hardware, new_macs, traffic_in_hardware,
                      wait_in_hardware)
 from twinlib import run, wait_for
 
@@ -23,16 +23,9 @@ def scene(daemon, ovs, pf, policy):
     words = 'num-vfs=2 vdpa-type=virtio mac=' + new_macs()
     policy(words)
     daemon.wait_ready(2)
-    spaces = Spaces(daemon, pf)
-    traffic = None
-    try:
-        traffic = Traffic(spaces)
+    with traffic_in_hardware(daemon, pf) as traffic:
         traffic.words = words
         yield traffic
-    finally:
-        if traffic:
-            traffic.stop()
-        spaces.delete()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Running traffic between two containers, with every packet accounted for."""
 
+import contextlib
 import itertools
 import json
 import subprocess
@@ -118,3 +119,20 @@ def wait_in_hardware(rep, more=20):
     wait_for(lambda: in_hardware(rep) >= start + more
              or in_hardware(rep) < start, 'packets in hardware at ' + rep)
     return in_hardware(rep)
+
+
+@contextlib.contextmanager
+def traffic_in_hardware(daemon, pf):
+    """Traffic between containers with the first two devices of 'pf', which
+    hardware carries by now."""
+    spaces = Spaces(daemon, pf)
+    traffic = None
+    try:
+        traffic = Traffic(spaces)
+        wait_in_hardware(pf.rep(0))
+        traffic.mark()
+        yield traffic
+    finally:
+        if traffic:
+            traffic.stop()
+        spaces.delete()

@@ -66,7 +66,7 @@ def conforms(value, form, path="$"):
 
 
 def test_device_info(host):
-    host.policy("pf=%s#0 num-vfs=2 vdpa-type=vhost mac=stable" % PF, "vms")
+    host.policy("pf=%s#0 num-vfs=2 vdpa-type=vhost" % PF, "vms")
     host.policy("pf=%s#1 num-vfs=2 vdpa-type=virtio" % PF, "pods")
     host.wait_ready(2)
     for index, driver in enumerate(("vhost", "virtio")):

@@ -8,6 +8,7 @@ import contextlib
 import json
 import pathlib
 import shutil
+import subprocess
 
 import pytest
 
@@ -233,6 +234,38 @@ def test_network_manager(daemon, pf, ready, free):
     daemon.wait(lambda: {n: s for n, s in daemon.states().items()
                          if n in before[1]} == before[1], 'all is as before')
     assert state(daemon, ready)[2:] == before[2:]
+
+
+def test_why_sees_programs_of_guests(daemon, ready):
+    """Also with what the unit leaves the daemon: a process that has libvirt's
+    library, what is installed, and what libvirt has noted."""
+    def seen(check):
+        return next(r['seen'] for r in daemon.json('why')
+                    if r['check'] == check)
+
+    library = pathlib.Path('/usr/lib/x86_64-linux-gnu/libvirt.so.0').resolve()
+    release, micro = map(int, library.name.split('.')[3:])
+    version = '%d.%d.%d' % (release // 1000, release % 1000, micro)
+    wait_for(lambda: seen('libvirt') == 'it is %s (%s)' % (version, library),
+             'the library', LIMIT)
+
+    pathlib.Path('/run/test').mkdir()
+    shutil.copy('/usr/bin/sleep', '/run/test/libvirtd')
+    with subprocess.Popen(['/run/test/libvirtd', 'infinity'],
+                          env={'LD_PRELOAD': str(library)}) as process:
+        try:
+            wait_for(lambda: seen('libvirt') == 'it is %s (libvirtd, pid %d)'
+                     % (version, process.pid), 'a process', LIMIT)
+        finally:
+            process.kill()
+
+    noted = pathlib.Path('/var/cache/libvirt/qemu/capabilities')
+    noted.mkdir(parents=True, exist_ok=True)
+    (noted / 'test.xml').write_text(
+        '<qemuCaps>\n<emulator>/usr/bin/qemu-test</emulator>\n'
+        '<version>7002022</version>\n</qemuCaps>\n')
+    wait_for(lambda: seen('qemu') == '/usr/bin/qemu-test is 7.2.22, as '
+             'libvirt has noted', 'an emulator', LIMIT)
 
 
 def test_names_given_by_udev(daemon):

@@ -159,11 +159,7 @@ daemon_kill(struct campaign *c, struct rng *r, int64_t restart_ns)
     for (const struct fake_batch *b = fake_kernel_cast(c->fake)->batches; b;
          b = b->next) {
         if (b->is_begun && !b->is_applied && !b->is_failing && chance(r, 50)) {
-            unsigned int n = any(r, 20);
-
-            /* Sometimes long after the next daemon has begun. */
-            campaign_later(c, n < 15 ? n * MS : (n - 14) * 2 * SEC,
-                           finish_step, &b->acts[b->i]);
+            campaign_later(c, any(r, 20) * MS, finish_step, &b->acts[b->i]);
         }
     }
     if (chance(r, 50)) {

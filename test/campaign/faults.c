@@ -80,6 +80,32 @@ fail_step(struct campaign *c, struct rng *r)
     }
 }
 
+/* Some steps stay in the kernel for longer than anybody waits for them, and
+ * come back one after the other. */
+static void
+hang(struct campaign *c, struct rng *r)
+{
+    static const int32_t kinds[] = { VDPAD_ACT_VDPA_ADD, VDPAD_ACT_VDPA_ADD,
+                                     VDPAD_ACT_VDPA_DEL, VDPAD_ACT_VDPA_BIND,
+                                     VDPAD_ACT_VF_PROBE };
+    uint32_t n = 2 + any(r, 3);
+
+    for (uint32_t i = 0; c->fake && i < n; i++) {
+        int32_t kind = kinds[any(r, SIZEOF(kinds))];
+
+        (void) fake_kernel_fault(c->fake, FAKE_DELAY, kind, NULL,
+                                 1 + any(r, 2), 1, 0, "",
+                                 (31 + any(r, 60)) * SEC);
+        campaign_trace(c, "  %s hangs",
+                       vdpad_act_name((enum vdpad_act_kind) kind));
+    }
+    /* And those that are tried meanwhile are not done at once. */
+    if (c->fake && chance(r, 50)) {
+        fake_kernel_knobs(c->fake)->step_delay_ns[VDPAD_ACT_VDPA_ADD] =
+            any(r, 20000) * MS;
+    }
+}
+
 static void
 fail_observe(struct campaign *c, struct rng *r)
 {
@@ -633,6 +659,7 @@ meddle_with_ports(struct campaign *c, struct rng *r)
 const struct action_kind fault_kinds[] = {
     { "fail-step", 30, false, fail_step },
     { "fail-observe", 10, false, fail_observe },
+    { "hang", 8, false, hang },
     { "slow-down", 10, false, slow_down },
     { "speed-up", 6, false, speed_up },
     { "events", 10, false, disturb_events },

@@ -268,21 +268,11 @@ is_frozen(struct campaign *c)
     const struct vdpad_world *w = vdpad_ctl_world(c->ctl);
     bool frozen = has_other_mode(c);
 
-    /* What we had set up on a PF stays for policies that leave it to others,
-     * and while the PF cannot be made what it should be. */
-    for (size_t i = 0; i < w->n_problems; i++) {
-        frozen |= !strncmp(w->problems[i].key, VDPAD_KEY_POLICY,
-                           strlen(VDPAD_KEY_POLICY));
-    }
     for (int i = 0; i < N_PFS; i++) {
         /* A VF of others that a policy had given to vfio-pci stays there. */
         for (int j = 0; c->host_pfs[i] && j < N_VFS; j++) {
             frozen |= !strcmp(c->sim->pfs[i].vfs[j].driver, "vfio-pci");
         }
-    }
-    for (unsigned int i = 0; i < N_POLICIES; i++) {
-        /* Who comes first has it. */
-        frozen |= strstr(c->intent.policies[i], "name=one") != NULL;
     }
     for (size_t i = 0; i < w->n_pfs; i++) {
         const struct vdpad_record_pf *r = w->pfs[i].record;
@@ -299,6 +289,8 @@ is_frozen(struct campaign *c)
               || w->config->n_refused_policies > 0 || c->are_ports_others;
     for (size_t i = 0; i < w->n_devs; i++) {
         frozen |= w->devs[i].intent == VDPAD_INTENT_FREEZE;
+        /* Who comes first has the name. */
+        frozen |= strstr(w->devs[i].reason, "is already called") != NULL;
     }
     return frozen;
 }
@@ -378,6 +370,7 @@ schedule_run(const struct campaign *plan, char *failure, size_t size,
     if (with && !c->is_record_lost && !c->is_kept) {
         ref->are_ports_others = c->are_ports_others;
         without = run(ref, trace);
+        tally.compared += without && !ref->is_kept;
     }
     same = with
            && (c->is_record_lost || c->is_kept || ref->is_kept

@@ -187,6 +187,28 @@ the_other_one_is_still_there(void **state)
     expect_ours();
 }
 
+/* The VFs go and come back while devices are being made on them: they are made
+ * on the new ones. */
+static void
+vfs_came_back_meanwhile(void **state)
+{
+    struct vdpad_act act = { .kind = VDPAD_ACT_NUMVFS, .object = PF };
+    struct vdpad_error why;
+    int block;
+
+    (void) state;
+    pass(2 * SEC);
+    slow_add(NAME0, 20 * SEC);
+    slow_add(NAME1, 60 * SEC);
+    set_policy();
+    pass(10 * SEC);
+    assert_int_equal(
+        sim_apply(fake_kernel_sim(t.kernel), &act, true, &block, &why), 0);
+    fake_kernel_poke(t.kernel);
+    pass(100 * SEC);
+    expect_ours();
+}
+
 /* The daemon dies, and what its helper process was at comes about when its
  * successor tries the same. */
 static void
@@ -248,6 +270,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_other_one_is_still_there, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(vfs_came_back_meanwhile, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_former_daemon_was_faster, set_up,
                                         tear_down),

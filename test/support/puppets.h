@@ -46,8 +46,8 @@ extern struct puppets {
 void puppets_init(int64_t now_ns);
 
 /* The first helper process of 'role' (NULL: any) from the place 'from' on, in
- * the order of a ring, that has not ended and was, or was not, given up.  NULL:
- * there is none. */
+ * the order of a ring, that has not ended and was, or was not, given up.
+ * NULL: there is none. */
 struct puppet *puppets_find(const char *role, size_t from, bool is_left);
 
 /* 'puppet' ends. */

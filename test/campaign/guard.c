@@ -361,6 +361,29 @@ adds_for(const struct vdpad_dbop *ops, size_t n, const char *vf)
     return false;
 }
 
+/* Whether the representor of 'vf' was renamed from 'former', and others have a
+ * port of its new name: then there can be none of ours. */
+static bool
+is_name_taken(const struct campaign *c, const struct vdpad_snapshot *s,
+              const char *vf, const char *former)
+{
+    for (int i = 0; i < N_PFS; i++) {
+        for (int j = 0; j < N_VFS; j++) {
+            const struct sim_vf *sim_vf = &c->sim->pfs[i].vfs[j];
+            const struct vdpad_db_iface *iface;
+
+            if (strcmp(sim_vf->bdf, vf) != 0 || sim_vf->rep < 0) {
+                continue;
+            }
+            iface = vdpad_find_iface(s,
+                                     c->sim->netdevs[sim_vf->rep].link.name);
+            return iface && strcmp(iface->name, former) != 0
+                   && !vdpad_iface_is_ours(iface);
+        }
+    }
+    return false;
+}
+
 static void
 check_port_del(struct campaign *c, const struct vdpad_snapshot *s,
                const struct vdpad_db_iface *iface,
@@ -371,7 +394,6 @@ check_port_del(struct campaign *c, const struct vdpad_snapshot *s,
     const struct vdpad_world *w = vdpad_ctl_world(c->ctl);
     bool wanted = true;
 
-    (void) s;
     for (size_t i = 0; i < w->n_devs; i++) {
         if (vf && w->devs[i].vf && !strcmp(w->devs[i].vf->bdf, vf)) {
             wanted = w->devs[i].want_attach;
@@ -387,7 +409,8 @@ check_port_del(struct campaign *c, const struct vdpad_snapshot *s,
                       iface->name, vf);
     }
     /* One of a former name may have been there without a trace. */
-    if (t->ready_gen == c->gen && wanted) {
+    if (t->ready_gen == c->gen && wanted
+        && !is_name_taken(c, s, vf, iface->name)) {
         campaign_fail(c,
                       "port %s of %s is removed, which was ready, and "
                       "nothing has changed since",

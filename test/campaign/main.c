@@ -134,18 +134,20 @@ keep_only(struct campaign *plan, const char *list)
 static void
 print_tally(double seconds, unsigned long n_failed)
 {
-    printf(
-        "%llu schedules, %lu failed, %llu compared; %llu actions, %llu kills, %llu turns, "
-        "%llu steps (%llu failed, %llu stuck), %llu transactions, %llu "
-        "commands, %.0f h simulated, in %.1f s\n",
-        (unsigned long long) tally.schedules, n_failed,
-        (unsigned long long) tally.compared,
-        (unsigned long long) tally.actions, (unsigned long long) tally.kills,
-        (unsigned long long) tally.turns, (unsigned long long) tally.steps,
-        (unsigned long long) tally.failures, (unsigned long long) tally.stuck,
-        (unsigned long long) tally.commits,
-        (unsigned long long) tally.requests,
-        (double) tally.simulated_ns / 3.6e12, seconds);
+    printf("%llu schedules, %lu failed, %llu compared; %llu actions, "
+           "%llu kills, %llu turns, "
+           "%llu steps (%llu failed, %llu stuck), %llu transactions, %llu "
+           "commands, %.0f h simulated, in %.1f s\n",
+           (unsigned long long) tally.schedules, n_failed,
+           (unsigned long long) tally.compared,
+           (unsigned long long) tally.actions,
+           (unsigned long long) tally.kills, (unsigned long long) tally.turns,
+           (unsigned long long) tally.steps,
+           (unsigned long long) tally.failures,
+           (unsigned long long) tally.stuck,
+           (unsigned long long) tally.commits,
+           (unsigned long long) tally.requests,
+           (double) tally.simulated_ns / 3.6e12, seconds);
 }
 
 int

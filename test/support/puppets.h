@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Event sockets and helper processes that do what a test says, beneath the
- * daemon's side of the kernel adapter, with a clock that jumps.  A program that
- * uses them is linked with
+ * daemon's side of the kernel adapter, with a clock that jumps.  A program
+ * that uses them is linked with
  *
  *   wrap: vdpad_child_start vdpad_child_leave vdpad_child_reap
  *   wrap: vdpad_child_forget vdpad_loop_clock_ns

@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+from traffic import new_macs
 from twinlib import Namespace, run, wait_for
 
 GRACE = 30
@@ -30,20 +31,29 @@ def has_qdisc(dev, kind='ingress'):
 
 
 @pytest.fixture
-def host(daemon, ovs, pf, policy):
-    """Two devices with traffic, so that there are filters."""
+def host(request, daemon, ovs, pf, policy):
+    """Two devices with traffic, so that there are filters; the parameter is
+    vdpa-attach, with 'none' the ports are made here."""
+    attach = getattr(request, 'param', 'auto')
     # Flows must not end while the tests wait.
     ovs.vsctl('set', 'Open_vSwitch', '.', 'other_config:hw-offload=true',
-              'other_config:max-idle=900000')
-    policy('num-vfs=2 vdpa-type=virtio mac=02:00:00:00:ad:00')
+              'other_config:max-idle=900000',
+              'external_ids:vdpa-attach=' + attach)
+    policy('num-vfs=2 vdpa-type=virtio mac=' + new_macs())
     daemon.wait_ready(2)
+    for i in range(2):
+        ovs.vsctl('--may-exist', 'add-br', 'br-int', '--', '--may-exist',
+                  'add-port', 'br-int', pf.rep(i))
+        run('ip link set %s up' % pf.rep(i))
     spaces = [Namespace('a%d' % i,
                         daemon.device('vdpa:' + pf.vf(i))['netdev'],
                         '192.0.2.%d/24' % (i + 1)) for i in range(2)]
-    make_filters(daemon, pf, spaces)
-    yield spaces
-    for space in spaces:
-        space.delete()
+    try:
+        make_filters(daemon, pf, spaces)
+        yield spaces
+    finally:
+        for space in spaces:
+            space.delete()
     ovs.vsctl('--no-wait', 'remove', 'Open_vSwitch', '.', 'other_config',
               'max-idle')
     if not (ovs.dir / 'ovs-vswitchd.pid').exists() or not is_running(ovs):
@@ -130,24 +140,36 @@ def test_restarting(daemon, ovs, pf, host):
     assert not [r for r in rows if r['fix']]
 
 
+@pytest.mark.parametrize('host', ['none'], indirect=True)
 def test_switched_off(daemon, ovs, pf, host):
-    """Open vSwitch goes on until it is restarted, and then leaves them."""
+    """Open vSwitch goes on until it is restarted.  Then it clears the ports
+    that it still has, and leaves what was taken out meanwhile."""
+    taken_out, kept = pf.rep(0), pf.rep(1)
     ovs.vsctl('set', 'Open_vSwitch', '.', 'other_config:hw-offload=false',
               'external_ids:vdpa-hw-offload=false')
     wait_old(ovs)
-    assert audit(daemon)[pf.rep(0), 'ingress']['class'] == 'live'
+    assert audit(daemon)[taken_out, 'ingress']['class'] == 'live'
+    said = len(daemon.log())
     kill(ovs)
+    before = filters('dev %s ingress' % taken_out)
+    assert before and has_qdisc(kept)
+    ovs.vsctl('--no-wait', 'del-port', taken_out)
     ovs.start()
+    wait_for(lambda: not has_qdisc(kept), 'Open vSwitch clears its port')
+    assert 'qdisc-del' not in daemon.log()[said:]   # Not by us.
+    assert filters('dev %s ingress' % taken_out) == before
+    assert audit(daemon)[taken_out, 'ingress']['class'] == 'live'   # Too new.
     wait_old(ovs)
-    assert filters('dev %s ingress' % pf.rep(0))
     row = wait_for(lambda: [r for k, r in audit(daemon).items()
-                            if k == (pf.rep(0), 'ingress')
+                            if k == (taken_out, 'ingress')
                             and r['class'] == 'stranded'],
                    'they are stranded')[0]
     assert 'hw-offload is off' in row['proof']
+    assert filters('dev %s ingress' % taken_out) == before
     audit(daemon, '--fix')
-    assert not has_qdisc(pf.rep(0))
+    assert not has_qdisc(taken_out)
     # In software it goes on.
+    ovs.vsctl('add-port', 'br-int', taken_out)
     host[0].ping('192.0.2.2', count=3)
 
 

@@ -12,13 +12,14 @@
 #define N_ELEMS(ARRAY) (sizeof(ARRAY) / sizeof(ARRAY)[0])
 #define DIFFERENCES_MAX 1000 /* That are listed; all are counted. */
 
-/* Holders come and go untold, and counters of filters run: their cached
- * pictures may differ at any time, and they are observed whenever they are
- * needed.  Which filters there are is verified by the tracker, with each of
- * its dumps. */
-#define POLLED                                         \
-    (VDPAD_MASK(VDPAD_HOLDER) | VDPAD_MASK(VDPAD_FLOW) \
-     | VDPAD_MASK(VDPAD_HOST) | VDPAD_MASK(VDPAD_TCPRIO))
+/* Holders and flows of the kernel datapath come and go untold, and counters of
+ * filters run: their cached pictures may differ at any time, and they are
+ * observed whenever they are needed.  Which filters there are is verified by
+ * the tracker, with each of its dumps. */
+#define POLLED                                          \
+    (VDPAD_MASK(VDPAD_HOLDER) | VDPAD_MASK(VDPAD_FLOW)  \
+     | VDPAD_MASK(VDPAD_KFLOW) | VDPAD_MASK(VDPAD_HOST) \
+     | VDPAD_MASK(VDPAD_TCPRIO))
 #define COMPARED ((VDPAD_MASK(VDPAD_N_CLASSES) - 1) & ~POLLED)
 
 struct comparison {

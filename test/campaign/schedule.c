@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "controller/lookup.h"
+
 /* Back-off has at most 300 s between two tries. */
 #define CALM_NS (1500 * SEC)
 #define CALM_STEP_NS (5 * SEC)
@@ -260,13 +262,38 @@ has_other_mode(struct campaign *c)
     return false;
 }
 
+/* Whether a port of ours is left that no device wants: it stays for as long as
+ * some policy cannot be applied in full. */
+static bool
+has_kept_port(const struct vdpad_world *w)
+{
+    bool is_unsure = false;
+
+    for (size_t i = 0; i < w->n_problems; i++) {
+        is_unsure |= !strncmp(w->problems[i].key, VDPAD_KEY_POLICY,
+                              strlen(VDPAD_KEY_POLICY));
+    }
+    for (size_t i = 0; is_unsure && w->db && i < w->db->n_ifaces; i++) {
+        const struct vdpad_db_iface *iface = &w->db->ifaces[i];
+        bool is_wanted = !vdpad_iface_is_ours(iface);
+
+        for (size_t d = 0; d < w->n_devs && !is_wanted; d++) {
+            is_wanted = w->devs[d].iface == iface && w->devs[d].want_attach;
+        }
+        if (!is_wanted) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whether something is kept because nobody can tell whether it is wanted: what
  * that is depends on what was before. */
 static bool
 is_frozen(struct campaign *c)
 {
     const struct vdpad_world *w = vdpad_ctl_world(c->ctl);
-    bool frozen = has_other_mode(c);
+    bool frozen = has_other_mode(c) || has_kept_port(w);
 
     for (int i = 0; i < N_PFS; i++) {
         /* A VF of others that a policy had given to vfio-pci stays there. */

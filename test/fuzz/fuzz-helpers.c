@@ -252,7 +252,9 @@ on_turn(struct vdpad_loop *loop, void *aux)
     f.kernel->ops->run(f.kernel);
     f.kernel->ops->wait(f.kernel);
     f.kernel->ops->stats(f.kernel, &stats);
-    CHECK(f.kernel->ops->stuck(f.kernel, NULL, 0) <= VDPAD_MAX_STUCK);
+    /* No more are started then, but all that are at work may come to hang. */
+    CHECK(f.kernel->ops->stuck(f.kernel, NULL, 0)
+          < VDPAD_MAX_STUCK + VDPAD_POOL_SIZE + VDPAD_N_LANES);
     CHECK(stats.workers <= VDPAD_MAX_STUCK * 2 + VDPAD_POOL_SIZE + 8);
     if (f.size < 3) {
         vdpad_loop_stop(loop);

@@ -253,7 +253,8 @@ def test_files_that_it_can_write(service):
     for path in ('/etc', '/usr', '/var/lib', '/sys/kernel', '/sys/module',
                  '/proc/sys/kernel', '/proc/sysrq-trigger'):
         assert 'ro' in options(points, path), path
-    for path in ('/bin/sh', '/usr/bin/sh', '/tmp', '/var/tmp'):
+    for path in ('/bin/sh', '/usr/bin/sh', '/tmp', '/var/tmp', '/dev/shm',
+                 RUNDIR):
         assert 'noexec' in options(points, path), path
     # All that is mounted writable: the directories of its own, /proc without
     # what is protected in it, and what PrivateDevices= puts below /dev.

@@ -182,7 +182,7 @@ def test_other_vf_count_by_others(rich, ovs, pf):
     finally:
         rich.process.send_signal(signal.SIGCONT)
     rich.wait(is_told, 'the reason')
-    rich.appctl('resync')
+    rich.appctl('verify')      # Looks at everything anew.
     rich.wait_settled()
     assert is_told() and pf.numvfs() == 5
     rich.appctl('reconcile')

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "netlink/attrs.h"
+#include "fuzz.h"
 
 typedef int fuzz_decode(const void *payload, size_t len, void *row);
 
@@ -18,8 +19,6 @@ struct fuzz_codec {
     fuzz_decode *decode;
     size_t row_size;
 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Decodes a copy that is aligned as messages are, and no longer than the
  * input.  The answer must be one of the three, and rows must not depend on

@@ -5,16 +5,7 @@
  * Whatever is asked, each command has one answer, which a terminal can show,
  * and which is JSON where that was asked for and there is no error. */
 #include "cmd-fixture.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(CONDITION)                                       \
-    do {                                                       \
-        if (!(CONDITION)) {                                    \
-            fprintf(stderr, "%d: %s\n", __LINE__, #CONDITION); \
-            abort();                                           \
-        }                                                      \
-    } while (0)
+#include "fuzz.h"
 
 #define MAX_WORDS 8
 #define MAX_LINES 6

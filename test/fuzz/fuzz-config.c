@@ -11,17 +11,9 @@
 
 #include <vdpad/config.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 #define MAX_KEYS 64
-
-#define CHECK(CONDITION)                                       \
-    do {                                                       \
-        if (!(CONDITION)) {                                    \
-            fprintf(stderr, "%d: %s\n", __LINE__, #CONDITION); \
-            abort();                                           \
-        }                                                      \
-    } while (0)
 
 static int
 compare_kv(const void *a_, const void *b_)

@@ -30,16 +30,7 @@
 #include "netlink/holders-scan.h"
 #include "netlink/holders.h"
 #include "netlink/observe.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(CONDITION)                                       \
-    do {                                                       \
-        if (!(CONDITION)) {                                    \
-            fprintf(stderr, "%d: %s\n", __LINE__, #CONDITION); \
-            abort();                                           \
-        }                                                      \
-    } while (0)
+#include "fuzz.h"
 
 #define MAX_NODES 128
 

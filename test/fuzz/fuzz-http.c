@@ -23,16 +23,7 @@
 #include <vdpad/loop.h>
 
 #include "controller/http.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(CONDITION)                                       \
-    do {                                                       \
-        if (!(CONDITION)) {                                    \
-            fprintf(stderr, "%d: %s\n", __LINE__, #CONDITION); \
-            abort();                                           \
-        }                                                      \
-    } while (0)
+#include "fuzz.h"
 
 #define SEC_NS INT64_C(1000000000)
 #define N_CLIENTS 24 /* More than the server takes. */

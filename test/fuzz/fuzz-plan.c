@@ -16,19 +16,10 @@
 #include "controller/plan.h"
 #include "test/fake/fake-db.h"
 #include "test/fake/fake-sim.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 #define PF "0000:65:00.0"
 #define SEC INT64_C(1000000000)
-
-#define CHECK(CONDITION)                                       \
-    do {                                                       \
-        if (!(CONDITION)) {                                    \
-            fprintf(stderr, "%d: %s\n", __LINE__, #CONDITION); \
-            abort();                                           \
-        }                                                      \
-    } while (0)
 
 /* A card in switchdev mode with four VFs, one of which has a device. */
 static const struct vdpad_observed *

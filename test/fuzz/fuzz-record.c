@@ -11,16 +11,7 @@
 #include <unistd.h>
 
 #include "controller/record.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(CONDITION)                                       \
-    do {                                                       \
-        if (!(CONDITION)) {                                    \
-            fprintf(stderr, "%d: %s\n", __LINE__, #CONDITION); \
-            abort();                                           \
-        }                                                      \
-    } while (0)
+#include "fuzz.h"
 
 /* Replaces "BOOT" by this boot's id, or nothing would ever be believed. */
 static void

@@ -18,8 +18,7 @@
 #include "netlink/track-feed.h"
 #include "netlink/track-private.h"
 #include "netlink/uapi.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static const uint16_t types[] = {
     RTM_NEWTFILTER, RTM_DELTFILTER, RTM_DELCHAIN, RTM_NEWQDISC,

@@ -171,12 +171,15 @@ print_plan(struct campaign *c)
 static void
 check_second_run(struct campaign *c)
 {
-    char *before = host_essence(c, true);
     struct rng r = { 0 };
-    uint64_t steps = tally.steps + tally.commits;
-    char *after;
+    char *before, *after;
+    uint64_t steps;
     bool same;
 
+    /* What is waited for becomes what blocks (controller/patience.h). */
+    campaign_run_for(c, 100 * SEC);
+    before = host_essence(c, true);
+    steps = tally.steps + tally.commits;
     daemon_kill(c, &r, 0);
     c->last_change_ns = c->now_ns;
     campaign_run_for(c, 100 * SEC);

@@ -143,8 +143,10 @@ restrict_socket(const char *path)
         vdpad_log(VDPAD_LOG_WARN,
                   "%s: its permissions are not set: it is no socket", path);
     } else if (chmod(self, 0600)) {
-        vdpad_log(VDPAD_LOG_WARN, "%s: its mode cannot be set: %s", path,
-                  ovs_strerror(errno));
+        vdpad_log(VDPAD_LOG_WARN,
+                  "%s: cannot be kept to its owner while its group is set: "
+                  "%s",
+                  path, ovs_strerror(errno));
     } else if (group
                && fchownat(fd, "", (uid_t) -1, group->gr_gid, AT_EMPTY_PATH)) {
         vdpad_log(VDPAD_LOG_WARN,

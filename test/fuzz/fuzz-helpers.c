@@ -93,7 +93,7 @@ static void
 on_queried(void *aux, int error, const struct vdpad_flow_detail *flows,
            size_t n, bool more, const struct vdpad_error *why)
 {
-    unsigned int sum = 0;
+    unsigned int sum = more;
 
     (void) aux;
     CHECK(f.n_queries > 0);
@@ -103,7 +103,7 @@ on_queried(void *aux, int error, const struct vdpad_flow_detail *flows,
     for (size_t i = 0; i < n * sizeof *flows; i++) {
         sum += ((const uint8_t *) flows)[i];
     }
-    CHECK(sum != UINT32_MAX && (more || !more));
+    CHECK(sum != UINT32_MAX);
 }
 
 static void

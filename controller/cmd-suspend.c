@@ -332,7 +332,8 @@ run_resume(struct vdpad_call *call)
 
 const struct vdpad_command vdpad_commands_suspend[] = {
     { "teardown", "[--force] POLICY|--all [--json]", 1, 2,
-      VDPAD_MASK(VDPAD_HOLDER) | VDPAD_MASK(VDPAD_VBUS) | VDPAD_MASK_NEW,
+      VDPAD_MASK(VDPAD_HOLDER) | VDPAD_MASK(VDPAD_VBUS)
+          | VDPAD_MASK(VDPAD_VDPA) | VDPAD_MASK_NEW,
       run_teardown },
     { "resume", "POLICY|--all [--json]", 1, 1, 0, run_resume },
     { .name = NULL },

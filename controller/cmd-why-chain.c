@@ -135,6 +135,11 @@ vdpa_holder(const struct vdpad_check_input *in, struct vdpad_finding *f)
         vdpad_found(f, OK, "/dev/%s is held by pid %d (%s)",
                     dev->vbus->chardev, dev->holders[0].pid,
                     dev->holders[0].command);
+    } else if (dev->vdpa && dev->vdpa->negotiated) {
+        vdpad_found(f, UNKNOWN,
+                    "no process is seen to hold /dev/%s, but features are "
+                    "negotiated: somebody does",
+                    dev->vbus->chardev);
     } else if (vdpad_check_knows(in, VDPAD_HOLDER, f)) {
         vdpad_found(f, iface_id ? FAIL : UNKNOWN,
                     "no process holds /dev/%s%s%s%s", dev->vbus->chardev,

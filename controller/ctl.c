@@ -29,7 +29,8 @@
 #define HOLDER_POLL_NS (5 * SEC_NS)
 
 /* What tells who uses a device. */
-#define HOLDER_CLASSES (1u << VDPAD_HOLDER | 1u << VDPAD_VBUS)
+#define HOLDER_CLASSES \
+    (1u << VDPAD_HOLDER | 1u << VDPAD_VBUS | 1u << VDPAD_VDPA)
 
 /* New pictures wait this long for others that are on their way. */
 #define ADOPT_NS (200 * MS_NS)
@@ -413,7 +414,7 @@ look_for_holders(struct vdpad_ctl *ctl)
     const struct vdpad_observed *o = ctl->world->observed;
 
     if (ctl->plan->wants_holders && o->class_[VDPAD_HOLDER].fresh
-        && o->class_[VDPAD_VBUS].fresh) {
+        && o->class_[VDPAD_VBUS].fresh && o->class_[VDPAD_VDPA].fresh) {
         vdpad_observer_invalidate(ctl->observer, HOLDER_CLASSES);
     }
 }

@@ -233,8 +233,9 @@ on_done(void *aux, const struct vdpad_act *act, int error,
     vdpad_observer_invalidate(
         x->observer, touched_classes((enum vdpad_act_kind) act->kind));
     if (error == -EBUSY) {
-        vdpad_observer_invalidate(x->observer,
-                                  BIT(VDPAD_HOLDER) | BIT(VDPAD_VBUS));
+        vdpad_observer_invalidate(x->observer, BIT(VDPAD_HOLDER)
+                                                   | BIT(VDPAD_VBUS)
+                                                   | BIT(VDPAD_VDPA));
     }
     x->figures.steps++;
     if (!error) {

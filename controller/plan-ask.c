@@ -227,9 +227,12 @@ bool
 vdpad_ask_holders(struct vdpad_planner *p)
 {
     const struct vdpad_observed *o = p->world->observed;
-    const struct vdpad_observed_class *c = &o->class_[VDPAD_HOLDER];
+    const struct vdpad_observed_class *holder = &o->class_[VDPAD_HOLDER];
+    const struct vdpad_observed_class *vdpa = &o->class_[VDPAD_VDPA];
 
-    if (c->fresh && p->now_ns - c->at_ns < HOLDERS_AGE_NS
+    /* No event tells that a file is opened or features are negotiated. */
+    if (holder->fresh && p->now_ns - holder->at_ns < HOLDERS_AGE_NS
+        && vdpa->fresh && p->now_ns - vdpa->at_ns < HOLDERS_AGE_NS
         && o->class_[VDPAD_VBUS].fresh) {
         return true;
     }

@@ -507,5 +507,15 @@ vdpad_dev_in_use(const struct vdpad_dev *dev, char text[VDPAD_REASON_SIZE])
                    "network namespace");
         return true;
     }
+    /* What virtio_vdpa negotiates is the host's own. */
+    if (dev->vbus && !strcmp(dev->vbus->driver, "vhost_vdpa") && dev->vdpa
+        && dev->vdpa->negotiated) {
+        vdpad_text(text, VDPAD_REASON_SIZE,
+                   "in use: features 0x%llx are negotiated on %s, though no "
+                   "process is seen to have it open",
+                   (unsigned long long) dev->vdpa->negotiated,
+                   dev->vbus->chardev);
+        return true;
+    }
     return false;
 }

@@ -12,6 +12,7 @@
 #include <vdpad/error.h>
 #include <vdpad/model.h>
 
+#include "observe.h"
 #include "rows.h"
 
 /* Appends one row for each process and vhost-vdpa character device that it has
@@ -22,15 +23,19 @@ int vdpad_holders_observe(struct vdpad_rows *rows, struct vdpad_error *why);
 
 /* Whether nothing uses the vDPA device 'name', or the VF 'vf' and the vDPA
  * devices on it, or any VF of the PF 'pf' and the vDPA devices on them.  Users
- * are processes that have its vhost-vdpa or VFIO character device open, and
- * network namespaces that its virtio netdev has been moved to.
+ * are processes that have its vhost-vdpa or VFIO character device open,
+ * network namespaces that its virtio netdev has been moved to, and whoever has
+ * negotiated features on it by way of vhost-vdpa.
  * The last two also refuse while some vDPA device is in the middle of being
  * removed and held by someone: it may be theirs.
  * Returns 0, -EBUSY when there is a user, named in 'why', or another negative
  * errno when that cannot be known. */
-int vdpad_holders_check_vdpa(const char *name, struct vdpad_error *why);
-int vdpad_holders_check_vf(const char *vf, struct vdpad_error *why);
-int vdpad_holders_check_pf(const char *pf, struct vdpad_error *why);
+int vdpad_holders_check_vdpa(struct vdpad_observer *, const char *name,
+                             struct vdpad_error *why);
+int vdpad_holders_check_vf(struct vdpad_observer *, const char *vf,
+                           struct vdpad_error *why);
+int vdpad_holders_check_pf(struct vdpad_observer *, const char *pf,
+                           struct vdpad_error *why);
 
 /* Writes to 'text' of 'size' bytes a guess at what keeps the kernel waiting: a
  * process that holds a character device which belongs to no vDPA device any

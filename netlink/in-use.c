@@ -206,19 +206,54 @@ on_open(void *watch_, uint32_t major_, uint32_t minor_, int32_t pid)
     return 0;
 }
 
-/* Looks for users of the vDPA devices that 'is_concerned', and of the
- * functions that 'add_functions' (may be NULL) adds. */
+/* What is asked about: the vDPA devices that 'is_concerned', and the functions
+ * that 'add_functions' (may be NULL) adds. */
+struct question {
+    struct vdpad_observer *observer;
+    const char *name;
+    bool (*is_concerned)(const struct vdpad_vbus *, const char *name);
+    int (*add_functions)(struct watch *, const char *name);
+};
+
+/* Refuses when a guest drives one of the devices although nobody in /proc has
+ * it open: the descriptor is on its way from one process to another
+ * (SCM_RIGHTS), or held by the kernel for someone.  Asked last, since this
+ * sleeps while anything else blocks generic netlink. */
 static int
-check(bool (*is_concerned)(const struct vdpad_vbus *, const char *),
-      const char *name, int (*add_functions)(struct watch *, const char *),
-      struct vdpad_error *why)
+check_negotiated(const struct question *q, const struct vdpad_rows *vbus,
+                 struct vdpad_error *why)
+{
+    const struct vdpad_vbus *row = vbus->picture.rows;
+
+    for (size_t i = 0; i < vbus->picture.n; i++) {
+        /* What virtio_vdpa negotiates is the host's own. */
+        uint64_t features = q->is_concerned(&row[i], q->name)
+                                    && !strcmp(row[i].driver, "vhost_vdpa")
+                                ? vdpad_observe_negotiated(q->observer,
+                                                           row[i].name)
+                                : 0;
+
+        if (features) {
+            return vdpad_error_set(why, -EBUSY,
+                                   "vDPA device %.127s is in use: features "
+                                   "0x%llx are negotiated on %s, though no "
+                                   "process is seen to have it open",
+                                   row[i].name, (unsigned long long) features,
+                                   row[i].chardev);
+        }
+    }
+    return 0;
+}
+
+static int
+check(const struct question *q, struct vdpad_error *why)
 {
     struct vdpad_rows rows;
     struct watch watch = {
         .why = why,
         .vbus = &rows,
         .vhost_major = vdpad_holders_major("vhost-vdpa"),
-        .refuse_orphans = add_functions != NULL,
+        .refuse_orphans = q->add_functions != NULL,
     };
     const struct vdpad_vbus *row;
     int error;
@@ -227,15 +262,18 @@ check(bool (*is_concerned)(const struct vdpad_vbus *, const char *),
     error = vdpad_observe_vbus(&rows, why);
     row = rows.picture.rows;
     for (size_t i = 0; !error && i < rows.picture.n; i++) {
-        if (is_concerned(&row[i], name)) {
+        if (q->is_concerned(&row[i], q->name)) {
             error = watch_vdpa(&watch, &row[i]);
         }
     }
-    if (!error && add_functions) {
-        error = add_functions(&watch, name);
+    if (!error && q->add_functions) {
+        error = q->add_functions(&watch, q->name);
     }
     if (!error && (watch.n || watch.refuse_orphans)) {
         error = vdpad_holders_scan(on_open, &watch, why);
+    }
+    if (!error) {
+        error = check_negotiated(q, &rows, why);
     }
     vdpad_rows_clear(&rows);
     free(watch.devices);
@@ -295,21 +333,44 @@ watch_pf_functions(struct watch *watch, const char *pf)
 }
 
 int
-vdpad_holders_check_vdpa(const char *name, struct vdpad_error *why)
+vdpad_holders_check_vdpa(struct vdpad_observer *observer, const char *name,
+                         struct vdpad_error *why)
 {
-    return check(has_name, name, NULL, why);
+    struct question q = {
+        .observer = observer,
+        .name = name,
+        .is_concerned = has_name,
+    };
+
+    return check(&q, why);
 }
 
 int
-vdpad_holders_check_vf(const char *vf, struct vdpad_error *why)
+vdpad_holders_check_vf(struct vdpad_observer *observer, const char *vf,
+                       struct vdpad_error *why)
 {
-    return check(is_on_vf, vf, watch_function, why);
+    struct question q = {
+        .observer = observer,
+        .name = vf,
+        .is_concerned = is_on_vf,
+        .add_functions = watch_function,
+    };
+
+    return check(&q, why);
 }
 
 int
-vdpad_holders_check_pf(const char *pf, struct vdpad_error *why)
+vdpad_holders_check_pf(struct vdpad_observer *observer, const char *pf,
+                       struct vdpad_error *why)
 {
-    return check(is_below_pf, pf, watch_pf_functions, why);
+    struct question q = {
+        .observer = observer,
+        .name = pf,
+        .is_concerned = is_below_pf,
+        .add_functions = watch_pf_functions,
+    };
+
+    return check(&q, why);
 }
 
 /* The first vDPA device without a driver, or NULL. */

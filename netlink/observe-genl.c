@@ -137,6 +137,22 @@ observe_config(struct vdpad_observer *observer, struct vdpad_nl *nl,
     observer->malformed += error == -EBADMSG;
 }
 
+uint64_t
+vdpad_observe_negotiated(struct vdpad_observer *observer, const char *name)
+{
+    struct vdpad_vdpa row = { .id = VIRTIO_ID_NET };
+    struct vdpad_genl_family family;
+    struct vdpad_nl *nl;
+
+    if (!config_is_safe()
+        || open_family(observer, VDPA_GENL_NAME, &nl, &family, NULL) || !nl) {
+        return 0;
+    }
+    (void) snprintf(row.name, sizeof row.name, "%s", name);
+    observe_config(observer, nl, &family, &row);
+    return row.negotiated;
+}
+
 int
 vdpad_observe_vdpa(struct vdpad_observer *observer, struct vdpad_rows *rows,
                    struct vdpad_error *why)

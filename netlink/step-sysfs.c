@@ -58,7 +58,8 @@ count_entry(void *n, const char *name)
 }
 
 int
-vdpad_step_numvfs(const struct vdpad_act *act, struct vdpad_error *why)
+vdpad_step_numvfs(struct vdpad_observer *observer, const struct vdpad_act *act,
+                  struct vdpad_error *why)
 {
     char path[VDPAD_PATH_SIZE], number[24];
     int64_t now = 0;
@@ -78,7 +79,7 @@ vdpad_step_numvfs(const struct vdpad_act *act, struct vdpad_error *why)
         return 0;
     }
     if (now && !act->force) {
-        error = vdpad_holders_check_pf(act->object, why);
+        error = vdpad_holders_check_pf(observer, act->object, why);
         if (error) {
             return error;
         }
@@ -89,10 +90,12 @@ vdpad_step_numvfs(const struct vdpad_act *act, struct vdpad_error *why)
 }
 
 static int
-unbind_vf(const struct vdpad_act *act, const char *driver,
-          struct vdpad_error *why)
+unbind_vf(struct vdpad_observer *observer, const struct vdpad_act *act,
+          const char *driver, struct vdpad_error *why)
 {
-    int error = act->force ? 0 : vdpad_holders_check_vf(act->object, why);
+    int error = act->force
+                    ? 0
+                    : vdpad_holders_check_vf(observer, act->object, why);
 
     return error ? error
                  : vdpad_sysfs_write(act->object, why,
@@ -100,7 +103,8 @@ unbind_vf(const struct vdpad_act *act, const char *driver,
 }
 
 int
-vdpad_step_vf_unbind(const struct vdpad_act *act, struct vdpad_error *why)
+vdpad_step_vf_unbind(struct vdpad_observer *observer,
+                     const struct vdpad_act *act, struct vdpad_error *why)
 {
     char driver[VDPAD_WORD_SIZE];
     int error = check_vf(act, why);
@@ -111,7 +115,7 @@ vdpad_step_vf_unbind(const struct vdpad_act *act, struct vdpad_error *why)
     return vdpad_sysfs_link(driver, sizeof driver, PCI_DEVICES "/%s/driver",
                             act->object)
                ? 0
-               : unbind_vf(act, driver, why);
+               : unbind_vf(observer, act, driver, why);
 }
 
 static int
@@ -158,8 +162,8 @@ probe_vf_by_name(const char *vf, const char *driver, struct vdpad_error *why)
 }
 
 static int
-probe_vf_default(const struct vdpad_act *act, const char *bound,
-                 struct vdpad_error *why)
+probe_vf_default(struct vdpad_observer *observer, const struct vdpad_act *act,
+                 const char *bound, struct vdpad_error *why)
 {
     const char *vf = act->object;
     char override[VDPAD_WORD_SIZE], driver[VDPAD_WORD_SIZE];
@@ -171,7 +175,7 @@ probe_vf_default(const struct vdpad_act *act, const char *bound,
     if (override[0]) {
         error = set_vf_override(vf, "", why);
         if (!error && !strcmp(bound, override)) {
-            error = unbind_vf(act, bound, why);
+            error = unbind_vf(observer, act, bound, why);
             bound = "";
         }
         if (error) {
@@ -197,7 +201,8 @@ probe_vf_default(const struct vdpad_act *act, const char *bound,
 }
 
 int
-vdpad_step_vf_probe(const struct vdpad_act *act, struct vdpad_error *why)
+vdpad_step_vf_probe(struct vdpad_observer *observer,
+                    const struct vdpad_act *act, struct vdpad_error *why)
 {
     const char *vf = act->object;
     char bound[VDPAD_WORD_SIZE];
@@ -208,7 +213,7 @@ vdpad_step_vf_probe(const struct vdpad_act *act, struct vdpad_error *why)
     }
     (void) vdpad_sysfs_link(bound, sizeof bound, PCI_DEVICES "/%s/driver", vf);
     if (!act->word[0]) {
-        return probe_vf_default(act, bound, why);
+        return probe_vf_default(observer, act, bound, why);
     }
     if (!vdpad_sysfs_exists(PCI_DRIVERS "/%s", act->word)) {
         return vdpad_error_set(why, -ENOENT,
@@ -221,7 +226,7 @@ vdpad_step_vf_probe(const struct vdpad_act *act, struct vdpad_error *why)
         return error;
     }
     if (bound[0]) {
-        error = unbind_vf(act, bound, why);
+        error = unbind_vf(observer, act, bound, why);
     }
     return error ? error : probe_vf(vf, act->word, why);
 }
@@ -236,10 +241,12 @@ check_vdpa(const struct vdpad_act *act, struct vdpad_error *why)
 }
 
 static int
-unbind_vdpa(const struct vdpad_act *act, const char *driver,
-            struct vdpad_error *why)
+unbind_vdpa(struct vdpad_observer *observer, const struct vdpad_act *act,
+            const char *driver, struct vdpad_error *why)
 {
-    int error = act->force ? 0 : vdpad_holders_check_vdpa(act->object, why);
+    int error = act->force
+                    ? 0
+                    : vdpad_holders_check_vdpa(observer, act->object, why);
 
     return error ? error
                  : vdpad_sysfs_write(act->object, why,
@@ -247,7 +254,8 @@ unbind_vdpa(const struct vdpad_act *act, const char *driver,
 }
 
 int
-vdpad_step_vdpa_unbind(const struct vdpad_act *act, struct vdpad_error *why)
+vdpad_step_vdpa_unbind(struct vdpad_observer *observer,
+                       const struct vdpad_act *act, struct vdpad_error *why)
 {
     char driver[VDPAD_WORD_SIZE];
     int error = check_vdpa(act, why);
@@ -258,7 +266,7 @@ vdpad_step_vdpa_unbind(const struct vdpad_act *act, struct vdpad_error *why)
     return vdpad_sysfs_link(driver, sizeof driver, VDPA_DEVICES "/%s/driver",
                             act->object)
                ? 0
-               : unbind_vdpa(act, driver, why);
+               : unbind_vdpa(observer, act, driver, why);
 }
 
 /* Binds the device, which has no driver, to the driver 'act->word'. */
@@ -300,7 +308,8 @@ bind_vdpa(const struct vdpad_act *act, struct vdpad_error *why)
 }
 
 int
-vdpad_step_vdpa_bind(const struct vdpad_act *act, struct vdpad_error *why)
+vdpad_step_vdpa_bind(struct vdpad_observer *observer,
+                     const struct vdpad_act *act, struct vdpad_error *why)
 {
     char driver[VDPAD_WORD_SIZE];
     bool has_override;
@@ -321,7 +330,7 @@ vdpad_step_vdpa_bind(const struct vdpad_act *act, struct vdpad_error *why)
                                act->word);
     }
     if (driver[0]) {
-        error = unbind_vdpa(act, driver, why);
+        error = unbind_vdpa(observer, act, driver, why);
         if (error) {
             return error;
         }

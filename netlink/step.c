@@ -210,7 +210,7 @@ step_vdpa(struct vdpad_observer *observer, const struct vdpad_act *act,
     int error = 0;
 
     if (act->kind == VDPAD_ACT_VDPA_DEL && !act->force) {
-        error = vdpad_holders_check_vdpa(act->object, why);
+        error = vdpad_holders_check_vdpa(observer, act->object, why);
     }
     if (!error) {
         error = open_family(observer, VDPA_GENL_NAME, &nl, &family, why);
@@ -260,7 +260,8 @@ step_eswitch(struct vdpad_observer *observer, const struct vdpad_act *act,
     if (error || now.mode == act->number) {
         return error;
     }
-    error = act->force ? 0 : vdpad_holders_check_pf(act->object, why);
+    error = act->force ? 0
+                       : vdpad_holders_check_pf(observer, act->object, why);
     if (error) {
         return error;
     }
@@ -338,23 +339,23 @@ vdpad_step(struct vdpad_observer *observer, const struct vdpad_act *act,
     case VDPAD_ACT_AUTOPROBE:
         return vdpad_step_autoprobe(act, why);
     case VDPAD_ACT_NUMVFS:
-        return vdpad_step_numvfs(act, why);
+        return vdpad_step_numvfs(observer, act, why);
     case VDPAD_ACT_ESWITCH_MODE:
         return step_eswitch(observer, act, why);
     case VDPAD_ACT_FEATURE:
         return step_feature(observer, act, why);
     case VDPAD_ACT_VF_PROBE:
-        return vdpad_step_vf_probe(act, why);
+        return vdpad_step_vf_probe(observer, act, why);
     case VDPAD_ACT_VF_UNBIND:
-        return vdpad_step_vf_unbind(act, why);
+        return vdpad_step_vf_unbind(observer, act, why);
     case VDPAD_ACT_VDPA_ADD:
     case VDPAD_ACT_VDPA_DEL:
     case VDPAD_ACT_VDPA_SET_MAC:
         return step_vdpa(observer, act, why);
     case VDPAD_ACT_VDPA_BIND:
-        return vdpad_step_vdpa_bind(act, why);
+        return vdpad_step_vdpa_bind(observer, act, why);
     case VDPAD_ACT_VDPA_UNBIND:
-        return vdpad_step_vdpa_unbind(act, why);
+        return vdpad_step_vdpa_unbind(observer, act, why);
     case VDPAD_ACT_LINK_UP:
     case VDPAD_ACT_LINK_MTU:
         return step_link(observer, act, why);

@@ -10,7 +10,7 @@
 #include "observe.h"
 
 /* Does 'act'.  Returns 0 or a negative errno with 'why': -EBUSY "NAME is in
- * use by pid N (command)" for what would take a device away from its user,
+ * use …" for what would take a device away from its user,
  * unless 'act->force'; -ESTALE when its netdev has another name by now;
  * otherwise what the kernel said. */
 int vdpad_step(struct vdpad_observer *observer, const struct vdpad_act *act,
@@ -27,10 +27,15 @@ int vdpad_step_vport_del(struct vdpad_observer *, const struct vdpad_act *,
 
 /* Those that write to sysfs. */
 int vdpad_step_autoprobe(const struct vdpad_act *, struct vdpad_error *);
-int vdpad_step_numvfs(const struct vdpad_act *, struct vdpad_error *);
-int vdpad_step_vf_probe(const struct vdpad_act *, struct vdpad_error *);
-int vdpad_step_vf_unbind(const struct vdpad_act *, struct vdpad_error *);
-int vdpad_step_vdpa_bind(const struct vdpad_act *, struct vdpad_error *);
-int vdpad_step_vdpa_unbind(const struct vdpad_act *, struct vdpad_error *);
+int vdpad_step_numvfs(struct vdpad_observer *, const struct vdpad_act *,
+                      struct vdpad_error *);
+int vdpad_step_vf_probe(struct vdpad_observer *, const struct vdpad_act *,
+                        struct vdpad_error *);
+int vdpad_step_vf_unbind(struct vdpad_observer *, const struct vdpad_act *,
+                         struct vdpad_error *);
+int vdpad_step_vdpa_bind(struct vdpad_observer *, const struct vdpad_act *,
+                         struct vdpad_error *);
+int vdpad_step_vdpa_unbind(struct vdpad_observer *, const struct vdpad_act *,
+                           struct vdpad_error *);
 
 #endif

@@ -318,7 +318,9 @@ hold(struct campaign *c, struct rng *r)
     struct vdpad_act act = { .number = ++pid };
     int64_t ns = (chance(r, 70) ? any(r, 20000) : any(r, 120000)) * MS;
 
-    if (v && !sim_hold(c->sim, v->name, (int32_t) act.number, "qemu")) {
+    if (v
+        && !sim_hold(c->sim, v->name, (int32_t) act.number,
+                     ns / MS % 7 ? "qemu" : NULL)) {
         campaign_trace(c, "  pid %d holds %s", pid, v->name);
         campaign_later(c, ns, let_go, &act);
     }

@@ -156,6 +156,12 @@ hold(struct kc_env *env, const char *vdpa)
 }
 
 static void
+hold_unseen(struct kc_env *env, const char *vdpa)
+{
+    assert_int_equal(sim_hold(sim(env), vdpa, HOLDER_PID, NULL), 0);
+}
+
+static void
 release(struct kc_env *env, const char *vdpa)
 {
     assert_int_equal(sim_release(sim(env), vdpa), 0);
@@ -260,6 +266,7 @@ main(int argc, char *argv[])
         .add_filters = add_filters,
         .rename = rename_link,
         .hold = hold,
+        .hold_unseen = hold_unseen,
         .release = release,
         .numvfs = numvfs,
         .is_switchdev = is_switchdev,

@@ -77,6 +77,40 @@ in_use_is_refused(void **state)
     assert_int_equal(kc_do(VDPAD_ACT_VDPA_DEL, "conf0", "", 0), 0);
 }
 
+/* A guest whose descriptor is in no process is told by its features. */
+static void
+unseen_use_is_refused(void **state)
+{
+    struct vdpad_act acts[4];
+    struct vdpad_picture p;
+    char bdf[VDPAD_BDF_SIZE];
+
+    (void) state;
+    kc_make_vfs(1);
+    kc_make_vdpa("conf0", 0, "vhost_vdpa");
+    kc_env->ops->vf_bdf(kc_env, 0, bdf);
+    kc_env->ops->hold_unseen(kc_env, "conf0");
+    kc_picture(VDPAD_HOLDER, &p);
+    assert_int_equal(p.n, 0);
+    vdpad_picture_clear(&p);
+    acts[0] = kc_act(VDPAD_ACT_VDPA_DEL, "conf0", "", 0);
+    acts[1] = kc_act(VDPAD_ACT_VDPA_BIND, "conf0", "virtio_vdpa", 0);
+    acts[2] = kc_act(VDPAD_ACT_VF_UNBIND, bdf, "", 0);
+    acts[3] = kc_act(VDPAD_ACT_NUMVFS, kc_env->pf, "", 0);
+    for (size_t i = 0; i < 4; i++) {
+        char text[VDPAD_ERROR_TEXT];
+        int error = kc_step(acts[i], text);
+
+        if (error != -EBUSY || !strstr(text, "negotiated")) {
+            fail_msg("%s of a device in use: %d %s",
+                     vdpad_act_name((enum vdpad_act_kind) acts[i].kind), error,
+                     text);
+        }
+    }
+    kc_env->ops->release(kc_env, "conf0");
+    assert_int_equal(kc_do(VDPAD_ACT_VDPA_DEL, "conf0", "", 0), 0);
+}
+
 static bool
 is_nothing_stuck(void *aux)
 {
@@ -205,9 +239,8 @@ late_release(void **state)
 }
 
 const struct CMUnitTest kc_use_cases[] = {
-    KC_CASE(in_use_is_refused),
-    KC_CASE(blocked_del),
-    KC_CASE(blocked_unbind),
+    KC_CASE(in_use_is_refused), KC_CASE(unseen_use_is_refused),
+    KC_CASE(blocked_del),       KC_CASE(blocked_unbind),
     KC_CASE(late_release),
 };
 const size_t kc_n_use_cases = sizeof kc_use_cases / sizeof kc_use_cases[0];

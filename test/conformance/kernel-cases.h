@@ -65,6 +65,9 @@ struct kc_ops {
     void (*rename)(struct kc_env *, const char *ifname, const char *to);
     /* A process opens the char device of 'vdpa'; returns its pid. */
     int (*hold)(struct kc_env *, const char *vdpa);
+    /* The same, but it negotiates features, and then has the descriptor on
+     * its way to another process, so that none is seen to have it open. */
+    void (*hold_unseen)(struct kc_env *, const char *vdpa);
     /* It lets go. */
     void (*release)(struct kc_env *, const char *vdpa);
 

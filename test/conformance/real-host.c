@@ -2,11 +2,15 @@
 #include "real-host.h"
 
 #include <fcntl.h>
+#include <linux/vhost.h>
+#include <linux/virtio_config.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -158,16 +162,58 @@ rename_link(struct kc_env *env, const char *ifname, const char *to)
                        ifname, ifname, to);
 }
 
+static bool
+negotiate(int fd)
+{
+    uint64_t features = UINT64_C(1) << VIRTIO_F_VERSION_1
+                        | UINT64_C(1) << VIRTIO_F_ACCESS_PLATFORM;
+    uint8_t before = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER;
+    uint8_t after = before | VIRTIO_CONFIG_S_FEATURES_OK;
+
+    return !ioctl(fd, VHOST_SET_OWNER)
+           && !ioctl(fd, VHOST_VDPA_SET_STATUS, &before)
+           && !ioctl(fd, VHOST_SET_FEATURES, &features)
+           && !ioctl(fd, VHOST_VDPA_SET_STATUS, &after);
+}
+
+/* Leaves 'fd' in a socket that nobody reads. */
+static bool
+send_away(int fd)
+{
+    char byte = '1';
+    struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = { .bytes = "" };
+    struct msghdr msg = {
+        .msg_iov = &iov,
+        .msg_iovlen = 1,
+        .msg_control = control.bytes,
+        .msg_controllen = sizeof control.bytes,
+    };
+    struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+    int pair[2];
+
+    cmsg->cmsg_level = SOL_SOCKET;
+    cmsg->cmsg_type = SCM_RIGHTS;
+    cmsg->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(cmsg), &fd, sizeof fd);
+    return !socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair)
+           && sendmsg(pair[0], &msg, 0) == 1 && !close(fd);
+}
+
 /* Opens the char device and waits to be killed.  Never returns. */
 static void
-be_holder(const char *path, int ready)
+be_holder(const char *path, bool unseen, int ready)
 {
     int fd;
 
     (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void) prctl(PR_SET_NAME, "kc-holder");
     fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fd >= 0 && write(ready, "1", 1) == 1) {
+    if (fd >= 0 && (!unseen || (negotiate(fd) && send_away(fd)))
+        && write(ready, "1", 1) == 1) {
         for (;;) {
             (void) pause();
         }
@@ -176,13 +222,12 @@ be_holder(const char *path, int ready)
 }
 
 static int
-hold(struct kc_env *env, const char *vdpa)
+start_holder(const char *vdpa, bool unseen)
 {
     char path[256], byte;
     int ready[2];
     size_t i = 0;
 
-    (void) env;
     (void) snprintf(path, sizeof path, "/dev/%.200s",
                     real_output("basename /sys/bus/vdpa/devices/%s/"
                                 "vhost-vdpa-*",
@@ -194,13 +239,27 @@ hold(struct kc_env *env, const char *vdpa)
     holders[i].pid = fork();
     assert_true(holders[i].pid >= 0);
     if (!holders[i].pid) {
-        be_holder(path, ready[1]);
+        be_holder(path, unseen, ready[1]);
     }
     (void) snprintf(holders[i].vdpa, sizeof holders[i].vdpa, "%s", vdpa);
     (void) close(ready[1]);
     assert_int_equal(read(ready[0], &byte, 1), 1);
     (void) close(ready[0]);
     return holders[i].pid;
+}
+
+static int
+hold(struct kc_env *env, const char *vdpa)
+{
+    (void) env;
+    return start_holder(vdpa, false);
+}
+
+static void
+hold_unseen(struct kc_env *env, const char *vdpa)
+{
+    (void) env;
+    (void) start_holder(vdpa, true);
 }
 
 static void
@@ -395,6 +454,7 @@ real_fill(struct kc_ops *ops)
     ops->add_filters = add_filters;
     ops->rename = rename_link;
     ops->hold = hold;
+    ops->hold_unseen = hold_unseen;
     ops->release = release;
     ops->numvfs = numvfs;
     ops->is_switchdev = is_switchdev;

@@ -296,6 +296,8 @@ put_vdpas(const struct sim *sim, struct vdpad_picture *p)
             row.status = 1;
             row.has_max_vqp = v->max_vqp > 1;
             row.max_vqp = row.has_max_vqp ? v->max_vqp : 0;
+            row.has_negotiated = sim_find_holder(sim, v) != NULL;
+            row.negotiated = row.has_negotiated ? FEATURES : 0;
         }
         put(p, &row);
     }
@@ -342,7 +344,7 @@ put_holders(const struct sim *sim, struct vdpad_picture *p)
         const struct sim_holder *h = &sim->holders[i];
         struct vdpad_holder row = { .pid = h->pid };
 
-        if (h->used) {
+        if (h->used && h->command[0]) {
             sim_text(row.chardev, sizeof row.chardev, "vhost-vdpa-%d",
                      h->chardev);
             memcpy(row.command, h->command, sizeof row.command);

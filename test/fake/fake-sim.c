@@ -341,7 +341,8 @@ sim_hold(struct sim *sim, const char *name, int32_t pid, const char *command)
             h->used = true;
             h->pid = pid;
             h->chardev = vdpa->chardev;
-            sim_text(h->command, sizeof h->command, "%s", command);
+            sim_text(h->command, sizeof h->command, "%s",
+                     command ? command : "");
             return 0;
         }
     }

@@ -99,7 +99,7 @@ struct sim_holder {
     bool used;
     int32_t pid;
     int32_t chardev;
-    char command[64];
+    char command[64]; /* "": no process is seen to hold it. */
 };
 
 struct sim_mgmtdev { /* One that is no VF's, as vdpa_sim's. */
@@ -191,6 +191,8 @@ void sim_picture(struct sim *sim, enum vdpad_class class_,
 int sim_add_pf(struct sim *sim, const char *bdf, int32_t totalvfs,
                const char *uplink);
 int sim_add_mgmtdev(struct sim *sim, const char *name);
+/* A guest negotiates; 'command' NULL: its descriptor is on its way from one
+ * process to another, in none of them. */
 int sim_hold(struct sim *sim, const char *name, int32_t pid,
              const char *command);
 int sim_release(struct sim *sim, const char *name);

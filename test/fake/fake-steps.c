@@ -558,6 +558,13 @@ sim_apply(struct sim *sim, const struct vdpad_act *act, bool guard,
                                    "in another network namespace",
                                    held->name);
         }
+        if (!h->command[0]) {
+            return vdpad_error_set(why, -EBUSY,
+                                   "%s: in use: features are negotiated, "
+                                   "though no process is seen to have it "
+                                   "open",
+                                   held->name);
+        }
         return vdpad_error_set(why, -EBUSY, "%s: in use by pid %d (%s)",
                                held->name, h->pid, h->command);
     }

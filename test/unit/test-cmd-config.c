@@ -191,6 +191,20 @@ teardown_looks_at_holders_first(void **state)
     free(request.text);
 }
 
+/* A guest that no process is seen to run is one all the same. */
+static void
+teardown_of_what_is_negotiated(void **state)
+{
+    char *text;
+
+    (void) state;
+    fix.devs[0].n_holders = 0;
+    text = RUN_ERROR("teardown", "gold");
+    assert_contains(text, "features 0x300000000 are negotiated on "
+                          "vhost-vdpa-0, though no process");
+    free(text);
+}
+
 /* Without a view of the holders nothing is promised. */
 static void
 teardown_without_a_view(void **state)
@@ -199,6 +213,7 @@ teardown_without_a_view(void **state)
 
     (void) state;
     fix.devs[0].n_holders = 0;
+    fix.vdpa[0].negotiated = 0;
     fix.observed.class_[VDPAD_HOLDER].error = -EACCES;
     START(&request, "teardown", "gold");
     fixture_suspended(0, NULL);
@@ -341,6 +356,7 @@ main(void)
         fixture_test(teardown_of_a_policy),
         fixture_test(teardown_of_all_as_json),
         fixture_test(teardown_looks_at_holders_first),
+        fixture_test(teardown_of_what_is_negotiated),
         fixture_test(teardown_without_a_view),
         fixture_test(teardown_with_all_in_use),
         fixture_test(teardown_refuses_nonsense),

@@ -444,9 +444,10 @@ guest_checks(void **state)
                       "no process holds /dev/vhost-vdpa-0, though its port is "
                       "logical port lp1",
                       "start the guest"));
+    assert_unknown("vdpa-holder", "but features are negotiated");
+    fix.vdpa[0].negotiated = 0;
     WITH(fix.ids[1].key, "other", assert_unknown("vdpa-holder", "it is free"));
     fix.devs[0].n_holders = 1;
-    fix.vdpa[0].negotiated = 0;
     WITH(fix.holders[0].memlock, 8 << 20,
          assert_fails("memlock",
                       "pid 4711 (qemu-system-x86) may lock 8192 KiB",

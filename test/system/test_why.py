@@ -200,6 +200,23 @@ def selinux(h, context=None):
         run('umount /sys/fs')
 
 
+def hide_module(h, name=None):
+    """Has the host look as if it had no such module, neither loaded nor on
+    disk; without a name as it was."""
+    disk = '/lib/modules/' + os.uname().release
+    if name:
+        os.makedirs('/run/module', exist_ok=True)
+        run('mount --bind /sys/module /run/module')
+        run('mount -t tmpfs tmpfs /sys/module')
+        run('mount -t tmpfs tmpfs ' + disk)
+        for module in os.listdir('/run/module'):
+            if module != name:
+                os.symlink('/run/module/' + module, '/sys/module/' + module)
+    else:
+        run('umount %s /sys/module /run/module' % disk)
+    h.daemon.appctl('resync')
+
+
 def reattach(h):
     h.reattach()
 
@@ -209,6 +226,9 @@ CASES = [
          vsctl('set', 'Open_vSwitch', '.', 'other_config:hw-offload=false'),
          vsctl('set', 'Open_vSwitch', '.', 'other_config:hw-offload=true'),
          (None, 'hw-offload'), remedy='other_config:hw-offload=true'),
+    Case('ovs-vswitchd is gone', lambda h: h.ovs.kill('ovs-vswitchd'),
+         lambda h: h.ovs.start(), (None, 'hw-offload-effective'),
+         remedy='systemctl start openvswitch-switch'),
     Case('tc-policy is skip_hw',
          vsctl('set', 'Open_vSwitch', '.', 'other_config:tc-policy=skip_hw'),
          vsctl('remove', 'Open_vSwitch', '.', 'other_config', 'tc-policy'),
@@ -267,6 +287,20 @@ CASES = [
          lambda h: (run('tc qdisc del dev %s clsact' % h.pf.rep(0)),
                     reattach(h)),
          (0, 'ingress-qdisc'), remedy='tc qdisc del dev pf0vf0 clsact'),
+    Case('filters of another program',
+         sh('tc filter add dev {rep} ingress prio 40000 protocol ip flower '
+            'ip_proto 89 action drop'),
+         sh('tc filter del dev {rep} ingress prio 40000 protocol ip flower'),
+         (0, 'foreign-filters'), remedy='tc filter show dev pf0vf0 ingress'),
+    Case('no link in the device', lambda h: h.pf.knob('vdpa_link', 'N'),
+         lambda h: h.pf.knob('vdpa_link', 'Y'),
+         *[(i, 'vdpa-link') for i in range(3)], remedy='representor'),
+    Case('no module for flower', lambda h: hide_module(h, 'cls_flower'),
+         hide_module, (None, 'flower-modules'),
+         remedy='CONFIG_NET_CLS_FLOWER'),
+    Case('no module for containers', lambda h: hide_module(h, 'virtio_vdpa'),
+         hide_module, *[(i, check) for i in range(2)
+                        for check in ('vdpa-modules', 'state')]),
     Case('uplink in no bridge', vsctl('del-port', '{pf.netdev}'),
          vsctl('add-port', 'br-int', '{pf.netdev}'),
          *[(i, 'uplink-port') for i in range(3)], remedy='ovs-vsctl add-port'),

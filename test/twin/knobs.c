@@ -219,6 +219,7 @@ void twin_knobs_init(struct twin_pf *pf)
 	init_fail(&pf->knobs.vf_bind_fail);
 	pf->knobs.reset_ms = 200;
 	pf->knobs.cpu_hit = true;
+	pf->knobs.vdpa_link = true;
 	pf->knobs.rep_counts_all = true;
 	init_waitqueue_head(&pf->knobs.wait);
 }
@@ -243,6 +244,7 @@ void twin_knobs_add(struct twin_pf *pf)
 	debugfs_create_bool("rule_miss", 0600, dir, &k->rule_miss);
 	debugfs_create_bool("cpu_hit", 0600, dir, &k->cpu_hit);
 	debugfs_create_bool("rep_counts_all", 0600, dir, &k->rep_counts_all);
+	debugfs_create_bool("vdpa_link", 0600, dir, &k->vdpa_link);
 	debugfs_create_bool("no_vxlan", 0600, dir, &k->no_vxlan);
 	debugfs_create_bool("no_geneve", 0600, dir, &k->no_geneve);
 	debugfs_create_u32("mode_delay_ms", 0600, dir, &k->mode_delay_ms);

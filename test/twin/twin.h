@@ -109,6 +109,7 @@ struct twin_knobs {
 	struct twin_fail vf_bind_fail;
 	u32 rule_limit;			/* 0: none */
 	bool rule_miss;			/* rules are taken but never hit */
+	bool vdpa_link;			/* vDPA devices may have a link */
 	bool cpu_hit;			/* representors have CPU_HIT */
 	bool rep_counts_all;		/* not only what the host's CPU saw */
 	bool no_vxlan, no_geneve;	/* rules with such a tunnel: refused */

@@ -142,6 +142,7 @@ class Pf:
         for name in ('rule_miss', 'no_vxlan', 'no_geneve'):
             self.knob(name, 'N')
         self.knob('cpu_hit', 'Y')
+        self.knob('vdpa_link', 'Y')
         self.knob('rep_counts_all', 'Y')
         self.knob('mode_order', 'any')
         wait_for(lambda: self.knob('reset') == '0', 'end of the reset')

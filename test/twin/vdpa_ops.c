@@ -303,8 +303,10 @@ static void get_config(struct vdpa_device *dev, unsigned int offset,
 	if (offset + len > sizeof(vdpa->config))
 		return;
 	spin_lock_bh(&vdpa->config_lock);
-	vdpa->config.status = cpu_to_le16(READ_ONCE(vdpa->vport->link_up) ?
-					  VIRTIO_NET_S_LINK_UP : 0);
+	vdpa->config.status =
+		cpu_to_le16(READ_ONCE(vdpa->vport->link_up) &&
+			    READ_ONCE(vdpa->vport->pf->knobs.vdpa_link) ?
+			    VIRTIO_NET_S_LINK_UP : 0);
 	memcpy(buf, (u8 *)&vdpa->config + offset, len);
 	spin_unlock_bh(&vdpa->config_lock);
 }

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Planning of VFs: which driver they are to have. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "world-builder.h"
+
+#define PF "0000:65:00.0"
+#define VF0 "0000:65:00.2"
+#define VF1 "0000:65:00.3"
+
+static void
+vfio_policy(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF "#0 num-vfs=2 device-type=vfio-pci");
+    expect_plan(b, "numvfs " PF " 2\n");
+    wb_apply_plan(b);
+    expect_plan(b, "vf-probe " VF0 " vfio-pci\n");
+    wb_apply_plan(b);
+    expect_plan(b, "");
+    expect_state(b, PF, "ready", "");
+    assert_int_equal(b->world->n_devs, 0);
+}
+
+static void
+vfio_needs_its_module(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "module vfio_pci loadable\n"
+             "policy a pf=" PF "#0 num-vfs=2 device-type=vfio-pci");
+    wb_plan(b);
+    wb_apply_plan(b);
+    expect_plan(b, "module-load vfio_pci\n");
+    expect_state(b, PF, "applying", "vfio_pci is not loaded");
+    wb_apply_plan(b);
+    expect_plan(b, "vf-probe " VF0 " vfio-pci\n");
+    given(b, "module vfio_pci missing");
+    expect_plan(b, "");
+    expect_state(b, PF, "blocked", "no module vfio_pci");
+}
+
+/* Whoever gave a VF to vfio-pci has a guest in mind. */
+static void
+vfio_of_others_is_left_alone(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " driver=vfio-pci\n"
+             "vf " VF1 " driver=vfio-pci\n"
+             "record pf " PF " numvfs=0\n"
+             "policy a pf=" PF "#0 num-vfs=2 eswitch-mode=switchdev");
+    expect_plan(b, "");
+    expect_state(b, PF, "ready", "");
+}
+
+/* ... but a policy that wants a vDPA device on it has the last word. */
+static void
+vfio_under_a_vdpa_policy(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " driver=vfio-pci\n"
+             "record pf " PF " numvfs=0\n"
+             "policy a pf=" PF " num-vfs=1 vdpa-type=vhost");
+    expect_plan(b, "vf-probe " VF0 "\n");
+}
+
+/* The driver would take the device with it: first that one goes, in order. */
+static void
+vfio_waits_for_the_device(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF "#0 num-vfs=2 vdpa-type=vhost\n"
+             "policy b pf=" PF "#1 num-vfs=2 vdpa-type=vhost");
+    wb_converge(b, 10);
+    given(b, "policy a pf=" PF "#0 num-vfs=2 device-type=vfio-pci\n"
+             "holder vdpa:" VF0 " 42 qemu");
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked", "in use by pid 42 (qemu)");
+    expect_state(b, PF, "waiting", "when vDPA device vdpa:" VF0);
+
+    /* Nobody else waits for it. */
+    given(b, "gone vdpa vdpa:" VF1);
+    expect_plan(b, "vdpa-add vdpa:" VF1 " pci/" VF1 "\n"
+                   "vdpa-bind vdpa:" VF1 " vhost_vdpa\n");
+    wb_apply_plan(b);
+    b->observed.class_[VDPAD_HOLDER].picture.n = 0;
+    expect_plan(b, "port-del r65v0 br-int\n");
+    wb_apply_plan(b);
+    expect_plan(b, "vdpa-del vdpa:" VF0 "\n");
+    wb_apply_plan(b);
+    expect_plan(b, "vf-probe " VF0 " vfio-pci\n");
+    wb_converge(b, 4);
+    expect_state(b, VF1, "ready", "");
+}
+
+static void
+unbound_vfs_of_others_are_left_alone(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " driver=-\n"
+             "vf " VF1 " driver=-\n"
+             "policy a pf=" PF "#0 eswitch-mode=switchdev");
+    expect_plan(b, "vf-probe " VF0 "\n");
+}
+
+static void
+one_vf_that_fails_is_alone(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " driver=-\n"
+             "vf " VF1 " up\n"
+             "failed vf-probe " VF0 " 3 5 10\n"
+             "policy a pf=" PF " vdpa-type=vhost");
+    expect_plan(b, "vf-probe " VF0 " (deferred)\n"
+                   "vdpa-add vdpa:" VF1 " pci/" VF1 "\n"
+                   "vdpa-bind vdpa:" VF1 " vhost_vdpa\n");
+    expect_state(b, PF, "ready", "");
+    expect_state(b, VF0, "failed", "Input/output error");
+}
+
+static void
+autoprobe_that_was_off_stays_off(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " autoprobe=0\n"
+             "policy a pf=" PF " num-vfs=1 vdpa-type=vhost");
+    expect_plan(b, "numvfs " PF " 1\n");
+    wb_converge(b, 10);
+    assert_int_equal(wb_pf(b, PF)->pci->autoprobe, 0);
+    expect_state(b, VF0, "ready", "");
+}
+
+int
+main(void)
+{
+#define TEST(FUNCTION) \
+    cmocka_unit_test_setup_teardown(FUNCTION, wb_set_up, wb_tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(vfio_policy),
+        TEST(vfio_needs_its_module),
+        TEST(vfio_of_others_is_left_alone),
+        TEST(vfio_under_a_vdpa_policy),
+        TEST(vfio_waits_for_the_device),
+        TEST(unbound_vfs_of_others_are_left_alone),
+        TEST(one_vf_that_fails_is_alone),
+        TEST(autoprobe_that_was_off_stays_off),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

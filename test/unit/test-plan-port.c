@@ -428,123 +428,6 @@ hw_offload(void **state)
 }
 
 static void
-stale_row_goes(void **state)
-{
-    struct wb *b = *state;
-
-    given(b, "pf " PF " mode=switchdev tc=on\n"
-             "port old br-int ours " VF1 "\n"
-             "port other br-int ours -\n"
-             "port foreign br-int vdpa-vf=" VF1);
-    expect_plan(b, "port-del old br-int\n"
-                   "port-del other br-int\n");
-    given(b, "grace 30");
-    expect_plan(b, "");
-    assert_true(b->plan->next_ns == b->now_ns + 30 * WB_SEC);
-    b->now_ns = b->plan->next_ns;
-    expect_plan(b, "port-del old br-int\n"
-                   "port-del other br-int\n");
-}
-
-static void
-stale_row_of_a_vf_that_nobody_wants(void **state)
-{
-    struct wb *b = *state;
-
-    given(b, "pf " PF " mode=switchdev tc=on\n"
-             "vf " VF0 " up\n"
-             "vf " VF1 " up\n"
-             "vdpa " VF1 " name=theirs\n"
-             "port r65v0 br-int ours " VF0 "\n"
-             "port r65v1 br-int ours " VF1);
-    expect_plan(b, "port-del r65v0 br-int\n"
-                   "port-del r65v1 br-int\n");
-}
-
-/* Errors that have nothing to do with policies leave no doubt. */
-static void
-stale_row_goes_despite_other_errors(void **state)
-{
-    struct wb *b = *state;
-
-    given(b, "pf " PF " mode=switchdev tc=on\n"
-             "port old br-int ours " VF1 "\n"
-             "key vdpa-suspended nosuch\n"
-             "key vdpa-nosuch x");
-    wb_plan(b);
-    assert_int_not_equal(b->config->n_errors, 0);
-    expect_plan(b, "port-del old br-int\n");
-}
-
-static void
-stale_row_stays_while_in_doubt(void **state)
-{
-    struct wb *b = *state;
-    static const struct {
-        const char *doubt, *relief;
-    } cases[] = {
-        { "stale pci", NULL },
-        { "fails vbus no answer", NULL },
-        { "policy b pf=" PF " mtu=1", "policy b" },
-        { "policy b pf=0000:99:00.0 vdpa-type=vhost", "policy b" },
-        { "policy b pf=" PF " num-vfs=99", "policy b" },
-        { "record policy lost 0000\nrecord dev 0000:01:00.2 lost", NULL },
-        { "want x nonsense=1", "want x" },
-        { "db disconnected", "db connected" },
-        { "db none", "db connected" },
-    };
-
-    given(b, "pf " PF " mode=switchdev tc=on\n"
-             "port old br-int ours " VF1);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char *text;
-
-        given(b, cases[i].doubt);
-        wb_plan(b);
-        text = wb_plan_text(b);
-        if (strstr(text, "port-del")) {
-            fail_msg("%s: %s", cases[i].doubt, text);
-        }
-        free(text);
-        if (cases[i].relief) {
-            given(b, cases[i].relief);
-        } else {
-            b->observed.class_[VDPAD_PCI].fresh = true;
-            b->observed.class_[VDPAD_VBUS].fresh = true;
-            vdpad_record_del_policy(b->record, "lost");
-        }
-        expect_plan(b, "port-del old br-int\n");
-    }
-}
-
-/* All VFs are away for a moment, by a reset or because there are to be more
- * of them. */
-static void
-rows_outlive_vfs_that_return(void **state)
-{
-    struct wb *b = *state;
-
-    given(b, "pf " PF "\n"
-             "policy a pf=" PF " num-vfs=2 vdpa-type=vhost\n"
-             "want lsp1 policy=a");
-    wb_converge(b, 10);
-    wb_set(&wb_find_port(b, "r65v0")->ids, "ovn-installed", "1");
-    b->is_late = true;
-    given(b, "policy a pf=" PF " num-vfs=3 vdpa-type=vhost");
-    expect_plan(b, "numvfs " PF " 0\n");
-    wb_apply_plan(b);
-    expect_plan(b, "numvfs " PF " 3\n");
-    wb_apply_plan(b);
-    expect_plan(b, "");
-    wb_appear(b, 3);
-    wb_converge(b, 10);
-    assert_int_equal(b->n_ports, 3);
-    assert_string_equal(
-        wb_get(&wb_find_port(b, "r65v0")->ids, "ovn-installed"), "1");
-    assert_string_equal(wb_dev(b, "lsp1")->vf->bdf, VF0);
-}
-
-static void
 steps_of_the_database_wait_too(void **state)
 {
     struct wb *b = *state;
@@ -610,11 +493,6 @@ main(void)
         TEST(foreign_port_survives_attach_none),
         TEST(vswitchd_refuses_the_port),
         TEST(hw_offload),
-        TEST(stale_row_goes),
-        TEST(stale_row_of_a_vf_that_nobody_wants),
-        TEST(stale_row_stays_while_in_doubt),
-        TEST(stale_row_goes_despite_other_errors),
-        TEST(rows_outlive_vfs_that_return),
         TEST(steps_of_the_database_wait_too),
         TEST(stale_links_give_no_port),
     };

@@ -227,12 +227,17 @@ check_negotiated(const struct question *q, const struct vdpad_rows *vbus,
 
     for (size_t i = 0; i < vbus->picture.n; i++) {
         /* What virtio_vdpa negotiates is the host's own. */
-        uint64_t features = q->is_concerned(&row[i], q->name)
-                                    && !strcmp(row[i].driver, "vhost_vdpa")
-                                ? vdpad_observe_negotiated(q->observer,
-                                                           row[i].name)
-                                : 0;
+        bool is_asked = q->is_concerned(&row[i], q->name)
+                        && !strcmp(row[i].driver, "vhost_vdpa");
+        uint64_t features = 0;
+        int error = is_asked
+                        ? vdpad_observe_negotiated(q->observer, row[i].name,
+                                                   &features, why)
+                        : 0;
 
+        if (error) {
+            return error;
+        }
         if (features) {
             return vdpad_error_set(why, -EBUSY,
                                    "vDPA device %.127s is in use: features "

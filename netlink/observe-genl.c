@@ -80,6 +80,20 @@ decode_info(const void *payload, size_t len, void *row)
     return vdpad_devlink_decode_info(payload, len, row);
 }
 
+/* What to do about details that could not be had: a picture does without those
+ * that the kernel does not tell, or that cannot be understood, but not without
+ * those that got lost on the way (after which there may be no socket). */
+static int
+take_detail_error(struct vdpad_observer *observer, int error,
+                  const struct vdpad_error *detail_why,
+                  struct vdpad_error *why)
+{
+    observer->malformed += error == -EBADMSG;
+    return error == -ENOBUFS || error == -EBADF
+               ? vdpad_error_set(why, error, "%s", detail_why->text)
+               : 0;
+}
+
 /* Opens generic netlink and looks up 'name'.  A family that is not there is no
  * error: '*ret_nl' is NULL then, and what it would tell of does not exist. */
 static int
@@ -114,9 +128,11 @@ config_is_safe(void)
            && (version > 6 || (version == 6 && patch >= 1));
 }
 
-static void
-observe_config(struct vdpad_observer *observer, struct vdpad_nl *nl,
-               const struct vdpad_genl_family *family, struct vdpad_vdpa *row)
+/* Asks for the configuration of the device 'row', which stays as it is on
+ * failure. */
+static int
+ask_config(struct vdpad_nl *nl, const struct vdpad_genl_family *family,
+           struct vdpad_vdpa *row, struct vdpad_error *why)
 {
     struct vdpad_vdpa filled = *row;
     struct detail detail = {
@@ -128,29 +144,36 @@ observe_config(struct vdpad_observer *observer, struct vdpad_nl *nl,
                                            VDPA_GENL_VERSION, 0);
     int error = vdpad_vdpa_encode_name(msg, row->name);
 
-    /* A device that cannot tell, or is no more, is seen without it. */
-    error = vdpad_nl_call(nl, msg, error, on_detail, &detail, NULL,
+    error = vdpad_nl_call(nl, msg, error, on_detail, &detail, why,
                           "vdpa config of %s", row->name);
     if (!error) {
         *row = filled;
     }
-    observer->malformed += error == -EBADMSG;
+    return error;
 }
 
-uint64_t
-vdpad_observe_negotiated(struct vdpad_observer *observer, const char *name)
+int
+vdpad_observe_negotiated(struct vdpad_observer *observer, const char *name,
+                         uint64_t *ret_features, struct vdpad_error *why)
 {
     struct vdpad_vdpa row = { .id = VIRTIO_ID_NET };
     struct vdpad_genl_family family;
     struct vdpad_nl *nl;
+    int error;
 
-    if (!config_is_safe()
-        || open_family(observer, VDPA_GENL_NAME, &nl, &family, NULL) || !nl) {
+    *ret_features = 0;
+    if (!config_is_safe()) {
         return 0;
     }
+    error = open_family(observer, VDPA_GENL_NAME, &nl, &family, why);
+    if (error || !nl) {
+        return error;
+    }
     (void) snprintf(row.name, sizeof row.name, "%s", name);
-    observe_config(observer, nl, &family, &row);
-    return row.negotiated;
+    error = ask_config(nl, &family, &row, why);
+    *ret_features = row.negotiated;
+    return error == -ENOBUFS || error == -EBADF || error == -EBADMSG ? error
+                                                                     : 0;
 }
 
 int
@@ -178,9 +201,14 @@ vdpad_observe_vdpa(struct vdpad_observer *observer, struct vdpad_rows *rows,
     if (!error && !is_mgmtdev && config_is_safe()) {
         struct vdpad_vdpa *row = rows->picture.rows;
 
-        for (size_t i = 0; i < rows->picture.n; i++) {
+        for (size_t i = 0; i < rows->picture.n && !error; i++) {
             if (row[i].id == VIRTIO_ID_NET) {
-                observe_config(observer, nl, &family, &row[i]);
+                struct vdpad_error detail_why;
+
+                /* One that cannot tell, or is no more, is seen without. */
+                error = take_detail_error(
+                    observer, ask_config(nl, &family, &row[i], &detail_why),
+                    &detail_why, why);
             }
         }
     }
@@ -215,6 +243,7 @@ observe_instance(struct vdpad_observer *observer, struct vdpad_nl *nl,
                  struct vdpad_eswitch *row, struct vdpad_error *why)
 {
     struct vdpad_eswitch informed;
+    struct vdpad_error detail_why;
     int error = ask_instance(nl, family, DEVLINK_CMD_ESWITCH_GET, row,
                              decode_eswitch, why);
 
@@ -225,17 +254,17 @@ observe_instance(struct vdpad_observer *observer, struct vdpad_nl *nl,
     }
     informed = *row;
     error = ask_instance(nl, family, DEVLINK_CMD_INFO_GET, &informed,
-                         decode_info, NULL);
+                         decode_info, &detail_why);
     if (!error) {
         *row = informed;
     }
-    observer->malformed += error == -EBADMSG;
+    error = take_detail_error(observer, error, &detail_why, why);
     if (!row->driver[0] && !strcmp(row->bus, "pci")
         && vdpad_sysfs_name_is_valid(row->dev)) {
         (void) vdpad_sysfs_link(row->driver, sizeof row->driver,
                                 "/sys/bus/pci/devices/%s/driver", row->dev);
     }
-    return 0;
+    return error;
 }
 
 int

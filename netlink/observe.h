@@ -54,12 +54,15 @@ int vdpad_observe_tcprio(struct vdpad_observer *, struct vdpad_rows *,
                          struct vdpad_error *why);
 int vdpad_observe_host(struct vdpad_rows *, struct vdpad_error *why);
 
-/* The features that somebody who drives the vDPA device 'name' has negotiated;
- * 0: nobody has, or the kernel does not tell (before 6.1, or not of this
- * device).  They appear with FEATURES_OK (vdpa_dev_config_fill(),
- * drivers/vdpa/vdpa.c, 6.12) and go when the last descriptor of the device is
- * closed (vhost_vdpa_release(), drivers/vhost/vdpa.c). */
-uint64_t vdpad_observe_negotiated(struct vdpad_observer *, const char *name);
+/* Stores in '*ret_features' what somebody who drives the vDPA device 'name'
+ * has negotiated; 0: nobody has, or the kernel does not tell (before 6.1, or
+ * not of this device).  Features appear with FEATURES_OK
+ * (vdpa_dev_config_fill(), drivers/vdpa/vdpa.c, 6.12) and go when the last
+ * descriptor of the device is closed (vhost_vdpa_release(),
+ * drivers/vhost/vdpa.c).  Returns 0, or a negative errno with 'why' when the
+ * answer was lost or cannot be understood. */
+int vdpad_observe_negotiated(struct vdpad_observer *, const char *name,
+                             uint64_t *ret_features, struct vdpad_error *why);
 
 /* Appends a row per message: what vdpad_nl_call() gets as callback, with one
  * of these as 'aux'.  Messages of another type than 'type' are skipped. */

@@ -20,10 +20,14 @@
  * and single answers are never longer than this. */
 #define BUFFER_SIZE 65536
 
+/* The kernel's errors are from -MAX_ERRNO to -1 (include/linux/err.h). */
+#define MAX_ERRNO 4095
+
 /* One call in progress. */
 struct call {
     vdpad_nl_message_cb *cb;
     void *aux;
+    uint32_t seq, port; /* That its answer has. */
     bool is_dump;
     bool is_interrupted;
     bool is_done;
@@ -147,6 +151,29 @@ take_extack(struct call *call, const struct nlmsghdr *header, size_t skip)
 }
 
 static int
+on_invalid(struct nl_msg *msg, void *call_)
+{
+    struct call *call = call_;
+
+    (void) msg;
+    call->error = -EBADMSG;
+    return NL_STOP;
+}
+
+/* Before any other callback.  Nothing but the answer to the one request under
+ * way can come: see the end of transact(). */
+static int
+on_arrival(struct nl_msg *msg, void *call_)
+{
+    const struct call *call = call_;
+    const struct nlmsghdr *header = nlmsg_hdr(msg);
+
+    return header->nlmsg_seq == call->seq && header->nlmsg_pid == call->port
+               ? NL_OK
+               : on_invalid(msg, call_);
+}
+
+static int
 on_message(struct nl_msg *msg, void *call_)
 {
     struct call *call = call_;
@@ -181,8 +208,14 @@ on_finish(struct nl_msg *msg, void *call_)
     const struct nlmsghdr *header = nlmsg_hdr(msg);
     int32_t error;
 
+    if (!call->is_dump) {
+        return on_invalid(msg, call);
+    }
     if ((size_t) nlmsg_datalen(header) >= sizeof error) {
         memcpy(&error, nlmsg_data(header), sizeof error);
+        if (error < -MAX_ERRNO) {
+            return on_invalid(msg, call);
+        }
         if (error < 0 && call->error >= 0) {
             call->error = error;
             take_extack(call, header, sizeof error);
@@ -197,7 +230,10 @@ on_ack(struct nl_msg *msg, void *call_)
 {
     struct call *call = call_;
 
-    (void) msg;
+    if (call->is_dump) {
+        /* Never the end of one, so that it would be taken for whole. */
+        return on_invalid(msg, call);
+    }
     call->is_done = true;
     return NL_STOP;
 }
@@ -209,16 +245,6 @@ on_overrun(struct nl_msg *msg, void *call_)
 
     (void) msg;
     call->error = -ENOBUFS;
-    return NL_STOP;
-}
-
-static int
-on_invalid(struct nl_msg *msg, void *call_)
-{
-    struct call *call = call_;
-
-    (void) msg;
-    call->error = -EBADMSG;
     return NL_STOP;
 }
 
@@ -238,12 +264,49 @@ on_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *call_)
         && e->msg.nlmsg_len > sizeof e->msg) {
         skip += NLMSG_ALIGN(e->msg.nlmsg_len) - sizeof e->msg;
     }
+    if (e->error > 0 || e->error < -MAX_ERRNO) {
+        call->error = -EBADMSG;
+        return NL_STOP;
+    }
     if (call->error >= 0) {
-        call->error = e->error < 0 ? e->error : -EBADMSG;
+        call->error = e->error;
         take_extack(call, header, skip);
     }
     call->is_done = true;
     return NL_STOP;
+}
+
+/* Whether the 'len' bytes at 'data' are messages from end to end; the last may
+ * lack its padding. */
+static bool
+is_whole(unsigned char *data, int len)
+{
+    struct nlmsghdr *header = (struct nlmsghdr *) (void *) data;
+
+    while (nlmsg_ok(header, len)) {
+        header = nlmsg_next(header, &len);
+    }
+    return len <= 0;
+}
+
+/* Receives a datagram as nl_recv() does, which takes those of any process, and
+ * whose caller passes over what does not add up to a message. */
+static int
+receive(struct nl_sock *sock, struct sockaddr_nl *from, unsigned char **data,
+        struct ucred **creds)
+{
+    for (;;) {
+        int n = nl_recv(sock, from, data, creds);
+
+        if (n <= 0 || (!from->nl_pid && is_whole(*data, n))) {
+            return n;
+        }
+        free(*data);
+        *data = NULL;
+        if (!from->nl_pid) {
+            return -NLE_MSG_TOOSHORT;
+        }
+    }
 }
 
 static struct nl_cb *
@@ -254,6 +317,9 @@ make_callbacks(struct call *call)
     if (!cb) {
         abort();
     }
+    nl_cb_overwrite_recv(cb, receive);
+    /* libnl's own check goes with acknowledgements of its own making. */
+    nl_cb_set(cb, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, on_arrival, call);
     nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, on_message, call);
     nl_cb_set(cb, NL_CB_FINISH, NL_CB_CUSTOM, on_finish, call);
     nl_cb_set(cb, NL_CB_ACK, NL_CB_CUSTOM, on_ack, call);
@@ -279,6 +345,8 @@ transact(struct vdpad_nl *nl, struct nl_msg *msg, struct call *call)
     if (n < 0) {
         return errno_from_nl(n);
     }
+    call->seq = nlmsg_hdr(msg)->nlmsg_seq;
+    call->port = nlmsg_hdr(msg)->nlmsg_pid;
     cb = make_callbacks(call);
     while (!call->is_done && call->error != -ENOBUFS
            && call->error != -EBADMSG) {
@@ -291,9 +359,11 @@ transact(struct vdpad_nl *nl, struct nl_msg *msg, struct call *call)
         }
     }
     nl_cb_put(cb);
-    if (!call->is_done) {
-        /* The rest of this answer would be taken for that of the next
-         * request: begin anew. */
+    if (!call->is_done || call->error == -ENOBUFS) {
+        /* The rest of this answer would come in place of that of the next
+         * request: begin anew.  A dump for which the kernel lacked memory goes
+         * on even behind its error (netlink_dump(),
+         * net/netlink/af_netlink.c). */
         vdpad_nl_close(nl);
         if (vdpad_nl_open(nl, nl->protocol, NULL) && call->error >= 0) {
             return -EBADF;

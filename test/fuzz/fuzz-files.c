@@ -413,15 +413,20 @@ make_tree(char *text)
     }
 }
 
-/* Is not in these files: by the name's length, so that both happen. */
-uint64_t __wrap_vdpad_observe_negotiated(struct vdpad_observer *observer,
-                                         const char *name);
-uint64_t
+/* Is not in these files: by the name's length, so that all happens. */
+int __wrap_vdpad_observe_negotiated(struct vdpad_observer *observer,
+                                    const char *name, uint64_t *ret_features,
+                                    struct vdpad_error *why);
+int
 __wrap_vdpad_observe_negotiated(struct vdpad_observer *observer,
-                                const char *name)
+                                const char *name, uint64_t *ret_features,
+                                struct vdpad_error *why)
 {
     (void) observer;
-    return strlen(name) & 1;
+    *ret_features = strlen(name) & 1;
+    return *ret_features || strlen(name) % 4
+               ? 0
+               : vdpad_error_set(why, -ENOBUFS, "lost");
 }
 
 /* Asks for the users of what 'name' names, in the way 'ask'. */

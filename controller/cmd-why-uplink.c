@@ -209,7 +209,6 @@ lag_state(const struct vdpad_world *world, const struct vdpad_link *link)
     return NULL;
 }
 
-/* Whether the card treats the ports of the bond as one. */
 /* Whether 'link' is known to be of a PF in another mode than switchdev.  Its
  * phys_switch_id does not tell: it may have one in legacy mode as well. */
 static bool
@@ -221,6 +220,61 @@ is_legacy(const struct vdpad_world *world, const struct vdpad_link *link)
     return eswitch && eswitch->mode != VDPAD_ESWITCH_SWITCHDEV;
 }
 
+/* Filters on a bond are filters on each of its ports, by way of an ingress
+ * block that they share.  Open vSwitch puts a port of a bond in there when it
+ * hears of that port's link while the bond is a port of its own; one that has
+ * been quiet since is left out (netdev_linux_update_lag(), lib/netdev-linux.c
+ * of 3.1).  Returns false, with a finding, if that is so or not known. */
+static bool
+shares_block(const struct vdpad_check_input *in, const struct vdpad_link *bond,
+             struct vdpad_finding *f)
+{
+    const struct vdpad_observed *observed = in->world->observed;
+    const struct vdpad_qdisc *qdisc;
+    const struct vdpad_link *link;
+    const char *name;
+    char word[VDPAD_SHELL_SIZE], word2[VDPAD_SHELL_SIZE];
+    uint32_t block;
+    size_t i = 0;
+
+    if (in->effect->effect != VDPAD_EFFECT_YES || !in->world->db
+        || !vdpad_find_iface(in->world->db, bond->name)) {
+        return true;
+    }
+    if (!vdpad_check_knows(in, VDPAD_QDISC, f)) {
+        return false;
+    }
+    qdisc = vdpad_find_qdisc(observed, bond->ifindex);
+    block = qdisc ? qdisc->ingress_block : 0;
+    while (block && (link = next_slave(in->world, bond, &i)) != NULL) {
+        char seen[32] = "no ingress qdisc";
+
+        qdisc = vdpad_find_qdisc(observed, link->ifindex);
+        if (qdisc && qdisc->ingress_block == block) {
+            continue;
+        }
+        if (qdisc && qdisc->ingress_block) {
+            vdpad_text(seen, sizeof seen, "ingress block %u",
+                       qdisc->ingress_block);
+        } else if (qdisc) {
+            vdpad_text(seen, sizeof seen, "no ingress block");
+        }
+        vdpad_found(f, FAIL,
+                    "%s, a port of %s, has %s, but the filters of %s are in "
+                    "block %u: what arrives on %s stays in software",
+                    link->name, bond->name, seen, bond->name, block,
+                    link->name);
+        name = vdpad_shell_word(link->name, word);
+        vdpad_remedy(f,
+                     "ip link set dev %s nomaster && ip link set dev %s down "
+                     "&& ip link set dev %s master %s",
+                     name, name, name, vdpad_shell_word(bond->name, word2));
+        return false;
+    }
+    return true;
+}
+
+/* Whether the card treats the ports of the bond as one. */
 static void
 lag(const struct vdpad_check_input *in, struct vdpad_finding *f)
 {
@@ -269,6 +323,9 @@ lag(const struct vdpad_check_input *in, struct vdpad_finding *f)
                             "them out of the bond and put them in again");
             return;
         }
+    }
+    if (!shares_block(in, bond, f)) {
+        return;
     }
     vdpad_found(f, n > 1 ? OK : UNKNOWN, "%zu port%s of one e-switch in %s", n,
                 n == 1 ? "" : "s", bond->name);

@@ -531,12 +531,13 @@ def bonded(host):
     run('ethtool -K p1 hw-tc-offload on')
     host.ovs.vsctl('del-port', 'p0')
     run('ip link add bond7 type bond mode active-backup miimon 50')
+    # First: see quiet_port().
+    host.ovs.vsctl('add-port', 'br-int', 'bond7')
     for pf in pfs:
         run('ip link set %s up' % pf.wire)
         run('ip link set %s down' % pf.netdev)
         run('ip link set %s master bond7' % pf.netdev)
     run('ip link set bond7 up')
-    host.ovs.vsctl('add-port', 'br-int', 'bond7')
     yield
     host.ovs.vsctl('del-port', 'bond7')
     run('ip link del bond7')
@@ -568,6 +569,33 @@ def other_mode(mode):
     return change
 
 
+def quiet_port(host):
+    """Has p1 in the bond, as the one that is not active, before Open vSwitch
+    has the bond; nothing is heard of p1 since then."""
+    run('ip link set p1 nomaster')
+    wait_for(lambda: 'ingress' not in run('tc qdisc show dev p1'),
+             'p1 is out of the block')
+    host.ovs.vsctl('del-port', 'bond7')
+    run('ip link set p1 down')
+    run('ip link set p1 master bond7')
+    status = pathlib.Path('/sys/class/net/p1/bonding_slave/mii_status')
+    wait_for(lambda: status.read_text() == 'up\n', 'p1 is a working port')
+    # What is answered in the second turn follows what came before the first.
+    for _ in range(2):
+        host.ovs.appctl('version')
+    host.ovs.vsctl('add-port', 'br-int', 'bond7')
+
+
+def follow(check):
+    """Does what why says about the check."""
+    def undo(host):
+        remedies = {r['remedy'] for r in host.why()
+                    if r['check'] == check and r['result'] == 'fail'}
+        for remedy in remedies:
+            run('sh', '-c', remedy)
+    return undo
+
+
 BOND_CASES = [
     Case('bond mode', remake('balance-rr'), remake('active-backup'),
          *[(i, 'bond-mode') for i in range(3)],
@@ -584,6 +612,10 @@ BOND_CASES = [
          vsctl('del-port', 'bond7', '--', 'add-port', 'br-int', 'p0'),
          vsctl('del-port', 'p0', '--', 'add-port', 'br-int', 'bond7'),
          *[(i, 'uplink-port') for i in range(3)], remedy='ovs-vsctl del-port'),
+    Case('a port outside of the block', quiet_port, follow('lag'),
+         *[(i, 'lag') for i in range(3)],
+         remedy='ip link set dev p1 nomaster && ip link set dev p1 down && '
+         'ip link set dev p1 master bond7'),
 ]
 
 

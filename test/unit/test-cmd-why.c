@@ -1,117 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* why: each check fails when what it looks at is wrong, and no other does. */
-#include "cmd-fixture.h"
-
-#include "controller/cmd-why.h"
-
-/* Result, what was seen and the remedy of one check of the first device. */
-struct result {
-    char result[16], seen[400], remedy[400];
-};
-
-static void
-copy(char *dst, size_t size, json_t *object, const char *key)
-{
-    const char *value = json_string_value(json_object_get(object, key));
-
-    snprintf(dst, size, "%s", value ? value : "");
-}
-
-/* Runs why; '*ret' is that of 'check'.  Returns how many failed. */
-static int
-run(const char *check, struct result *ret)
-{
-    json_t *rows = RUN_JSON("why", "vdpa:0000:65:00.2");
-    int failed = 0;
-    bool found = false;
-
-    memset(ret, 0, sizeof *ret);
-    for (size_t i = 0; i < json_array_size(rows); i++) {
-        json_t *row = json_array_get(rows, i);
-
-        assert_members(row, "device check result seen remedy");
-        assert_string_equal(json_string_value(json_object_get(row, "device")),
-                            "vdpa:0000:65:00.2");
-        failed += !strcmp("fail",
-                          json_string_value(json_object_get(row, "result")));
-        if (!strcmp(json_string_value(json_object_get(row, "check")), check)) {
-            assert_false(found);
-            found = true;
-            copy(ret->result, sizeof ret->result, row, "result");
-            copy(ret->seen, sizeof ret->seen, row, "seen");
-            copy(ret->remedy, sizeof ret->remedy, row, "remedy");
-        }
-    }
-    json_decref(rows);
-    return failed;
-}
-
-/* Asserts that 'check' alone fails with 'seen' and 'remedy' ("" none). */
-static void
-assert_fails(const char *check, const char *seen, const char *remedy)
-{
-    struct result r;
-    int failed = run(check, &r);
-
-    assert_string_equal(r.result, "fail");
-    assert_contains(r.seen, seen);
-    if (remedy[0]) {
-        assert_contains(r.remedy, remedy);
-    } else {
-        assert_string_equal(r.remedy, "");
-    }
-    assert_int_equal(failed, 1);
-}
-
-static void
-assert_unknown(const char *check, const char *seen)
-{
-    struct result r;
-
-    assert_int_equal(run(check, &r), 0);
-    assert_string_equal(r.result, "unknown");
-    assert_contains(r.seen, seen);
-}
-
-/* The uplink is in the bridge too. */
-static struct vdpad_db_iface ifaces[3];
-static struct vdpad_db_port ports[3];
-static struct vdpad_link links[4];
-
-static int
-set_up(void **state)
-{
-    fixture_set_up(state);
-    ports[0] = ports[1] = fix.ports[0];
-    ports[0].name = "p0";
-    ifaces[0] = ifaces[1] = fix.ifaces[0];
-    ifaces[0].name = "p0";
-    ifaces[0].ifindex = 10;
-    ifaces[0].external_ids.n = 0;
-    ifaces[1].port = 1;
-    fix.db.n_ports = fix.db.n_ifaces = 2;
-    fix.db.ports = ports;
-    fix.db.ifaces = ifaces;
-    fix.devs[0].iface = &ifaces[1];
-    ctl.effect = (struct vdpad_effect_state){
-        .effect = VDPAD_EFFECT_YES,
-        .pid = 77,
-        .told_by = "upcall/show",
-    };
-    return 0;
-}
-
-#define why_test(NAME) \
-    cmocka_unit_test_setup_teardown(NAME, set_up, fixture_tear_down)
-
-/* Puts 'change' into effect for one assertion. */
-#define WITH(LVALUE, VALUE, ASSERTION)      \
-    do {                                    \
-        __typeof__(LVALUE) saved_ = LVALUE; \
-        (LVALUE) = VALUE;                   \
-        ASSERTION;                          \
-        (LVALUE) = saved_;                  \
-    } while (0)
+#include "why-fixture.h"
 
 static void
 all_is_well(void **state)
@@ -268,19 +157,6 @@ port_checks(void **state)
     fix.iface_config[0] = (struct vdpad_kv){ "hw-offload-priority", "none" };
     ifaces[1].other_config.n = 1;
     assert_fails("hw-offload-priority", "is none", "ovs-vsctl remove");
-}
-
-/* Value of a fact about the host. */
-static char *
-fact(const char *name)
-{
-    for (size_t i = 0; i < N_ELEMS(fix.host); i++) {
-        if (!strcmp(fix.host[i].name, name)) {
-            return fix.host[i].value;
-        }
-    }
-    fail_msg("no fact %s", name);
-    return NULL;
 }
 
 static void
@@ -479,100 +355,6 @@ guest_checks(void **state)
     assert_unknown("iommu", "no IOMMU group: vfio-pci does not work");
 }
 
-/* Puts the uplink into a bond with another port. */
-static void
-make_bond(void)
-{
-    static const struct vdpad_link bond = {
-        .ifindex = 30,
-        .name = "bond0",
-        .kind = "bond",
-        .bond_mode = 4,
-        .mtu = 1500,
-    };
-
-    memcpy(links, fix.links, sizeof fix.links);
-    links[0].master = 30;
-    links[2] = links[0]; /* p1; the other representor makes room. */
-    links[2].ifindex = 12;
-    strcpy(links[2].name, "p1");
-    strcpy(links[2].parent_bus, "pci");
-    strcpy(links[2].parent_dev, "0000:65:00.1");
-    links[3] = bond;
-    fix.features[2].active = true;
-    fix.devs[1].rep = NULL;
-    fix.devs[0].rep = &links[1];
-    fix.pf.uplink = &links[0];
-    fix.world.pfs = &fix.pf;
-    fix.observed.class_[VDPAD_LINK].picture.rows = links;
-    fix.observed.class_[VDPAD_LINK].picture.n = 4;
-    ifaces[0].name = "bond0";
-    ports[0].name = "bond0";
-}
-
-static void
-bond_checks(void **state)
-{
-    struct result r;
-
-    (void) state;
-    make_bond();
-    assert_int_equal(run("lag", &r), 0);
-    assert_string_equal(r.seen, "2 ports of one e-switch in bond0");
-    assert_int_equal(run("bond-mode", &r), 0);
-    assert_string_equal(r.seen, "bond0 is of mode 802.3ad");
-    WITH(links[3].bond_mode, 0,
-         assert_fails("bond-mode", "bond0 is of mode balance-rr",
-                      "ip link set dev bond0 type bond mode"));
-    strcpy(links[3].kind, "team");
-    assert_fails("bond-mode", "bond0 is a team device", "make a bond");
-    strcpy(links[3].kind, "bond");
-    WITH(fix.features[2].active, false,
-         assert_fails("bond-hw-tc-offload", "of p1, a port of bond0 is off",
-                      "ethtool -K p1 hw-tc-offload on"));
-    WITH(links[2].switch_id[0], 0x99,
-         assert_fails("lag", "p0 and p1, both in bond0, share no e-switch",
-                      "one card"));
-    WITH(links[2].switch_id_len, 0,
-         assert_fails("lag", "p1, a port of bond0, is no port of an e-switch",
-                      "devlink dev eswitch set pci/0000:65:00.1 mode "
-                      "switchdev"));
-
-    struct vdpad_picture *host = &fix.observed.class_[VDPAD_HOST].picture;
-    fix.host[host->n++] = (struct vdpad_host){ "lag/0000:65:00.0",
-                                               "disabled" };
-    assert_int_equal(vdpad_picture_sort(host), 0);
-    assert_fails("lag", "the LAG of p0 is disabled in hardware", "bonded");
-    strcpy(fact("lag/0000:65:00.0"), "active");
-    assert_int_equal(run("lag", &r), 0);
-
-    WITH(ports[0].n_ifaces, 2,
-         assert_fails("uplink-port", "a bond of Open vSwitch", "del-port"));
-    ifaces[0].name = ports[0].name = "p0";
-    assert_fails("uplink-port", "p0, which is in bond0, is in bridge br-int",
-                 "del-port p0");
-}
-
-static void
-uplink_port(void **state)
-{
-    struct result r;
-
-    (void) state;
-    ifaces[0].name = "gre0";
-    assert_fails("uplink-port",
-                 "uplink p0 is in no bridge, and there is no tunnel",
-                 "ovs-vsctl add-port BRIDGE p0");
-    ifaces[0].type = "geneve";
-    assert_fails("uplink-port", "no tunnel ends on it: it has no address",
-                 "address");
-    fix.host[0] = (struct vdpad_host){ "address/p0", "192.0.2.1" };
-    WITH(fix.observed.class_[VDPAD_HOST].picture.n, 1,
-         (void) run("uplink-port", &r));
-    assert_string_equal(r.result, "ok");
-    assert_contains(r.seen, "may leave through p0, which has 192.0.2.1");
-}
-
 static void
 renamed_representor(void **state)
 {
@@ -694,8 +476,6 @@ main(void)
         why_test(effective),
         why_test(refused_rules),
         why_test(guest_checks),
-        why_test(bond_checks),
-        why_test(uplink_port),
         why_test(renamed_representor),
         why_test(chain_checks),
         why_test(port_checks),

@@ -70,11 +70,17 @@ add_stuck_problems(json_t *problems, const struct vdpad_kernel *kernel)
     size_t n = kernel->ops->stuck(kernel, stuck, STUCK_MAX);
 
     for (size_t i = 0; i < n && i < STUCK_MAX; i++) {
-        vdpad_json_add(problems,
-                       vdpad_json_format("stuck in the kernel for %" PRId64
-                                         " s: %s (helper process %d)",
-                                         ms_since(stuck[i].since_ns) / 1000,
-                                         stuck[i].what, stuck[i].pid));
+        vdpad_json_add(
+            problems,
+            stuck[i].is_former
+                ? vdpad_json_text("a helper process of an earlier daemon is "
+                                  "still in the kernel (pgrep vdpad-step): "
+                                  "what it may bring about stays on record "
+                                  "until it ends")
+                : vdpad_json_format("stuck in the kernel for %" PRId64
+                                    " s: %s (helper process %d)",
+                                    ms_since(stuck[i].since_ns) / 1000,
+                                    stuck[i].what, stuck[i].pid));
     }
     if (n > STUCK_MAX) {
         vdpad_json_add(

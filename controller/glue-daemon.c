@@ -90,13 +90,10 @@ wait_unixctl(void *aux)
 }
 
 /* One daemon acts on a host: the record belongs to one writer.  Returns the
- * locked file, which stays open until the process ends, or -1. */
+ * locked file 'name', which stays open until the process ends, or -1. */
 static int
-lock_record(const char *path)
+lock_record(const char *name)
 {
-    char name[4096];
-
-    vdpad_text(name, sizeof name, "%s.lock", path);
 
     int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
@@ -117,7 +114,8 @@ lock_record(const char *path)
 
 static int
 start(struct daemon *d, const struct vdpad_options *options,
-      vdpad_kernel_factory *factory, void *aux, const char *record)
+      vdpad_kernel_factory *factory, void *aux, const char *record,
+      const char *lock_path)
 {
     struct vdpad_ctl_options ctl = { .dry_run = options->dry_run,
                                      .record_path = record };
@@ -134,7 +132,9 @@ start(struct daemon *d, const struct vdpad_options *options,
                                  "bridged");
         return -1;
     }
-    if (factory(d->loop, aux, &d->kernel, &why)) {
+    /* The kernel port has locks of another kind on it (F_OFD_SETLK). */
+    if (factory(d->loop, aux, options->dry_run ? NULL : lock_path, &d->kernel,
+                &why)) {
         vdpad_log(VDPAD_LOG_ERR, "%s", why.text);
         return -1;
     }
@@ -185,7 +185,7 @@ vdpad_daemon_main(int argc, char *argv[], vdpad_kernel_factory *factory,
 {
     struct vdpad_options options;
     struct daemon d = { 0 };
-    char record[4096];
+    char record[4096], lock_path[4096];
     int error = -1;
 
     vdpad_options_parse(argc, argv, &options);
@@ -196,12 +196,14 @@ vdpad_daemon_main(int argc, char *argv[], vdpad_kernel_factory *factory,
         return status;
     }
     vdpad_text(record, sizeof record, "%s/ovs-vdpad.record", vdpad_rundir());
+    vdpad_text(lock_path, sizeof lock_path, "%s/ovs-vdpad.record.lock",
+               vdpad_rundir());
     vdpad_daemonize_start();
 
-    int lock = options.dry_run ? -2 : lock_record(record);
+    int lock = options.dry_run ? -2 : lock_record(lock_path);
 
     if (lock != -1) {
-        error = start(&d, &options, factory, aux, record);
+        error = start(&d, &options, factory, aux, record, lock_path);
     }
     if (!error) {
         vdpad_daemonize_complete();

@@ -7,8 +7,10 @@
 
 struct vdpad_loop;
 
-/* Makes the kernel port that the daemon is to work on. */
+/* Makes the kernel port that the daemon is to work on.  'lock_path': see
+ * <vdpad/netlink-kernel.h>; NULL when it takes no steps. */
 typedef int vdpad_kernel_factory(struct vdpad_loop *loop, void *aux,
+                                 const char *lock_path,
                                  struct vdpad_kernel **ret_kernel,
                                  struct vdpad_error *why);
 

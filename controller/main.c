@@ -4,11 +4,13 @@
 #include "glue-daemon.h"
 
 static int
-make_kernel(struct vdpad_loop *loop, void *aux,
+make_kernel(struct vdpad_loop *loop, void *aux, const char *lock_path,
             struct vdpad_kernel **ret_kernel, struct vdpad_error *why)
 {
+    const struct vdpad_netlink_options options = { .lock_path = lock_path };
+
     (void) aux;
-    return vdpad_netlink_kernel_new(loop, NULL, ret_kernel, why);
+    return vdpad_netlink_kernel_new(loop, &options, ret_kernel, why);
 }
 
 int

@@ -38,10 +38,10 @@ set_attributes(posix_spawnattr_t *attributes)
     return error;
 }
 
-/* Runs the program with 'fd' as VDPAD_WORKER_FD.  Returns 0 or a positive
- * errno. */
+/* Runs the program with 'fd' as VDPAD_WORKER_FD and 'lock_fd' (-1: none; above
+ * both numbers) as VDPAD_WORKER_LOCK_FD.  Returns 0 or a positive errno. */
 static int
-spawn(pid_t *pid, const char *role, int fd)
+spawn(pid_t *pid, const char *role, int fd, int lock_fd)
 {
     char *argv[] = {
         (char *) (uintptr_t) "ovs-vdpad",
@@ -61,6 +61,10 @@ spawn(pid_t *pid, const char *role, int fd)
         /* Also clears FD_CLOEXEC if the number is the right one already. */
         error = posix_spawn_file_actions_adddup2(&actions, fd,
                                                  VDPAD_WORKER_FD);
+        if (!error && lock_fd >= 0) {
+            error = posix_spawn_file_actions_adddup2(&actions, lock_fd,
+                                                     VDPAD_WORKER_LOCK_FD);
+        }
         if (!error) {
             error = set_attributes(&attributes);
         }
@@ -75,7 +79,7 @@ spawn(pid_t *pid, const char *role, int fd)
 }
 
 int
-vdpad_child_start(struct vdpad_child *child, const char *role,
+vdpad_child_start(struct vdpad_child *child, const char *role, int lock_fd,
                   struct vdpad_error *why)
 {
     int fds[2], error;
@@ -86,7 +90,7 @@ vdpad_child_start(struct vdpad_child *child, const char *role,
                                "%s",
                                role, strerror(errno));
     }
-    error = spawn(&child->pid, role, fds[1]);
+    error = spawn(&child->pid, role, fds[1], lock_fd);
     (void) close(fds[1]);
     if (error) {
         (void) close(fds[0]);

@@ -15,9 +15,9 @@ struct vdpad_child {
     int fd;     /* Our end of the socket; -1: closed. */
 };
 
-/* Starts this program anew (/proc/self/exe) as a helper with 'role'.  Returns
- * 0 or a negative errno with 'why'. */
-int vdpad_child_start(struct vdpad_child *child, const char *role,
+/* Starts this program anew (/proc/self/exe) as a helper with 'role', which
+ * inherits 'lock_fd' (-1: none).  Returns 0 or a negative errno with 'why'. */
+int vdpad_child_start(struct vdpad_child *child, const char *role, int lock_fd,
                       struct vdpad_error *why);
 
 /* Closes our end of the socket, upon which the helper ends as soon as it can;

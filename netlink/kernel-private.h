@@ -137,6 +137,10 @@ struct vdpad_netlink {
     char suspect[VDPAD_ERROR_TEXT];
     int64_t suspect_ns; /* When it was asked for; 0: never. */
 
+    int lock_fd; /* For the helpers that do steps; -1: none. */
+    bool has_former;
+    int64_t former_since_ns, former_ns; /* Seen since, next look. */
+
     struct vdpad_event_socket route_events, uevents;
     bool is_watch_wanted;
     int64_t watch_ns; /* When to start the watcher. */
@@ -193,6 +197,16 @@ bool vdpad_worker_send(struct vdpad_worker *worker);
 void vdpad_worker_rest(struct vdpad_worker *worker);
 /* 'worker' has died or talks nonsense: ends what it is at, and it. */
 void vdpad_worker_failed(struct vdpad_worker *worker);
+
+/* former.c */
+/* Opens options.lock_path.  Returns 0 or a negative errno with 'why'. */
+int vdpad_former_open(struct vdpad_netlink *, struct vdpad_error *why);
+/* Looks whether helpers of earlier daemons have ended. */
+void vdpad_former_run(struct vdpad_netlink *);
+/* Whether there are any; then fills 'stuck'. */
+bool vdpad_former_is_stuck(const struct vdpad_netlink *,
+                           struct vdpad_stuck *stuck);
+void vdpad_former_close(struct vdpad_netlink *);
 
 /* replies.c */
 /* Which classes devlink tells of. */

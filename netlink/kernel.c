@@ -118,6 +118,7 @@ netlink_run(struct vdpad_kernel *kernel)
     unsigned int changed, lost;
 
     vdpad_events_run(netlink);
+    vdpad_former_run(netlink);
     vdpad_workers_run(netlink);
     changed = netlink->changed & ~netlink->lost;
     lost = netlink->lost;
@@ -144,6 +145,9 @@ netlink_wait(struct vdpad_kernel *kernel)
     } else if (deadline != VDPAD_LOOP_NEVER) {
         vdpad_loop_wake_at(netlink->loop, deadline);
     }
+    if (netlink->has_former) {
+        vdpad_loop_wake_at(netlink->loop, netlink->former_ns);
+    }
 }
 
 static size_t
@@ -151,8 +155,15 @@ netlink_stuck(const struct vdpad_kernel *kernel, struct vdpad_stuck *stuck,
               size_t max)
 {
     const struct vdpad_netlink *netlink = netlink_cast_const(kernel);
+    struct vdpad_stuck former;
     size_t n = 0;
 
+    if (vdpad_former_is_stuck(netlink, &former)) {
+        if (n < max) {
+            stuck[n] = former;
+        }
+        n++;
+    }
     for (const struct vdpad_leaver *l = netlink->leavers; l; l = l->next) {
         if (l->is_stuck) {
             if (n < max) {
@@ -188,6 +199,7 @@ netlink_destroy(struct vdpad_kernel *kernel)
 
     vdpad_events_destroy(netlink);
     vdpad_workers_destroy(netlink);
+    vdpad_former_close(netlink);
     for (int i = 0; i <= VDPAD_N_LANES; i++) {
         struct vdpad_job *job;
 
@@ -242,8 +254,13 @@ vdpad_netlink_kernel_new(struct vdpad_loop *loop,
     }
     netlink->last = &netlink->first;
     netlink->is_watch_wanted = true;
-    error = vdpad_events_open(netlink, why);
+    error = vdpad_former_open(netlink, why);
+    o->lock_path = NULL;
+    if (!error) {
+        error = vdpad_events_open(netlink, why);
+    }
     if (error) {
+        vdpad_former_close(netlink);
         free(netlink);
         return error;
     }

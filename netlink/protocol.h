@@ -20,6 +20,11 @@
 /* Its end of the socket. */
 #define VDPAD_WORKER_FD 3
 
+/* The locked file that only lies open in those that do steps, for as long as
+ * they live (former.c). */
+#define VDPAD_WORKER_LOCK_FD 4
+#define VDPAD_WORKER_STEP "step"
+
 /* Role of the helper that watches devlink and sends replies unasked; the
  * others serve requests, under any name. */
 #define VDPAD_WORKER_WATCH "watch"

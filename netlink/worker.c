@@ -156,7 +156,10 @@ vdpad_worker_main(int argc, char *argv[])
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) {
         (void) signal(ignored[i], SIG_IGN);
     }
-    (void) close_range(VDPAD_WORKER_FD + 1, ~0U, 0);
+    (void) close_range(strcmp(argv[2], VDPAD_WORKER_STEP) != 0
+                           ? VDPAD_WORKER_FD + 1
+                           : VDPAD_WORKER_LOCK_FD + 1,
+                       ~0U, 0);
     (void) snprintf(name, sizeof name, "vdpad-%s", argv[2]);
     (void) prctl(PR_SET_NAME, name);
 

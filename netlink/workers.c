@@ -35,7 +35,7 @@ lane_role(enum vdpad_lane lane)
         return VDPAD_WORKER_WATCH;
     case VDPAD_LANE_POOL:
     default:
-        return "step";
+        return VDPAD_WORKER_STEP;
     }
 }
 
@@ -75,7 +75,9 @@ worker_start(struct vdpad_netlink *netlink, enum vdpad_lane lane,
                                "more are started",
                                netlink->n_stuck);
     }
-    error = vdpad_child_start(&child, lane_role(lane), why);
+    error = vdpad_child_start(&child, lane_role(lane),
+                              lane == VDPAD_LANE_POOL ? netlink->lock_fd : -1,
+                              why);
     if (error) {
         return error;
     }

@@ -45,6 +45,8 @@ typedef void vdpad_invalidated_cb(void *aux, unsigned int mask, bool lost);
 /* A request that has not come back from the kernel after its deadline. */
 struct vdpad_stuck {
     int32_t pid;      /* Of the helper process; 0 in the fake. */
+    bool is_former;   /* Helper processes of earlier daemons, all together:
+                       * what they are at is not known, and 'pid' is 0. */
     int64_t since_ns; /* Monotonic. */
     char what[200];   /* "vdpa-del vdpa:0000:65:00.2" */
 };
@@ -94,7 +96,7 @@ struct vdpad_kernel_ops {
     void (*wait)(struct vdpad_kernel *);
 
     /* Copies up to 'max' stuck requests to 'stuck'; returns how many there
-     * are. */
+     * are.  One that 'is_former' is there from the first run() on or never. */
     size_t (*stuck)(const struct vdpad_kernel *, struct vdpad_stuck *stuck,
                     size_t max);
     void (*stats)(const struct vdpad_kernel *, struct vdpad_kernel_stats *);

@@ -11,6 +11,10 @@ struct vdpad_netlink_options {
     int64_t read_deadline_ns; /* Of an observe(); 0: 10 s. */
     int64_t step_deadline_ns; /* Of a quick step; 0: 30 s. */
     int64_t slow_deadline_ns; /* Of numvfs, e-switch mode; 0: 180 s. */
+    /* A file, made if need be, by which it is known whether helper processes
+     * of an earlier daemon may still do a step; borrowed for the call.  NULL:
+     * that is neither looked at nor told. */
+    const char *lock_path;
 };
 
 /* Opens the event sockets and gets ready to start helper processes, which are

@@ -34,7 +34,7 @@ run_command(struct vdpad_request *request, int argc, const char *argv[],
 }
 
 static int
-make_kernel(struct vdpad_loop *loop, void *aux,
+make_kernel(struct vdpad_loop *loop, void *aux, const char *lock_path,
             struct vdpad_kernel **ret_kernel, struct vdpad_error *why)
 {
     const char *state = getenv("VDPAD_FAKE_STATE");
@@ -43,6 +43,7 @@ make_kernel(struct vdpad_loop *loop, void *aux,
     int error;
 
     (void) aux;
+    (void) lock_path;
     if (!kernel) {
         return vdpad_error_set(why, -EIO, "%s: no fake kernel", state);
     }

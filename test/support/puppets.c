@@ -96,13 +96,14 @@ __wrap_recvmsg(int fd, struct msghdr *msg, int flags)
 /* Helper processes. */
 
 int __wrap_vdpad_child_start(struct vdpad_child *child, const char *role,
-                             struct vdpad_error *why);
+                             int lock_fd, struct vdpad_error *why);
 int
 __wrap_vdpad_child_start(struct vdpad_child *child, const char *role,
-                         struct vdpad_error *why)
+                         int lock_fd, struct vdpad_error *why)
 {
     int fds[2];
 
+    (void) lock_fd;
     for (size_t i = 0; i < MAX_PUPPETS; i++) {
         struct puppet *p = &puppets.all[i];
 

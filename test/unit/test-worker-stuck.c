@@ -173,6 +173,67 @@ test_step_times_out(void **state)
     close_kernel(&f);
 }
 
+static bool
+is_former_gone(const struct fixture *f)
+{
+    return !f->kernel->ops->stuck(f->kernel, NULL, 0);
+}
+
+/* Steps of a daemon that was killed are known to its successor, and to that
+ * one's, until they have ended. */
+static void
+test_former_daemon(void **state)
+{
+    char path[] = "/tmp/test-worker-stuck.XXXXXX";
+    struct vdpad_act act = stale_act();
+    struct vdpad_stuck stuck;
+    struct fixture f;
+    pid_t pid;
+    int fd = mkstemp(path);
+
+    (void) state;
+    assert_true(fd >= 0);
+    (void) close(fd);
+    open_kernel_at(&f, 0, path);
+    assert_int_equal(f.kernel->ops->stuck(f.kernel, &stuck, 1), 0);
+    submit(&f, &act, 1);
+    observe(&f, VDPAD_LINK);
+    run_until(&f, all_done);
+    pid = stop_helper("step");
+    f.n_done = 0;
+    submit(&f, &act, 1);
+    /* As when it dies: the helper is left alone. */
+    close_kernel(&f);
+
+    for (int i = 0; i < 2; i++) {
+        open_kernel_at(&f, 0, path);
+        assert_int_equal(f.kernel->ops->stuck(f.kernel, &stuck, 1), 1);
+        assert_true(stuck.is_former);
+        /* Its own helpers are no matter. */
+        f.n_done_wanted = 0;
+        submit(&f, &act, 1);
+        run_until(&f, all_done);
+        assert_int_equal(f.kernel->ops->stuck(f.kernel, NULL, 0), 1);
+        if (i) {
+            f.changed = 0;
+            assert_int_equal(kill(pid, SIGCONT), 0);
+            run_until(&f, is_former_gone);
+            f.changed_wanted = ALL_CLASSES;
+            run_until(&f, is_invalidated);
+        }
+        close_kernel(&f);
+    }
+
+    /* One that ended in peace leaves nothing. */
+    open_kernel_at(&f, 0, path);
+    run_until(&f, is_former_gone);
+    close_kernel(&f);
+    (void) unlink(path);
+    for (pid = 1; pid > 0;) {
+        pid = waitpid(-1, NULL, 0);
+    }
+}
+
 static void
 test_helper_dies(void **state)
 {
@@ -334,6 +395,7 @@ main(int argc, char *argv[])
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lane_times_out),
         cmocka_unit_test(test_step_times_out),
+        cmocka_unit_test(test_former_daemon),
         cmocka_unit_test(test_helper_dies),
         cmocka_unit_test(test_signals),
         cmocka_unit_test(test_no_leaks),

@@ -143,12 +143,13 @@ is_invalidated(const struct fixture *f)
 }
 
 static inline void
-open_kernel(struct fixture *f, int64_t deadline_ns)
+open_kernel_at(struct fixture *f, int64_t deadline_ns, const char *lock_path)
 {
     const struct vdpad_netlink_options options = {
         .read_deadline_ns = deadline_ns,
         .step_deadline_ns = deadline_ns,
         .slow_deadline_ns = deadline_ns,
+        .lock_path = lock_path,
     };
     struct vdpad_error why;
 
@@ -158,6 +159,12 @@ open_kernel(struct fixture *f, int64_t deadline_ns)
         vdpad_netlink_kernel_new(f->loop, &options, &f->kernel, &why), 0);
     f->kernel->ops->subscribe(f->kernel, on_invalidated, f);
     vdpad_loop_set_turn(f->loop, on_turn, f);
+}
+
+static inline void
+open_kernel(struct fixture *f, int64_t deadline_ns)
+{
+    open_kernel_at(f, deadline_ns, NULL);
 }
 
 static inline void

@@ -69,6 +69,8 @@ struct vdpad_ctl {
     struct vdpad_ready *ready;
     bool up, replan, record_failed;
     int64_t now_ns, audit_ns, holder_ns, record_retry_ns;
+    bool in_doubt;   /* Some of the record is, … */
+    bool had_former; /* … since helpers of an earlier daemon were there. */
     size_t n_stuck, n_pfs;
     struct vdpad_stuck *stuck; /* In the last turn. */
     struct vdpad_ctl_figures figures;
@@ -174,6 +176,7 @@ vdpad_ctl_new(struct vdpad_loop *loop, struct vdpad_kernel *kernel,
     ctl->ready = vdpad_ready_new();
     ctl->memory->grace_until_ns = ctl->now_ns + GRACE_NS;
     load_record(ctl);
+    ctl->in_doubt = true;
     ctl->exec = vdpad_exec_new(kernel, store, ctl->observer, ctl->memory,
                                ctl->record, ctl->record_path, ctl->history,
                                clock_ns);
@@ -313,6 +316,32 @@ check_stuck(struct vdpad_ctl *ctl)
     ctl->n_stuck = n;
 }
 
+/* Ends the doubts about the record when nothing that an earlier daemon began
+ * is in the kernel any more, and of what was tried beside it all ends are
+ * known.  What is seen from then on was observed after its last step, see
+ * check_stuck(). */
+static void
+check_former(struct vdpad_ctl *ctl)
+{
+    struct vdpad_exec_figures figures;
+    bool is_there = false;
+
+    vdpad_exec_get_figures(ctl->exec, &figures);
+    for (size_t i = 0; i < ctl->n_stuck; i++) {
+        is_there |= ctl->stuck[i].is_former;
+    }
+    ctl->had_former |= is_there;
+    if (!ctl->in_doubt || is_there || figures.n_batches) {
+        return;
+    }
+    ctl->in_doubt = false;
+    vdpad_record_settle(ctl->record);
+    if (ctl->had_former) {
+        vdpad_memory_former_ended(ctl->memory);
+    }
+    ctl->replan = true;
+}
+
 /* Whether something waits for a user of a device to let go of it, which the
  * kernel announces to nobody. */
 static bool
@@ -441,6 +470,7 @@ vdpad_ctl_run(struct vdpad_ctl *ctl, int64_t now_ns)
     ctl->now_ns = now_ns;
     ctl->kernel->ops->run(ctl->kernel);
     check_stuck(ctl);
+    check_former(ctl);
 
     bool build = take_snapshot(ctl) || ctl->replan
                  || ctl->plan->next_ns <= now_ns;

@@ -165,18 +165,9 @@ may_be_done(int error)
     return error == -EIO || error == -ETIMEDOUT;
 }
 
-/* Whether a creation failed because there is a device of that name, or on that
- * VF, which is how drivers with one device for each (mlx5_vdpa_dev_add() of
- * drivers/vdpa/mlx5/net/mlx5_vnet.c, ENOSPC) say it. */
-static bool
-is_there_already(int error)
-{
-    return error == -EEXIST || error == -ENOSPC || error == -EBUSY;
-}
-
 /* The device that 'act' creates was recorded before.  If it did not come about
- * by that, what is there later is somebody else's; unless an earlier creation
- * of ours, of which nothing was heard, was faster. */
+ * by that, what is there later is somebody else's; unless a helper process of
+ * an earlier daemon was faster, or may still make it. */
 static void
 creation_ended(struct vdpad_exec *x, const struct vdpad_act *act, int error)
 {
@@ -185,12 +176,8 @@ creation_ended(struct vdpad_exec *x, const struct vdpad_act *act, int error)
                                                               vf + 1)
                                       : NULL;
 
-    if (!dev || strcmp(dev->name, act->object) != 0) {
-        return;
-    }
-    if (!error || may_be_done(error)) {
-        dev->in_doubt = error != 0;
-    } else if (!dev->in_doubt || !is_there_already(error)) {
+    if (error && !may_be_done(error) && dev && !dev->in_doubt
+        && !strcmp(dev->name, act->object)) {
         memset(dev->name, 0, sizeof dev->name);
         x->unsaved = true;
     }
@@ -202,7 +189,8 @@ count_ended(struct vdpad_exec *x, const struct vdpad_act *act, int error)
 {
     struct vdpad_record_pf *pf = vdpad_record_find_pf(x->record, act->object);
 
-    if (error && !may_be_done(error) && act->number && pf && pf->numvfs == 0) {
+    if (error && !may_be_done(error) && act->number && pf && pf->numvfs == 0
+        && !pf->vfs_in_doubt) {
         pf->numvfs = -1;
         x->unsaved = true;
     }

@@ -192,6 +192,12 @@ vdpad_memory_unstick(struct vdpad_memory *m, const struct vdpad_stuck *still,
 }
 
 void
+vdpad_memory_former_ended(struct vdpad_memory *m)
+{
+    m->n_vfs = m->n_made = 0;
+}
+
+void
 vdpad_memory_retry_all(struct vdpad_memory *m)
 {
     for (size_t i = 0; i < m->n; i++) {

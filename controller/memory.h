@@ -82,6 +82,10 @@ bool vdpad_memory_any_stuck(const struct vdpad_memory *);
 void vdpad_memory_unstick(struct vdpad_memory *,
                           const struct vdpad_stuck *still, size_t n);
 
+/* The last helper process of an earlier daemon has ended: numbers of VFs and
+ * devices may be its work.  Forgets what is known of ours. */
+void vdpad_memory_former_ended(struct vdpad_memory *);
+
 /* Makes every failed step due now, and forgets all numbers of VFs: whatever
  * there is now is to become what the policy says. */
 void vdpad_memory_retry_all(struct vdpad_memory *);

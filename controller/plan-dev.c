@@ -121,17 +121,16 @@ is_free(struct vdpad_planner *p, struct vdpad_dev *dev, const char *change)
     return true;
 }
 
-/* Whether the device is under way with the name that it had been given
- * before. */
+/* Whether the device is, or may be, under way with the name that it had been
+ * given before. */
 static bool
 is_being_made(const struct vdpad_planner *p, const struct vdpad_dev *dev)
 {
-    const struct vdpad_memory_entry *e = NULL;
+    const struct vdpad_record_dev *r = dev->record;
 
-    if (dev->record && strcmp(dev->record->name, dev->name)) {
-        e = vdpad_ask_memory(p, VDPAD_ACT_VDPA_ADD, dev->record->name);
-    }
-    return e && e->in_flight;
+    return r && r->name[0] && strcmp(r->name, dev->name) != 0
+           && (r->in_doubt
+               || vdpad_is_in_flight(p, VDPAD_ACT_VDPA_ADD, r->name));
 }
 
 static void
@@ -168,7 +167,9 @@ plan_create(struct vdpad_planner *p, struct vdpad_dev *dev)
     }
     if (is_being_made(p, dev)) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_APPLYING,
-                         "it is being made as %s", dev->record->name);
+                         "it is being made as %.100s%s%s", dev->record->name,
+                         dev->record->in_doubt ? ": " : "",
+                         dev->record->in_doubt ? VDPAD_FORMER_REASON : "");
         return;
     }
     vdpad_copy(act.object, sizeof act.object, dev->name);
@@ -181,8 +182,16 @@ plan_create(struct vdpad_planner *p, struct vdpad_dev *dev)
                "policy %.100s wants a vDPA device on "
                "VF %s",
                dev->policy->name, dev->vf->bdf);
-    if (vdpad_ask_dev(p, dev, vdpad_dev_lane(dev), &act, reason)
-        != VDPAD_ASK_DUE) {
+
+    enum vdpad_ask outcome = vdpad_ask_dev(p, dev, vdpad_dev_lane(dev), &act,
+                                           reason);
+
+    if (outcome == VDPAD_ASK_DEFERRED && known && !dev->record->in_doubt) {
+        /* It is seen not to be there: who makes it meanwhile is another. */
+        vdpad_ask_rec(p, VDPAD_REC_DEV, dev->vf->bdf, dev->policy->name, "",
+                      0);
+    }
+    if (outcome != VDPAD_ASK_DUE) {
         return;
     }
     if (!known) {

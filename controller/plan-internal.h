@@ -32,6 +32,11 @@ enum vdpad_ask {
     VDPAD_ASK_UNSURE,    /* Not in the plan: they cannot be had. */
 };
 
+/* Why an entry of the record that is in doubt is kept. */
+#define VDPAD_FORMER_REASON                                         \
+    "a helper process of an earlier daemon is still in the kernel " \
+    "(pgrep vdpad-step), and may change it yet"
+
 /* Lanes of kernel steps: batches that run side by side. */
 #define VDPAD_LANE_MODULE 1u
 #define VDPAD_LANE_LINK 2u

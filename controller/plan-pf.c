@@ -531,7 +531,12 @@ plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
         ask(p, pf, VDPAD_ACT_AUTOPROBE, r->autoprobe,
             "no policy needs it: restored");
     } else if (vdpad_restore_uplink(p, pf)) {
-        vdpad_ask_rec(p, VDPAD_REC_PF_DEL, pf->pci->bdf, "", "", 0);
+        if (r->in_doubt) {
+            vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_REMOVING,
+                             "%s", VDPAD_FORMER_REASON);
+        } else {
+            vdpad_ask_rec(p, VDPAD_REC_PF_DEL, pf->pci->bdf, "", "", 0);
+        }
     }
     if (pf->state == VDPAD_STATE_APPLYING) {
         pf->state = VDPAD_STATE_REMOVING;

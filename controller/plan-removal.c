@@ -82,6 +82,10 @@ vdpad_plan_removal(struct vdpad_planner *p, struct vdpad_dev *dev)
     if (ours && vdpad_is_in_flight(p, VDPAD_ACT_VDPA_ADD, dev->record->name)) {
         return; /* It is not there yet, and will be. */
     }
+    if (ours && dev->record->in_doubt) {
+        vdpad_text(dev->reason, sizeof dev->reason, "%s", VDPAD_FORMER_REASON);
+        return;
+    }
     if (!vdpad_ask_pictures(p, GONE_CLASSES, &outcome, use)) {
         vdpad_fold(&dev->state, dev->reason, outcome, VDPAD_STATE_REMOVING,
                    use);

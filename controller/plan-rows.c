@@ -113,8 +113,8 @@ plan_stale(struct vdpad_planner *p)
 
 /* Forgets VFs that are gone.  Their devices went with them: one that comes
  * later may have the same name and is not ours for that.  Unless it is still
- * being made: the kernel looks its VF up by address, and then takes the one
- * that has come instead. */
+ * being made, or may be: the kernel looks its VF up by address, and then takes
+ * the one that has come instead. */
 static void
 plan_vanished(struct vdpad_planner *p)
 {
@@ -126,7 +126,7 @@ plan_vanished(struct vdpad_planner *p)
     for (size_t i = 0; i < w->record->n_devs; i++) {
         const struct vdpad_record_dev *r = &w->record->devs[i];
 
-        if (!vdpad_find_pci(w->observed, r->vf)
+        if (!vdpad_find_pci(w->observed, r->vf) && !(r->in_doubt && r->name[0])
             && !vdpad_is_in_flight(p, VDPAD_ACT_VDPA_ADD, r->name)) {
             vdpad_ask_rec(p, VDPAD_REC_DEV_DEL, r->vf, "", "", 0);
         }

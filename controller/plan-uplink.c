@@ -44,8 +44,9 @@ vdpad_pf_let_go(struct vdpad_planner *p, const struct vdpad_pf *pf,
     char text[VDPAD_REASON_SIZE];
     enum vdpad_ask outcome;
 
-    /* Nor when a step has just ended and is not seen yet. */
-    if (is_changing(p, pf, kind)
+    /* Nor when a step has just ended and is not seen yet, or a helper of an
+     * earlier daemon may still do one. */
+    if (is_changing(p, pf, kind) || pf->record->in_doubt
         || !vdpad_ask_pictures(p, LET_GO_CLASSES, &outcome, text)) {
         return;
     }

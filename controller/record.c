@@ -140,6 +140,17 @@ vdpad_record_del_policy(struct vdpad_record *r, const char *name)
 }
 
 void
+vdpad_record_settle(struct vdpad_record *r)
+{
+    for (size_t i = 0; i < r->n_pfs; i++) {
+        r->pfs[i].in_doubt = r->pfs[i].vfs_in_doubt = false;
+    }
+    for (size_t i = 0; i < r->n_devs; i++) {
+        r->devs[i].in_doubt = false;
+    }
+}
+
+void
 vdpad_record_free(struct vdpad_record *r)
 {
     if (r) {
@@ -234,6 +245,8 @@ decode_pfs(struct vdpad_record *r, json_t *array)
             || get_int(o, "tc_offload", &pf->tc_offload)) {
             return -EINVAL;
         }
+        pf->in_doubt = true;
+        pf->vfs_in_doubt = pf->numvfs == 0;
     }
     return 0;
 }

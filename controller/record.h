@@ -3,7 +3,10 @@
  * restores.  It lies in OVS's rundir, hence ends with the kernel's own state
  * at a reboot, and survives the daemon's death and the loss of the database.
  *
- * An entry is written before the first change that it covers. */
+ * An entry is written before the first change that it covers.  It is in doubt
+ * while a helper process of an earlier daemon may still be making that change:
+ * then it is kept whatever is seen, since what comes about later could not be
+ * proven to be ours without it. */
 #ifndef VDPAD_RECORD_H
 #define VDPAD_RECORD_H 1
 
@@ -17,6 +20,8 @@
 struct vdpad_record_pf {
     char bdf[VDPAD_BDF_SIZE];
     int32_t numvfs, mode, autoprobe, mtu, tc_offload;
+    bool in_doubt;     /* Not saved. */
+    bool vfs_in_doubt; /* Likewise; of 'numvfs' being 0. */
 };
 
 /* A VF that a policy of ours covers: its vDPA device with that name was made
@@ -26,8 +31,7 @@ struct vdpad_record_dev {
     char name[VDPAD_NAME_SIZE]; /* "" when the device was adopted:
                                          * not ours to delete. */
     char policy[VDPAD_NAME_SIZE];
-    bool in_doubt; /* Not saved: a creation of which nobody told how
-                    * it ended, or of an earlier run, may still come about. */
+    bool in_doubt; /* Not saved. */
 };
 
 /* A policy that was applied, and in which database it was seen. */
@@ -62,11 +66,14 @@ void vdpad_record_del_pf(struct vdpad_record *, const char *bdf);
 void vdpad_record_del_dev(struct vdpad_record *, const char *vf);
 void vdpad_record_del_policy(struct vdpad_record *, const char *name);
 
-/* Reads 'path'.  No such file, or one of an earlier boot: an empty record and
- * 0.  A file that cannot be understood: an empty record, -EINVAL with 'why',
- * and the file is renamed to PATH.bad, since nothing can be proven by it.  A
- * symbolic link, or a file that others own or may write: an empty record and
- * -ELOOP or -EPERM with 'why'. */
+/* No helper process of an earlier daemon is left: nothing is in doubt. */
+void vdpad_record_settle(struct vdpad_record *);
+
+/* Reads 'path'; all is in doubt.  No such file, or one of an earlier boot: an
+ * empty record and 0.  A file that cannot be understood: an empty record,
+ * -EINVAL with 'why', and the file is renamed to PATH.bad, since nothing can
+ * be proven by it.  A symbolic link, or a file that others own or may write:
+ * an empty record and -ELOOP or -EPERM with 'why'. */
 int vdpad_record_load(const char *path, struct vdpad_record **ret_record,
                       struct vdpad_error *why);
 

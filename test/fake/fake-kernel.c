@@ -426,6 +426,12 @@ fake_stuck(const struct vdpad_kernel *kernel, struct vdpad_stuck *stuck,
     const struct fake_kernel *k = fake_kernel_cast(kernel);
     size_t n = 0;
 
+    if (k->sim->n_former) {
+        if (n < max) {
+            stuck[n] = (struct vdpad_stuck){ .is_former = true };
+        }
+        n++;
+    }
     for (const struct fake_batch *b = k->batches; b; b = b->next) {
         if (b->is_stuck) {
             if (n < max) {

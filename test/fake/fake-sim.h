@@ -136,6 +136,8 @@ struct sim {
     uint32_t max_vqs;                   /* Of a VF's management device. */
     char unset_config[VDPAD_WORD_SIZE]; /* An option of the kernel. */
     int32_t vswitchd;                   /* Its pid; 0: none runs. */
+    int32_t n_former; /* Helpers of killed daemons with a step to do: who turns
+                       * this does the step. */
 
     int32_t modules[SIM_MODULES]; /* enum vdpad_module_state. */
     uint32_t load_order[SIM_MODULES];

@@ -133,6 +133,11 @@ def test_another_programs_delete(two, pf, hold):
     two.wait_ready(2)
 
 
+def knows_former(daemon):
+    return any('earlier daemon' in p
+               for p in daemon.json('status')['problems'])
+
+
 @pytest.mark.parametrize('signo', [signal.SIGTERM, signal.SIGKILL])
 def test_stop_while_blocked(two, pf, hold, signo):
     """The daemon ends although a helper process is stuck, and the next one
@@ -143,8 +148,10 @@ def test_stop_while_blocked(two, pf, hold, signo):
     wait_for(lambda: delete_has_begun(name), 'the delete has begun')
     two.stop(signo)
     two.start()
+    two.wait(lambda: knows_former(two), 'the next one knows of the helper')
     holder.leave()
     two.wait(lambda: pf.numvfs() == 0, 'the removal completes')
+    two.wait(lambda: not knows_former(two), 'the helper has ended')
 
 
 def opens(watch):

@@ -77,7 +77,12 @@ struct tries {
 };
 #define MAX_TRIES 256
 
-enum dying { DYING_NOT, DYING_BEFORE_RECORD, DYING_AFTER_RECORD };
+enum dying {
+    DYING_NOT,
+    DYING_BEFORE_RECORD,
+    DYING_AFTER_RECORD,
+    DYING_IN_KERNEL, /* While a helper process is at a step. */
+};
 
 struct campaign {
     uint64_t seed;
@@ -162,7 +167,8 @@ void guard_forget_asked(struct campaign *);
 void daemon_start(struct campaign *);
 void daemon_kill(struct campaign *, struct rng *, int64_t restart_ns);
 void campaign_run_for(struct campaign *, int64_t ns);
-void campaign_later(struct campaign *, int64_t ns,
+/* False: there is no room for it. */
+bool campaign_later(struct campaign *, int64_t ns,
                     void (*what)(struct campaign *, const struct later *),
                     const struct vdpad_act *act);
 

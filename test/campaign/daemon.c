@@ -83,7 +83,7 @@ campaign_set_gen(struct campaign *c)
     guard_forget_tries(c);
 }
 
-void
+bool
 campaign_later(struct campaign *c, int64_t ns,
                void (*what)(struct campaign *, const struct later *),
                const struct vdpad_act *act)
@@ -96,9 +96,10 @@ campaign_later(struct campaign *c, int64_t ns,
             if (act) {
                 c->later[i].act = *act;
             }
-            return;
+            return true;
         }
     }
+    return false;
 }
 
 void
@@ -118,18 +119,25 @@ daemon_start(struct campaign *c)
     campaign_trace(c, "daemon started");
 }
 
-/* A helper process finishes its step although the daemon has died: at once,
- * or the kernel makes whoever looks wait for it. */
+/* A helper process finishes its step although the daemon has died, perhaps
+ * long after the next one has begun: at once, or the kernel makes whoever
+ * looks wait for it. */
 static void
 finish_step(struct campaign *c, const struct later *later)
 {
     struct vdpad_error why;
-    int block;
-    int error = sim_apply(c->sim, &later->act, true, &block, &why);
+    int block, error;
 
+    if (sim_is_genl_act(later->act.kind) && sim_is_frozen(c->sim)
+        && campaign_later(c, SEC, finish_step, &later->act)) {
+        return;
+    }
+    error = sim_apply(c->sim, &later->act, true, &block, &why);
     if (error == SIM_BLOCKED) {
         c->sim->blocks[block].is_orphan = true;
     }
+    c->sim->n_former--;
+    campaign_set_gen(c);
     campaign_trace(c, "late step %s %s: %d",
                    vdpad_act_name((enum vdpad_act_kind) later->act.kind),
                    later->act.object, error);
@@ -158,8 +166,11 @@ daemon_kill(struct campaign *c, struct rng *r, int64_t restart_ns)
     }
     for (const struct fake_batch *b = fake_kernel_cast(c->fake)->batches; b;
          b = b->next) {
-        if (b->is_begun && !b->is_applied && !b->is_failing && chance(r, 50)) {
-            campaign_later(c, any(r, 20) * MS, finish_step, &b->acts[b->i]);
+        int64_t ns = (chance(r, 50) ? any(r, 20) : any(r, 120000)) * MS;
+
+        if (b->is_begun && !b->is_applied && !b->is_failing && chance(r, 80)) {
+            c->sim->n_former += campaign_later(c, ns, finish_step,
+                                               &b->acts[b->i]);
         }
     }
     if (chance(r, 50)) {
@@ -231,9 +242,23 @@ note_ready(struct campaign *c)
     }
 }
 
+/* Whether a step has begun and is not done yet. */
+static bool
+is_in_kernel(const struct campaign *c)
+{
+    for (const struct fake_batch *b = fake_kernel_cast(c->fake)->batches; b;
+         b = b->next) {
+        if (b->is_begun && !b->is_applied && !b->is_failing) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 one_turn(struct campaign *c)
 {
+    size_t n_stuck = c->fake->ops->stuck(c->fake, NULL, 0);
     enum dying dying = c->dying;
     char copy[128];
     struct rng r = { c->seed ^ (uint64_t) c->now_ns };
@@ -245,6 +270,12 @@ one_turn(struct campaign *c)
     c->client->ops->run(c->client);
     vdpad_ctl_run(c->ctl, c->now_ns);
     tally.turns++;
+    if (c->fake->ops->stuck(c->fake, NULL, 0) < n_stuck) {
+        campaign_set_gen(c); /* What had been given up is done now. */
+    }
+    if (dying == DYING_IN_KERNEL && !is_in_kernel(c)) {
+        dying = DYING_NOT;
+    }
     if (dying != DYING_NOT) {
         if (dying == DYING_BEFORE_RECORD) {
             cut_record_short(c, copy);

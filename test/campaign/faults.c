@@ -242,7 +242,7 @@ remove_pf(struct campaign *c, struct rng *r)
     campaign_trace(c, "  %s is removed", pf->bdf);
     (void) sim_vanish(c->sim, act.object);
     campaign_set_gen(c);
-    campaign_later(c, ns, return_pf, &act);
+    (void) campaign_later(c, ns, return_pf, &act);
 }
 
 static void
@@ -284,7 +284,7 @@ rename_netdev(struct campaign *c, struct rng *r)
         (void) sim_rename(c->sim, act.word, name);
         c->is_uplink_away = true;
         campaign_set_gen(c);
-        campaign_later(c, ns, rename_later, &act);
+        (void) campaign_later(c, ns, rename_later, &act);
     } else if (!uplink && vf && vf->rep >= 0) {
         campaign_trace(c, "  %s becomes %s",
                        c->sim->netdevs[vf->rep].link.name, name);
@@ -322,7 +322,7 @@ hold(struct campaign *c, struct rng *r)
         && !sim_hold(c->sim, v->name, (int32_t) act.number,
                      ns / MS % 7 ? "qemu" : NULL)) {
         campaign_trace(c, "  pid %d holds %s", pid, v->name);
-        campaign_later(c, ns, let_go, &act);
+        (void) campaign_later(c, ns, let_go, &act);
     }
 }
 
@@ -342,7 +342,7 @@ go_away(struct campaign *c, struct rng *r)
     if (v && !sim_set_away(c->sim, v->name, true)) {
         campaign_trace(c, "  the netdev of %s is away", v->name);
         memcpy(act.object, v->name, sizeof v->name);
-        campaign_later(c, ns, come_back, &act);
+        (void) campaign_later(c, ns, come_back, &act);
     }
 }
 
@@ -437,7 +437,7 @@ unload_module(struct campaign *c, struct rng *r)
                           missing ? VDPAD_MODULE_MISSING
                                   : VDPAD_MODULE_LOADABLE);
     campaign_set_gen(c);
-    campaign_later(c, ns, module_back, &act);
+    (void) campaign_later(c, ns, module_back, &act);
 }
 
 /* The daemon. */
@@ -445,17 +445,41 @@ unload_module(struct campaign *c, struct rng *r)
 static void
 kill_daemon(struct campaign *c, struct rng *r)
 {
+    /* Those that the record is about. */
+    static const int32_t changes[] = {
+        VDPAD_ACT_VDPA_ADD,     VDPAD_ACT_VDPA_DEL,  VDPAD_ACT_NUMVFS,
+        VDPAD_ACT_ESWITCH_MODE, VDPAD_ACT_AUTOPROBE, VDPAD_ACT_FEATURE,
+        VDPAD_ACT_LINK_MTU,
+    };
     int64_t ns = chance(r, 70) ? any(r, 3000) * MS : any(r, 40000) * MS;
 
     if (!c->ctl) {
         return;
     }
-    switch (any(r, 3)) {
+    switch (any(r, 4)) {
     case 0:
         daemon_kill(c, r, ns);
         break;
     case 1:
         c->dying = DYING_BEFORE_RECORD;
+        break;
+    case 2:
+        for (size_t i = 0; i < SIZEOF(changes); i++) {
+            if (chance(r, 60)) {
+                (void) fake_kernel_fault(c->fake, FAKE_DELAY, changes[i], NULL,
+                                         1 + any(r, 2), 1, 0, "", 60 * SEC);
+            }
+        }
+        campaign_trace(c, "  to be killed during a step");
+        c->dying = DYING_IN_KERNEL;
+        /* So that there is something to do. */
+        if (chance(r, 50)) {
+            reset_pf(c, r);
+        } else if (chance(r, 50)) {
+            others_change_pf(c, r);
+        } else {
+            vanish_vdpa(c, r);
+        }
         break;
     default:
         c->dying_after = any(r, 6);
@@ -562,7 +586,7 @@ stop_server(struct campaign *c, struct rng *r)
 
     if (c->client) {
         fake_store_knobs(c->client)->is_down = true;
-        campaign_later(c, ns, server_back, NULL);
+        (void) campaign_later(c, ns, server_back, NULL);
     }
 }
 
@@ -610,7 +634,7 @@ renew_database(struct campaign *c, struct rng *r)
     fake_db_add_port(c->db, "br-other", "foreign");
     c->is_db_renewed = true;
     c->last_change_ns = c->now_ns;
-    campaign_later(c, ns, write_again, NULL);
+    (void) campaign_later(c, ns, write_again, NULL);
 }
 
 static void
@@ -624,7 +648,7 @@ static void
 stop_vswitchd(struct campaign *c, struct rng *r)
 {
     c->vswitchd_ns = INT64_MAX;
-    campaign_later(c, any(r, 30000) * MS, vswitchd_back, NULL);
+    (void) campaign_later(c, any(r, 30000) * MS, vswitchd_back, NULL);
 }
 
 /* A cloud agent, or whoever else writes to Open vSwitch. */
@@ -674,7 +698,7 @@ const struct action_kind fault_kinds[] = {
     { "others-pf", 6, false, others_change_pf },
     { "others-vf", 6, false, others_change_vf },
     { "module", 4, false, unload_module },
-    { "kill", 20, false, kill_daemon },
+    { "kill", 26, false, kill_daemon },
     { "lose-record", 2, false, lose_record },
     { "command", 14, false, command },
     { "server", 8, false, stop_server },

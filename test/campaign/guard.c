@@ -201,7 +201,7 @@ dies(struct campaign *c)
         c->dying_after--;
         return false;
     }
-    return c->dying != DYING_NOT;
+    return c->dying == DYING_BEFORE_RECORD || c->dying == DYING_AFTER_RECORD;
 }
 
 static int

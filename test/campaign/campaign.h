@@ -63,8 +63,8 @@ struct vf_truth {
 };
 
 struct tally {
-    uint64_t schedules, compared, actions, turns, steps, commits, failures,
-        kills, stuck, requests;
+    uint64_t schedules, compared, configured, actions, turns, steps, commits,
+        failures, kills, stuck, requests;
     int64_t simulated_ns;
 };
 extern struct tally tally;

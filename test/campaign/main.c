@@ -134,12 +134,14 @@ keep_only(struct campaign *plan, const char *list)
 static void
 print_tally(double seconds, unsigned long n_failed)
 {
-    printf("%llu schedules, %lu failed, %llu compared; %llu actions, "
+    printf("%llu schedules, %lu failed, %llu compared (%llu with a policy "
+           "at the end); %llu actions, "
            "%llu kills, %llu turns, "
            "%llu steps (%llu failed, %llu stuck), %llu transactions, %llu "
            "commands, %.0f h simulated, in %.1f s\n",
            (unsigned long long) tally.schedules, n_failed,
            (unsigned long long) tally.compared,
+           (unsigned long long) tally.configured,
            (unsigned long long) tally.actions,
            (unsigned long long) tally.kills, (unsigned long long) tally.turns,
            (unsigned long long) tally.steps,

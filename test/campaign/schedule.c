@@ -219,6 +219,82 @@ settle_lost_policies(struct campaign *c)
     intent_write(c);
 }
 
+static bool
+is_among(const char *name, char *const names[], size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!strcmp(names[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The PF has a number of VFs of which no policy can be applied: others have
+ * made as many as no policy wants, or no policy says how many. */
+static bool
+is_hopeless(const struct vdpad_pf *pf)
+{
+    bool others = pf->pci->numvfs > 0
+                  && !(pf->record && pf->record->numvfs == 0);
+
+    if (!pf->managed || pf->external || !pf->policy) {
+        return false;
+    }
+    return others ? pf->want_numvfs >= 0 && pf->want_numvfs != pf->pci->numvfs
+                  : pf->want_numvfs < 0;
+}
+
+/* Takes back keys that are refused or hopeless.  Returns whether there were
+ * any. */
+static bool
+take_back(struct campaign *c)
+{
+    const struct vdpad_world *w = vdpad_ctl_world(c->ctl);
+    const struct vdpad_config *config = w->config;
+    bool any = false;
+
+    for (unsigned int i = 0; i < N_POLICIES; i++) {
+        char name[16];
+        bool is_bad;
+
+        (void) snprintf(name, sizeof name, "p%u", i);
+        is_bad = is_among(name, config->refused_policies,
+                          config->n_refused_policies);
+        for (size_t p = 0; p < w->n_pfs; p++) {
+            is_bad |= is_hopeless(&w->pfs[p])
+                      && !strcmp(w->pfs[p].policy->name, name);
+        }
+        if (is_bad) {
+            c->intent.policies[i][0] = '\0';
+            any = true;
+        }
+    }
+    for (unsigned int i = 0; i < N_PORTS; i++) {
+        char name[16];
+
+        (void) snprintf(name, sizeof name, "lsp%u", i);
+        if (is_among(name, config->refused_ports, config->n_refused_ports)) {
+            c->intent.ports[i][0] = '\0';
+            any = true;
+        }
+    }
+    return any;
+}
+
+/* What stands for a key that is refused, or cannot be applied, is what was
+ * before it.  The operator gives up such wishes: then the end follows from the
+ * keys alone again. */
+static void
+give_up_wishes(struct campaign *c)
+{
+    for (unsigned int i = 0; i < N_POLICIES + N_PORTS && take_back(c); i++) {
+        campaign_trace(c, "wishes are given up");
+        intent_write(c);
+        calm(c);
+    }
+}
+
 static void
 act_all(struct campaign *c)
 {
@@ -359,6 +435,7 @@ run(struct campaign *c, FILE *trace)
     if (c->is_faulty && daemon_is_settled(c) && !has_other_mode(c)) {
         check_second_run(c);
     }
+    give_up_wishes(c);
     c->is_kept = is_frozen(c);
     end = host_essence(c, true);
     campaign_trace(c, "end\n%s", end);
@@ -382,6 +459,17 @@ run(struct campaign *c, FILE *trace)
     return end;
 }
 
+static bool
+has_policy(const struct campaign *c)
+{
+    for (unsigned int i = 0; i < N_POLICIES; i++) {
+        if (c->intent.policies[i][0]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool
 schedule_run(const struct campaign *plan, char *failure, size_t size,
              FILE *trace)
@@ -400,7 +488,10 @@ schedule_run(const struct campaign *plan, char *failure, size_t size,
     if (with && !c->is_record_lost && !c->is_kept) {
         ref->are_ports_others = c->are_ports_others;
         without = run(ref, trace);
-        tally.compared += without && !ref->is_kept;
+        if (without && !ref->is_kept) {
+            tally.compared++;
+            tally.configured += has_policy(ref);
+        }
     }
     same = with
            && (c->is_record_lost || c->is_kept || ref->is_kept

@@ -14,6 +14,7 @@
 #include "patience.h"
 #include "ready.h"
 #include "report.h"
+#include "sleepers.h"
 #include "suspend.h"
 #include "util.h"
 #include "verdicts.h"
@@ -69,10 +70,8 @@ struct vdpad_ctl {
     struct vdpad_ready *ready;
     bool up, replan, record_failed;
     int64_t now_ns, audit_ns, holder_ns, record_retry_ns;
-    bool in_doubt;   /* Some of the record is, … */
-    bool had_former; /* … since helpers of an earlier daemon were there. */
-    size_t n_stuck, n_pfs;
-    struct vdpad_stuck *stuck; /* In the last turn. */
+    struct vdpad_sleepers sleepers;
+    size_t n_pfs;
     struct vdpad_ctl_figures figures;
 };
 
@@ -176,7 +175,7 @@ vdpad_ctl_new(struct vdpad_loop *loop, struct vdpad_kernel *kernel,
     ctl->ready = vdpad_ready_new();
     ctl->memory->grace_until_ns = ctl->now_ns + GRACE_NS;
     load_record(ctl);
-    ctl->in_doubt = true;
+    vdpad_sleepers_init(&ctl->sleepers);
     ctl->exec = vdpad_exec_new(kernel, store, ctl->observer, ctl->memory,
                                ctl->record, ctl->record_path, ctl->history,
                                clock_ns);
@@ -207,7 +206,7 @@ vdpad_ctl_free(struct vdpad_ctl *ctl)
     vdpad_verdicts_done(&ctl->verdicts);
     vdpad_history_free(ctl->history);
     free(ctl->record_path);
-    free(ctl->stuck);
+    vdpad_sleepers_destroy(&ctl->sleepers);
     free(ctl);
 }
 
@@ -272,74 +271,20 @@ take_snapshot(struct vdpad_ctl *ctl)
     return changed;
 }
 
-/* Whether one of the requests that were in the kernel is not any more. */
-static bool
-has_stuck_ended(const struct vdpad_ctl *ctl, const struct vdpad_stuck *now,
-                size_t n)
-{
-    for (size_t i = 0; i < ctl->n_stuck; i++) {
-        const struct vdpad_stuck *s = &ctl->stuck[i];
-        bool is_there = false;
-
-        for (size_t j = 0; j < n && !is_there; j++) {
-            is_there = s->pid == now[j].pid && s->since_ns == now[j].since_ns
-                       && !strcmp(s->what, now[j].what);
-        }
-        if (!is_there) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A request that had been given up has come back, perhaps at once.  Others may
- * still be in the kernel: what they do comes later, and must not be asked for
- * once more meanwhile. */
+/* What comes back from the kernel after it had been given up may have changed
+ * anything. */
 static void
-check_stuck(struct vdpad_ctl *ctl)
+look_for_sleepers(struct vdpad_ctl *ctl)
 {
-    size_t n = ctl->kernel->ops->stuck(ctl->kernel, NULL, 0);
-    struct vdpad_stuck *now = NULL;
+    struct vdpad_exec_figures figures;
 
-    if (n) {
-        now = vdpad_xcalloc(n, sizeof *now);
-        (void) ctl->kernel->ops->stuck(ctl->kernel, now, n);
-    }
-    if (has_stuck_ended(ctl, now, n)
-        || (!n && vdpad_memory_any_stuck(ctl->memory))) {
-        vdpad_memory_unstick(ctl->memory, now, n);
+    vdpad_exec_get_figures(ctl->exec, &figures);
+    if (vdpad_sleepers_run(&ctl->sleepers, ctl->kernel, ctl->memory)) {
         vdpad_observer_invalidate(ctl->observer, VDPAD_ALL_CLASSES);
         ctl->replan = true;
     }
-    free(ctl->stuck);
-    ctl->stuck = now;
-    ctl->n_stuck = n;
-}
-
-/* Ends the doubts about the record when nothing that an earlier daemon began
- * is in the kernel any more, and of what was tried beside it all ends are
- * known.  What is seen from then on was observed after its last step, see
- * check_stuck(). */
-static void
-check_former(struct vdpad_ctl *ctl)
-{
-    struct vdpad_exec_figures figures;
-    bool is_there = false;
-
-    vdpad_exec_get_figures(ctl->exec, &figures);
-    for (size_t i = 0; i < ctl->n_stuck; i++) {
-        is_there |= ctl->stuck[i].is_former;
-    }
-    ctl->had_former |= is_there;
-    if (!ctl->in_doubt || is_there || figures.n_batches) {
-        return;
-    }
-    ctl->in_doubt = false;
-    vdpad_record_settle(ctl->record);
-    if (ctl->had_former) {
-        vdpad_memory_former_ended(ctl->memory);
-    }
-    ctl->replan = true;
+    ctl->replan |= vdpad_sleepers_settle(&ctl->sleepers, ctl->record,
+                                         ctl->memory, figures.n_batches > 0);
 }
 
 /* Whether something waits for a user of a device to let go of it, which the
@@ -469,8 +414,7 @@ vdpad_ctl_run(struct vdpad_ctl *ctl, int64_t now_ns)
 
     ctl->now_ns = now_ns;
     ctl->kernel->ops->run(ctl->kernel);
-    check_stuck(ctl);
-    check_former(ctl);
+    look_for_sleepers(ctl);
 
     bool build = take_snapshot(ctl) || ctl->replan
                  || ctl->plan->next_ns <= now_ns;

@@ -149,6 +149,23 @@ void vdpad_pf_let_go(struct vdpad_planner *, const struct vdpad_pf *pf,
 bool vdpad_pf_may_give_back(const struct vdpad_planner *,
                             const struct vdpad_pf *pf);
 
+/* Asks for a step on 'pf' itself, unless it must wait for another one under
+ * way on it, and folds the outcome into its state. */
+enum vdpad_ask vdpad_ask_pf(struct vdpad_planner *, struct vdpad_pf *pf,
+                            enum vdpad_act_kind kind, int64_t number,
+                            const char *reason);
+
+/* What keeps a VF from its driver. */
+struct vdpad_hindrance {
+    const struct vdpad_dev *dev; /* It has to go first; NULL: none. */
+    bool no_vfio;                /* This kernel has no vfio-pci. */
+};
+
+/* Binds the VFs of 'pf': those that a policy covers as it says, the others to
+ * what the kernel finds, as they would have been had we not held them back. */
+struct vdpad_hindrance vdpad_plan_vfs(struct vdpad_planner *,
+                                      struct vdpad_pf *pf);
+
 /* The uplink of 'pf' as its policies want it. */
 void vdpad_plan_uplink(struct vdpad_planner *, struct vdpad_pf *pf);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Planning of physical functions: the number of VFs, the e-switch mode, the
- * drivers of the VFs, the uplink; and the way back. */
+/* Planning of physical functions: the number of VFs, the e-switch mode; and
+ * the way back. */
 #include <errno.h>
 #include <string.h>
 
@@ -57,10 +57,9 @@ is_busy(const struct vdpad_planner *p, const struct vdpad_pf *pf,
     return busy;
 }
 
-/* Asks for a step on 'pf' itself and folds it into its state. */
-static enum vdpad_ask
-ask(struct vdpad_planner *p, struct vdpad_pf *pf, enum vdpad_act_kind kind,
-    int64_t number, const char *reason)
+enum vdpad_ask
+vdpad_ask_pf(struct vdpad_planner *p, struct vdpad_pf *pf,
+             enum vdpad_act_kind kind, int64_t number, const char *reason)
 {
     struct vdpad_act act = { .kind = (int32_t) kind, .number = number };
     enum vdpad_ask outcome = VDPAD_ASK_OBSERVING;
@@ -206,8 +205,8 @@ ask_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
                mode_name(pf->eswitch->mode));
     vdpad_pf_remember(p, pf, VDPAD_REC_PF_MODE, pf->eswitch->mode,
                       pf->record ? pf->record->mode : -1,
-                      ask(p, pf, VDPAD_ACT_ESWITCH_MODE, pf->want_mode,
-                          reason));
+                      vdpad_ask_pf(p, pf, VDPAD_ACT_ESWITCH_MODE,
+                                   pf->want_mode, reason));
 }
 
 /* Nothing must grab the VFs before the e-switch is as it should be. */
@@ -218,15 +217,15 @@ ask_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf, int32_t number,
     const struct vdpad_record_pf *r = pf->record;
 
     if (number > 0 && pf->pci->autoprobe == 1 && !is_mode_right(pf)) {
-        vdpad_pf_remember(p, pf, VDPAD_REC_PF_AUTOPROBE, 1,
-                          r ? r->autoprobe : -1,
-                          ask(p, pf, VDPAD_ACT_AUTOPROBE, 0,
-                              "VFs are bound after the e-switch has changed "
-                              "its mode"));
+        vdpad_pf_remember(
+            p, pf, VDPAD_REC_PF_AUTOPROBE, 1, r ? r->autoprobe : -1,
+            vdpad_ask_pf(p, pf, VDPAD_ACT_AUTOPROBE, 0,
+                         "VFs are bound after the e-switch has changed "
+                         "its mode"));
     }
     vdpad_pf_remember(p, pf, VDPAD_REC_PF_NUMVFS, pf->pci->numvfs,
                       r ? r->numvfs : -1,
-                      ask(p, pf, VDPAD_ACT_NUMVFS, number, reason));
+                      vdpad_ask_pf(p, pf, VDPAD_ACT_NUMVFS, number, reason));
 }
 
 static void
@@ -312,8 +311,8 @@ give_mode_back(struct vdpad_planner *p, struct vdpad_pf *pf)
     } else if (!(pf->pci->numvfs > 0 && e && e->refusals)) {
         /* VFs that a policy wants are not taken away for it: refused once
          * because of them, it waits until they go. */
-        ask(p, pf, VDPAD_ACT_ESWITCH_MODE, r->mode,
-            "no policy asks for another mode any more: restored");
+        vdpad_ask_pf(p, pf, VDPAD_ACT_ESWITCH_MODE, r->mode,
+                     "no policy asks for another mode any more: restored");
     }
 }
 
@@ -346,126 +345,6 @@ plan_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
         return;
     }
     ask_mode(p, pf);
-}
-
-/* The vDPA device on 'vf'; NULL: none. */
-static const struct vdpad_dev *
-find_dev(const struct vdpad_planner *p, const struct vdpad_pci *vf)
-{
-    for (size_t i = 0; i < p->world->n_devs; i++) {
-        const struct vdpad_dev *dev = &p->world->devs[i];
-
-        if (dev->vf == vf && (dev->vbus || dev->vdpa)) {
-            return dev;
-        }
-    }
-    return NULL;
-}
-
-/* True when VFs can be given to vfio-pci; else has it loaded, or there is
- * none: '*ret_missing'. */
-static bool
-have_vfio(struct vdpad_planner *p, struct vdpad_pf *pf, bool *ret_missing)
-{
-    const struct vdpad_module *m = vdpad_find_module(p->world->observed,
-                                                     "vfio_pci");
-    struct vdpad_act act = { .kind = VDPAD_ACT_MODULE_LOAD };
-    char text[VDPAD_REASON_SIZE];
-
-    if (!m || m->state == VDPAD_MODULE_MISSING) {
-        *ret_missing = m != NULL;
-        return false;
-    }
-    if (m->state == VDPAD_MODULE_LOADED) {
-        return true;
-    }
-    vdpad_copy(act.object, sizeof act.object, m->name);
-    if (!vdpad_find_planned(p, VDPAD_ACT_MODULE_LOAD, m->name)) {
-        vdpad_fold(&pf->state, pf->reason,
-                   vdpad_ask_act(p, VDPAD_LANE_MODULE, &act, text,
-                                 "module %s is not loaded", m->name),
-                   VDPAD_STATE_APPLYING, text);
-    }
-    return false;
-}
-
-/* What keeps a VF from its driver. */
-struct hindrance {
-    const struct vdpad_dev *dev; /* It has to go first; NULL: none. */
-    bool no_vfio;                /* This kernel has no vfio-pci. */
-};
-
-/* Binds the VFs: those that a policy covers as it says, the others to what
- * the kernel finds, as they would have been had we not held them back. */
-static struct hindrance
-plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
-{
-    struct hindrance hindrance = { .dev = NULL };
-    const struct vdpad_observed *o = p->world->observed;
-    const struct vdpad_pci *rows = VDPAD_OBSERVED_ROWS(o, VDPAD_PCI,
-                                                       vdpad_pci);
-    int64_t number = pf->record ? pf->record->autoprobe : -1;
-    bool ours = pf->record && pf->record->numvfs == 0;
-
-    if (number >= 0 && pf->pci->autoprobe != number) {
-        ask(p, pf, VDPAD_ACT_AUTOPROBE, number,
-            "the e-switch is as it should "
-            "be: restored");
-        return hindrance;
-    }
-    if (number >= 0) {
-        vdpad_pf_let_go(p, pf, VDPAD_REC_PF_AUTOPROBE);
-    }
-    for (size_t i = 0; i < VDPAD_OBSERVED_N(o, VDPAD_PCI); i++) {
-        const struct vdpad_pci *vf = &rows[i];
-        struct vdpad_act act = { .kind = VDPAD_ACT_VF_PROBE };
-        char text[VDPAD_REASON_SIZE];
-
-        if (vf->vf_index < 0 || strcmp(vf->pf, pf->pci->bdf)) {
-            continue;
-        }
-
-        const struct vdpad_policy *policy = vf->vf_index < pf->n_vf_policies
-                                                ? pf->vf_policies[vf->vf_index]
-                                                : NULL;
-        bool vfio = policy && policy->device_type == VDPAD_DEV_VFIO;
-        bool vdpa = policy && policy->type != VDPAD_TYPE_NONE;
-        bool is_vfio = !strcmp(vf->driver, "vfio-pci");
-
-        /* What no policy covers is only bound if we made it, and what
-         * somebody gave to vfio-pci is left to him, unless it is to carry a
-         * vDPA device. */
-        if (vfio ? is_vfio : vf->driver[0] && !(is_vfio && ours && vdpa)) {
-            continue;
-        }
-        if (!policy && !ours) {
-            continue;
-        }
-        if (vfio && find_dev(p, vf)) {
-            hindrance.dev = find_dev(p, vf);
-            continue;
-        }
-        if (vfio && !have_vfio(p, pf, &hindrance.no_vfio)) {
-            continue;
-        }
-        vdpad_copy(act.object, sizeof act.object, vf->bdf);
-        vdpad_copy(act.word, sizeof act.word, vfio ? "vfio-pci" : "");
-
-        enum vdpad_ask outcome = vdpad_ask_act(
-            p, VDPAD_LANE_DEV + (uint32_t) vf->vf_index % 4, &act, text,
-            "VF has driver %s, policy %.100s wants %s",
-            vf->driver[0] ? vf->driver : "(none)",
-            policy ? policy->name : "(none)",
-            vfio ? "vfio-pci" : "its network driver");
-
-        /* One VF that fails is its device's matter, not the PF's. */
-        if (outcome == VDPAD_ASK_DUE || outcome == VDPAD_ASK_IN_FLIGHT
-            || outcome == VDPAD_ASK_OBSERVING) {
-            vdpad_fold(&pf->state, pf->reason, outcome, VDPAD_STATE_APPLYING,
-                       text);
-        }
-    }
-    return hindrance;
 }
 
 /* Whether a step on 'pf' or its uplink is under way: then what is seen of them
@@ -523,13 +402,14 @@ plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
     if (mode_left
         && !(vfs_left && failed
              && vdpad_memory_is_refusal(failed->error.code))) {
-        ask(p, pf, VDPAD_ACT_ESWITCH_MODE, r->mode,
-            "no policy needs it: restored");
+        vdpad_ask_pf(p, pf, VDPAD_ACT_ESWITCH_MODE, r->mode,
+                     "no policy needs it: restored");
     } else if (vfs_left && r->numvfs == 0) {
-        ask(p, pf, VDPAD_ACT_NUMVFS, 0, "no policy needs it: restored");
+        vdpad_ask_pf(p, pf, VDPAD_ACT_NUMVFS, 0,
+                     "no policy needs it: restored");
     } else if (r->autoprobe >= 0 && pf->pci->autoprobe != r->autoprobe) {
-        ask(p, pf, VDPAD_ACT_AUTOPROBE, r->autoprobe,
-            "no policy needs it: restored");
+        vdpad_ask_pf(p, pf, VDPAD_ACT_AUTOPROBE, r->autoprobe,
+                     "no policy needs it: restored");
     } else if (vdpad_restore_uplink(p, pf)) {
         if (r->in_doubt) {
             vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_REMOVING,
@@ -610,7 +490,7 @@ vdpad_plan_pf(struct vdpad_planner *p, struct vdpad_pf *pf)
             plan_mode(p, pf);
         }
         if (pf->state == VDPAD_STATE_READY) {
-            struct hindrance hindrance = plan_vfs(p, pf);
+            struct vdpad_hindrance hindrance = vdpad_plan_vfs(p, pf);
             const struct vdpad_dev *dev = hindrance.dev;
 
             pf->is_usable = pf->state == VDPAD_STATE_READY;

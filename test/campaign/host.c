@@ -261,6 +261,20 @@ is_covered(struct campaign *c, const char *bdf, int index)
     return false;
 }
 
+/* Whether 'port' is there for a logical port alone, which a policy put on one
+ * of its VFs: on which depends on history. */
+static bool
+is_of_policys_choice(const struct campaign *c, const struct fdb_port *port)
+{
+    const struct vdpad_world *w = c->ctl ? vdpad_ctl_world(c->ctl) : NULL;
+    const char *id = fdb_get(&port->iface_ids, "iface-id");
+    unsigned int i;
+
+    return w && w->config->attach == VDPAD_ATTACH_DECLARED && id
+           && sscanf(id, "lsp%u", &i) == 1 && i < N_PORTS
+           && !strncmp(c->intent.ports[i], "policy=", strlen("policy="));
+}
+
 static void
 print_vf(struct campaign *c, FILE *f, const struct sim_pf *pf, int index,
          bool states)
@@ -285,7 +299,7 @@ print_vf(struct campaign *c, FILE *f, const struct sim_pf *pf, int index,
         const struct fdb_port *port = fake_db_find_port(c->db, rep->link.name);
 
         fprintf(f, " rep");
-        if (port && !c->are_ports_others) {
+        if (port && !c->are_ports_others && !is_of_policys_choice(c, port)) {
             fprintf(f, " port%s",
                     fdb_get(&port->iface_ids, VDPAD_OWNER_KEY) ? ""
                                                                : " foreign");
@@ -294,8 +308,7 @@ print_vf(struct campaign *c, FILE *f, const struct sim_pf *pf, int index,
     fprintf(f, " %s\n", states ? state_of(c, vf->bdf) : "");
 }
 
-/* Which of its devices a policy gives to a port depends on history: they are
- * only counted. */
+/* Logical ports are only counted: see is_of_policys_choice(). */
 static void
 print_counts(const struct campaign *c, FILE *f)
 {

@@ -135,7 +135,9 @@ vdpa_holder(const struct vdpad_check_input *in, struct vdpad_finding *f)
         vdpad_found(f, OK, "/dev/%s is held by pid %d (%s)",
                     dev->vbus->chardev, dev->holders[0].pid,
                     dev->holders[0].command);
-    } else if (dev->vdpa && dev->vdpa->negotiated) {
+    } else if (vdpad_dev_is_driven(dev)
+               && in->world->observed->class_[VDPAD_VDPA].at_ns
+                      >= in->world->observed->class_[VDPAD_HOLDER].at_ns) {
         vdpad_found(f, UNKNOWN,
                     "no process is seen to hold /dev/%s, but features are "
                     "negotiated: somebody does",

@@ -379,17 +379,41 @@ vdpad_ctl_when_ready(struct vdpad_ctl *ctl, vdpad_ready_cb *cb, void *aux)
     ctl->replan = true;
 }
 
-/* Has the users of devices looked at if the plan asks for it.  What is being
- * looked at already is not asked for once more: a plan at every turn would
- * keep the answer from ever being current. */
+/* Has the users of devices looked at if the plan asks for it, and whether
+ * features are still negotiated that were before nobody was seen to hold the
+ * device.  What is being looked at already is not asked for once more: a plan
+ * at every turn would keep the answer from ever being current.  Nor is what is
+ * young enough: else two classes of which one takes long would never both
+ * be. */
 static void
 look_for_holders(struct vdpad_ctl *ctl)
 {
     const struct vdpad_observed *o = ctl->world->observed;
+    const struct vdpad_observed_class *holder = &o->class_[VDPAD_HOLDER];
+    const struct vdpad_observed_class *vdpa = &o->class_[VDPAD_VDPA];
+    unsigned int mask = 0;
 
-    if (ctl->plan->wants_holders && o->class_[VDPAD_HOLDER].fresh
-        && o->class_[VDPAD_VBUS].fresh && o->class_[VDPAD_VDPA].fresh) {
-        vdpad_observer_invalidate(ctl->observer, HOLDER_CLASSES);
+    if (!holder->fresh || !vdpa->fresh || !o->class_[VDPAD_VBUS].fresh) {
+        return;
+    }
+    for (size_t i = 0; i < ctl->world->n_devs; i++) {
+        const struct vdpad_dev *dev = &ctl->world->devs[i];
+
+        if (vdpa->at_ns < holder->at_ns && !dev->n_holders
+            && vdpad_dev_is_driven(dev)) {
+            mask = 1u << VDPAD_VDPA;
+        }
+    }
+    if (ctl->plan->wants_holders) {
+        if (ctl->now_ns - holder->at_ns >= VDPAD_USE_AGE_NS) {
+            mask |= 1u << VDPAD_HOLDER | 1u << VDPAD_VBUS;
+        }
+        if (ctl->now_ns - vdpa->at_ns >= VDPAD_USE_AGE_NS) {
+            mask |= 1u << VDPAD_VDPA;
+        }
+    }
+    if (mask) {
+        vdpad_observer_invalidate(ctl->observer, mask);
     }
 }
 

@@ -11,9 +11,6 @@
 #define BIT(CLASS) (1u << (CLASS))
 #define SEC_NS 1000000000
 
-/* A picture of holders decides nothing when it is older. */
-#define HOLDERS_AGE_NS INT64_C(2000000000)
-
 /* The pictures that a step depends on must be fresh when it is decided on. */
 static unsigned int
 needed_classes(enum vdpad_act_kind kind)
@@ -231,8 +228,8 @@ vdpad_ask_holders(struct vdpad_planner *p)
     const struct vdpad_observed_class *vdpa = &o->class_[VDPAD_VDPA];
 
     /* No event tells that a file is opened or features are negotiated. */
-    if (holder->fresh && p->now_ns - holder->at_ns < HOLDERS_AGE_NS
-        && vdpa->fresh && p->now_ns - vdpa->at_ns < HOLDERS_AGE_NS
+    if (holder->fresh && p->now_ns - holder->at_ns < VDPAD_USE_AGE_NS
+        && vdpa->fresh && p->now_ns - vdpa->at_ns < VDPAD_USE_AGE_NS
         && o->class_[VDPAD_VBUS].fresh) {
         return true;
     }

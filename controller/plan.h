@@ -57,6 +57,9 @@ struct vdpad_step {
     char reason[VDPAD_REASON_SIZE];
 };
 
+/* What is known of the users of devices decides nothing once it is older. */
+#define VDPAD_USE_AGE_NS INT64_C(2000000000)
+
 struct vdpad_plan {
     size_t n;
     struct vdpad_step *steps; /* In order of execution. */

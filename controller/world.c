@@ -494,6 +494,13 @@ vdpad_world_find(const struct vdpad_world *w, const char *name)
 }
 
 bool
+vdpad_dev_is_driven(const struct vdpad_dev *dev)
+{
+    return dev->vbus && !strcmp(dev->vbus->driver, "vhost_vdpa") && dev->vdpa
+           && dev->vdpa->negotiated;
+}
+
+bool
 vdpad_dev_in_use(const struct vdpad_dev *dev, char text[VDPAD_REASON_SIZE])
 {
     if (dev->n_holders) {
@@ -507,9 +514,7 @@ vdpad_dev_in_use(const struct vdpad_dev *dev, char text[VDPAD_REASON_SIZE])
                    "network namespace");
         return true;
     }
-    /* What virtio_vdpa negotiates is the host's own. */
-    if (dev->vbus && !strcmp(dev->vbus->driver, "vhost_vdpa") && dev->vdpa
-        && dev->vdpa->negotiated) {
+    if (vdpad_dev_is_driven(dev)) {
         vdpad_text(text, VDPAD_REASON_SIZE,
                    "in use: features 0x%llx are negotiated on %s, though no "
                    "process is seen to have it open",

@@ -142,6 +142,10 @@ void vdpad_world_free(struct vdpad_world *world);
 const struct vdpad_dev *vdpad_world_find(const struct vdpad_world *world,
                                          const char *name);
 
+/* Whether a guest has negotiated features on 'dev' by way of vhost_vdpa; what
+ * virtio_vdpa negotiates is the host's own. */
+bool vdpad_dev_is_driven(const struct vdpad_dev *dev);
+
 /* Whether somebody uses the device; then 'text' says who, for people. */
 bool vdpad_dev_in_use(const struct vdpad_dev *dev,
                       char text[VDPAD_REASON_SIZE]);

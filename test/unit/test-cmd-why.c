@@ -320,7 +320,14 @@ guest_checks(void **state)
                       "no process holds /dev/vhost-vdpa-0, though its port is "
                       "logical port lp1",
                       "start the guest"));
+    fix.observed.class_[VDPAD_VDPA].at_ns =
+        fix.observed.class_[VDPAD_HOLDER].at_ns;
     assert_unknown("vdpa-holder", "but features are negotiated");
+    /* Seen before: the guest may have ended since. */
+    WITH(fix.observed.class_[VDPAD_HOLDER].at_ns,
+         fix.observed.class_[VDPAD_VDPA].at_ns + 1,
+         assert_fails("vdpa-holder", "no process holds /dev/vhost-vdpa-0",
+                      "start the guest"));
     fix.vdpa[0].negotiated = 0;
     WITH(fix.ids[1].key, "other", assert_unknown("vdpa-holder", "it is free"));
     fix.devs[0].n_holders = 1;

@@ -44,14 +44,23 @@ check_same(const struct vdpad_record *a, const struct vdpad_record *b)
     CHECK(a->n_pfs == b->n_pfs && a->n_devs == b->n_devs
           && a->n_policies == b->n_policies);
     for (size_t i = 0; i < a->n_pfs; i++) {
-        CHECK(!memcmp(&a->pfs[i], &b->pfs[i], sizeof a->pfs[i]));
+        const struct vdpad_record_pf *x = &a->pfs[i], *y = &b->pfs[i];
+
+        CHECK(!strcmp(x->bdf, y->bdf) && x->numvfs == y->numvfs
+              && x->mode == y->mode && x->autoprobe == y->autoprobe
+              && x->mtu == y->mtu && x->tc_offload == y->tc_offload);
     }
     for (size_t i = 0; i < a->n_devs; i++) {
-        CHECK(!memcmp(&a->devs[i], &b->devs[i], sizeof a->devs[i]));
+        const struct vdpad_record_dev *x = &a->devs[i], *y = &b->devs[i];
+
+        CHECK(!strcmp(x->vf, y->vf) && !strcmp(x->name, y->name)
+              && !strcmp(x->policy, y->policy));
     }
     for (size_t i = 0; i < a->n_policies; i++) {
-        CHECK(
-            !memcmp(&a->policies[i], &b->policies[i], sizeof a->policies[i]));
+        const struct vdpad_record_policy *x = &a->policies[i];
+        const struct vdpad_record_policy *y = &b->policies[i];
+
+        CHECK(!strcmp(x->name, y->name) && !strcmp(x->db, y->db));
     }
 }
 

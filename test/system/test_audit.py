@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# level: full
 """offload/audit in the VM: filters that a real ovs-vswitchd left behind, judged
 by tc before and after."""
 

@@ -345,6 +345,56 @@ vdpad_ask_dev(struct vdpad_planner *p, struct vdpad_dev *dev, uint32_t lane,
     return outcome;
 }
 
+static uint32_t
+lane_of(const struct vdpad_planner *p, const struct vdpad_pf *pf)
+{
+    return VDPAD_LANE_PF + (uint32_t) (pf - p->world->pfs);
+}
+
+bool
+vdpad_pf_is_busy(const struct vdpad_planner *p, const struct vdpad_pf *pf,
+                 enum vdpad_act_kind kind)
+{
+    static const enum vdpad_act_kind kinds[] = {
+        VDPAD_ACT_AUTOPROBE,
+        VDPAD_ACT_NUMVFS,
+        VDPAD_ACT_ESWITCH_MODE,
+    };
+
+    bool busy = false;
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const struct vdpad_memory_entry *e = vdpad_ask_memory(p, kinds[i],
+                                                              pf->pci->bdf);
+
+        if (e && e->in_flight) {
+            if (kinds[i] == kind) {
+                return false;
+            }
+            busy = true;
+        }
+    }
+    return busy;
+}
+
+enum vdpad_ask
+vdpad_ask_pf(struct vdpad_planner *p, struct vdpad_pf *pf,
+             enum vdpad_act_kind kind, int64_t number, const char *reason)
+{
+    struct vdpad_act act = { .kind = (int32_t) kind, .number = number };
+    enum vdpad_ask outcome = VDPAD_ASK_OBSERVING;
+    char text[VDPAD_REASON_SIZE];
+
+    vdpad_copy(act.object, sizeof act.object, pf->pci->bdf);
+    if (vdpad_pf_is_busy(p, pf, kind)) {
+        vdpad_text(text, sizeof text, "%s", reason);
+    } else {
+        outcome = vdpad_ask_act(p, lane_of(p, pf), &act, text, "%s", reason);
+    }
+    vdpad_fold(&pf->state, pf->reason, outcome, VDPAD_STATE_APPLYING, text);
+    return outcome;
+}
+
 bool
 vdpad_dev_is_late(const struct vdpad_dev *dev, char text[VDPAD_REASON_SIZE])
 {

@@ -77,6 +77,18 @@ enum vdpad_ask vdpad_ask_dev(struct vdpad_planner *, struct vdpad_dev *dev,
                              uint32_t lane, const struct vdpad_act *act,
                              const char *reason);
 
+/* Whether a step of 'kind' (VDPAD_ACT_N: any) has to wait for another one that
+ * is under way on 'pf'.  While the kernel removes VFs, say, they are out of
+ * sight before they are gone. */
+bool vdpad_pf_is_busy(const struct vdpad_planner *, const struct vdpad_pf *pf,
+                      enum vdpad_act_kind kind);
+
+/* Asks for a step on 'pf' itself, unless it must wait for another one under
+ * way on it, and folds the outcome into its state. */
+enum vdpad_ask vdpad_ask_pf(struct vdpad_planner *, struct vdpad_pf *pf,
+                            enum vdpad_act_kind kind, int64_t number,
+                            const char *reason);
+
 /* The lane of the steps of 'dev'. */
 uint32_t vdpad_dev_lane(const struct vdpad_dev *dev);
 
@@ -148,12 +160,6 @@ void vdpad_pf_let_go(struct vdpad_planner *, const struct vdpad_pf *pf,
 /* Whether what a policy no longer asks for may be given back now. */
 bool vdpad_pf_may_give_back(const struct vdpad_planner *,
                             const struct vdpad_pf *pf);
-
-/* Asks for a step on 'pf' itself, unless it must wait for another one under
- * way on it, and folds the outcome into its state. */
-enum vdpad_ask vdpad_ask_pf(struct vdpad_planner *, struct vdpad_pf *pf,
-                            enum vdpad_act_kind kind, int64_t number,
-                            const char *reason);
 
 /* What keeps a VF from its driver. */
 struct vdpad_hindrance {

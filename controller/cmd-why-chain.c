@@ -263,7 +263,8 @@ vdpa_link(const struct vdpad_check_input *in, struct vdpad_finding *f)
     const struct vdpad_link *rep = in->dev->rep;
 
     /* It follows the representor, which has a check of its own. */
-    if (!vdpa || !wants_vdpa(in->dev) || (rep && !(rep->flags & IFF_UP))) {
+    if (!vdpa || !wants_vdpa(in->dev)
+        || (in->dev->pf && !(rep && rep->flags & IFF_UP))) {
         vdpad_skip(f);
     } else if (!vdpa->has_status) {
         vdpad_found(f, UNKNOWN, "the device tells no link status");

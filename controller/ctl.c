@@ -379,6 +379,18 @@ vdpad_ctl_when_ready(struct vdpad_ctl *ctl, vdpad_ready_cb *cb, void *aux)
     ctl->replan = true;
 }
 
+/* Whether a guest drives a device that nobody is seen to hold. */
+static bool
+has_unseen_guest(const struct vdpad_world *w)
+{
+    for (size_t i = 0; i < w->n_devs; i++) {
+        if (!w->devs[i].n_holders && vdpad_dev_is_driven(&w->devs[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Has the users of devices looked at if the plan asks for it, and whether
  * features are still negotiated that were before nobody was seen to hold the
  * device.  What is being looked at already is not asked for once more: a plan
@@ -396,13 +408,8 @@ look_for_holders(struct vdpad_ctl *ctl)
     if (!holder->fresh || !vdpa->fresh || !o->class_[VDPAD_VBUS].fresh) {
         return;
     }
-    for (size_t i = 0; i < ctl->world->n_devs; i++) {
-        const struct vdpad_dev *dev = &ctl->world->devs[i];
-
-        if (vdpa->at_ns < holder->at_ns && !dev->n_holders
-            && vdpad_dev_is_driven(dev)) {
-            mask = 1u << VDPAD_VDPA;
-        }
+    if (vdpa->at_ns < holder->at_ns && has_unseen_guest(ctl->world)) {
+        mask = 1u << VDPAD_VDPA;
     }
     if (ctl->plan->wants_holders) {
         if (ctl->now_ns - holder->at_ns >= VDPAD_USE_AGE_NS) {

@@ -94,7 +94,6 @@ wait_unixctl(void *aux)
 static int
 lock_record(const char *name)
 {
-
     int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     if (fd < 0) {

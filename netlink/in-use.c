@@ -341,41 +341,24 @@ int
 vdpad_holders_check_vdpa(struct vdpad_observer *observer, const char *name,
                          struct vdpad_error *why)
 {
-    struct question q = {
-        .observer = observer,
-        .name = name,
-        .is_concerned = has_name,
-    };
-
-    return check(&q, why);
+    return check(&(struct question){ observer, name, has_name, NULL }, why);
 }
 
 int
 vdpad_holders_check_vf(struct vdpad_observer *observer, const char *vf,
                        struct vdpad_error *why)
 {
-    struct question q = {
-        .observer = observer,
-        .name = vf,
-        .is_concerned = is_on_vf,
-        .add_functions = watch_function,
-    };
-
-    return check(&q, why);
+    return check(&(struct question){ observer, vf, is_on_vf, watch_function },
+                 why);
 }
 
 int
 vdpad_holders_check_pf(struct vdpad_observer *observer, const char *pf,
                        struct vdpad_error *why)
 {
-    struct question q = {
-        .observer = observer,
-        .name = pf,
-        .is_concerned = is_below_pf,
-        .add_functions = watch_pf_functions,
-    };
-
-    return check(&q, why);
+    return check(&(struct question){ observer, pf, is_below_pf,
+                                     watch_pf_functions },
+                 why);
 }
 
 /* The first vDPA device without a driver, or NULL. */

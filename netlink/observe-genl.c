@@ -80,18 +80,25 @@ decode_info(const void *payload, size_t len, void *row)
     return vdpad_devlink_decode_info(payload, len, row);
 }
 
+/* Whether an answer got lost on the way, after which there may be no
+ * socket. */
+static bool
+is_lost(int error)
+{
+    return error == -ENOBUFS || error == -EBADF;
+}
+
 /* What to do about details that could not be had: a picture does without those
  * that the kernel does not tell, or that cannot be understood, but not without
- * those that got lost on the way (after which there may be no socket). */
+ * those that got lost. */
 static int
 take_detail_error(struct vdpad_observer *observer, int error,
                   const struct vdpad_error *detail_why,
                   struct vdpad_error *why)
 {
     observer->malformed += error == -EBADMSG;
-    return error == -ENOBUFS || error == -EBADF
-               ? vdpad_error_set(why, error, "%s", detail_why->text)
-               : 0;
+    return is_lost(error) ? vdpad_error_set(why, error, "%s", detail_why->text)
+                          : 0;
 }
 
 /* Opens generic netlink and looks up 'name'.  A family that is not there is no
@@ -172,8 +179,7 @@ vdpad_observe_negotiated(struct vdpad_observer *observer, const char *name,
     (void) snprintf(row.name, sizeof row.name, "%s", name);
     error = ask_config(nl, &family, &row, why);
     *ret_features = row.negotiated;
-    return error == -ENOBUFS || error == -EBADF || error == -EBADMSG ? error
-                                                                     : 0;
+    return is_lost(error) || error == -EBADMSG ? error : 0;
 }
 
 int

@@ -14,6 +14,14 @@
 #define PF "0000:65:00.0"
 #define VF0 "0000:65:00.2"
 #define VF1 "0000:65:00.3"
+/* A device of ours that is held, and that no policy wants. */
+#define HELD                          \
+    "pf " PF " mode=switchdev\n"      \
+    "vf " VF0 "\n"                    \
+    "vdpa " VF0 "\n"                  \
+    "holder vdpa:" VF0 " 4242 qemu\n" \
+    "record policy a\n"               \
+    "record dev " VF0 " a vdpa:" VF0 "\n"
 #define POLICY "policy a pf=" PF " num-vfs=2 vdpa-type=vhost "
 
 static void
@@ -116,13 +124,7 @@ force_of_another_policy_does_not_count(void **state)
 {
     struct wb *b = *state;
 
-    given(b, "pf " PF " mode=switchdev\n"
-             "vf " VF0 "\n"
-             "vdpa " VF0 "\n"
-             "holder vdpa:" VF0 " 4242 qemu\n"
-             "record policy a\n"
-             "record dev " VF0 " a vdpa:" VF0 "\n"
-             "force b");
+    given(b, HELD "force b");
     expect_plan(b, "");
     given(b, "force *");
     expect_plan(b, "vdpa-del vdpa:" VF0 " force\n");
@@ -133,14 +135,8 @@ forced_deletion_that_sleeps(void **state)
 {
     struct wb *b = *state;
 
-    given(b, "pf " PF " mode=switchdev\n"
-             "vf " VF0 "\n"
-             "vdpa " VF0 "\n"
-             "holder vdpa:" VF0 " 4242 qemu\n"
-             "record policy a\n"
-             "record dev " VF0 " a vdpa:" VF0 "\n"
-             "force a\n"
-             "stuck vdpa-del vdpa:" VF0 " pid 4242 holds it");
+    given(b, HELD "force a\n"
+                  "stuck vdpa-del vdpa:" VF0 " pid 4242 holds it");
     expect_plan(b, "vdpa-del vdpa:" VF0 " force (in flight)\n");
     expect_state(b, VF0, "blocked", "pid 4242 holds it");
 }

@@ -45,6 +45,16 @@ expect_ours(void)
     assert_int_equal(vdpad_ctl_world(t.ctl)->pfs[0].pci->numvfs, 0);
 }
 
+/* The first device is another program's, and outlives its policy. */
+static void
+expect_foreign(void)
+{
+    assert_int_equal(dev_of(NAME0)->owner, VDPAD_OWNER_FOREIGN);
+    fake_db_set_key(t.db, VDPAD_KEY_POLICY "a", NULL);
+    pass(300 * SEC);
+    assert_non_null(dev_of(NAME0)->vdpa);
+}
+
 /* The first of two steps has come back: the second is not asked for again,
  * since it is still in the kernel. */
 static void
@@ -302,10 +312,7 @@ another_program_comes_after_the_former_daemon(void **state)
     assert_int_equal(dev_of(NAME0)->state, VDPAD_STATE_FAILED);
     assert_int_equal(make(NAME0, VF0), 0);
     pass(60 * SEC);
-    assert_int_equal(dev_of(NAME0)->owner, VDPAD_OWNER_FOREIGN);
-    fake_db_set_key(t.db, VDPAD_KEY_POLICY "a", NULL);
-    pass(300 * SEC);
-    assert_non_null(dev_of(NAME0)->vdpa);
+    expect_foreign();
 }
 
 /* … also when the successor is just at it. */
@@ -320,10 +327,7 @@ another_program_is_faster_after_the_former_daemon(void **state)
     pass(2 * SEC);
     assert_int_equal(make(NAME0, VF0), 0);
     pass(60 * SEC);
-    assert_int_equal(dev_of(NAME0)->owner, VDPAD_OWNER_FOREIGN);
-    fake_db_set_key(t.db, VDPAD_KEY_POLICY "a", NULL);
-    pass(300 * SEC);
-    assert_non_null(dev_of(NAME0)->vdpa);
+    expect_foreign();
 }
 
 /* The same, of a step on the PF, after which its policy is withdrawn. */
@@ -403,11 +407,8 @@ another_program_was_faster(void **state)
     pass(10 * SEC);
     assert_int_equal(make(NAME0, VF0), 0);
     pass(60 * SEC);
-    assert_int_equal(dev_of(NAME0)->owner, VDPAD_OWNER_FOREIGN);
     assert_int_equal(dev_of(NAME1)->owner, VDPAD_OWNER_US);
-    fake_db_set_key(t.db, VDPAD_KEY_POLICY "a", NULL);
-    pass(300 * SEC);
-    assert_non_null(dev_of(NAME0)->vdpa);
+    expect_foreign();
     assert_null(find_dev(NAME1));
 }
 

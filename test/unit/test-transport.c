@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <linux/devlink.h>
 #include <linux/rtnetlink.h>
@@ -22,6 +21,7 @@
 #include <sys/utsname.h>
 
 #include "netlink/observe.h"
+#include "descriptors.h"
 #include "netlink-answers.h"
 
 #define FOREIGN_PORT 4711
@@ -57,20 +57,6 @@ add_links(int n)
     }
     (void) add_datagram();
     add_done();
-}
-
-static size_t
-count_descriptors(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    size_t n = 0;
-
-    assert_non_null(dir);
-    while (readdir(dir)) {
-        n++;
-    }
-    (void) closedir(dir);
-    return n;
 }
 
 static size_t n_descriptors;

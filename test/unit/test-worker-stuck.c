@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "descriptors.h"
 #include "netlink/protocol.h"
 
 /* The first line of a file of /proc/PID; false when the process has ended. */
@@ -94,20 +95,6 @@ stop_helper(const char *role)
         (void) sched_yield();
     }
     return pid;
-}
-
-static size_t
-count_fds(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    size_t n = 0;
-
-    assert_non_null(dir);
-    while (readdir(dir)) {
-        n++;
-    }
-    (void) closedir(dir);
-    return n;
 }
 
 static void
@@ -288,7 +275,7 @@ test_signals(void **state)
 static void
 test_no_leaks(void **state)
 {
-    size_t n_fds = count_fds();
+    size_t n_fds = count_descriptors();
     struct vdpad_act act = stale_act();
     struct fixture f;
 
@@ -311,7 +298,7 @@ test_no_leaks(void **state)
         }
         close_kernel(&f);
     }
-    assert_int_equal(count_fds(), n_fds);
+    assert_int_equal(count_descriptors(), n_fds);
     /* The busy ones of the last round end by themselves. */
     for (pid_t pid = 1; pid > 0;) {
         pid = waitpid(-1, NULL, 0);

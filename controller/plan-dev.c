@@ -314,6 +314,32 @@ plan_mac(struct vdpad_planner *p, struct vdpad_dev *dev)
                   "another MAC address is wanted");
 }
 
+/* A step that was begun for another intent may still change the device, which
+ * is as wanted for now. */
+static void
+fold_in_flight(const struct vdpad_planner *p, struct vdpad_dev *dev)
+{
+    static const enum vdpad_act_kind kinds[] = {
+        VDPAD_ACT_VDPA_BIND,
+        VDPAD_ACT_VDPA_UNBIND,
+        VDPAD_ACT_VDPA_DEL,
+    };
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const struct vdpad_memory_entry *e = vdpad_ask_memory(p, kinds[i],
+                                                              dev->name);
+
+        if (e && e->in_flight) {
+            vdpad_fold_state(
+                &dev->state, dev->reason,
+                e->stuck ? VDPAD_STATE_BLOCKED : VDPAD_STATE_APPLYING,
+                "%s, begun before, has not ended yet%s%.200s",
+                vdpad_act_name(kinds[i]), e->stuck ? ": " : "",
+                e->stuck ? e->error.text : "");
+        }
+    }
+}
+
 static void
 plan_existing(struct vdpad_planner *p, struct vdpad_dev *dev)
 {
@@ -367,6 +393,7 @@ plan_existing(struct vdpad_planner *p, struct vdpad_dev *dev)
                          "its netdev has not appeared yet (module virtio_net, "
                          "features)");
     }
+    fold_in_flight(p, dev);
 }
 
 /* The representor: hw-tc-offload, MTU, up.  Attached by plan-db.c. */

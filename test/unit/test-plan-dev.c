@@ -354,6 +354,20 @@ creation_in_flight(void **state)
     expect_state(b, VF0, "applying", "wants a vDPA device");
 }
 
+/* The policy wanted another driver for a moment, and the kernel is still at
+ * it. */
+static void
+earlier_bind_in_flight(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST OURS POLICY "\n"
+                              "vdpa " VF0 "\n"
+                              "flying vdpa-bind vdpa:" VF0);
+    expect_plan(b, "");
+    expect_state(b, VF0, "applying", "vdpa-bind, begun before, has not ended");
+}
+
 /* What a creation depends on is stale: then nothing is claimed either. */
 static void
 nothing_is_claimed_before_the_step(void **state)
@@ -522,6 +536,7 @@ main(void)
         TEST(template_does_not_rename),
         TEST(failed_creation_waits),
         TEST(creation_in_flight),
+        TEST(earlier_bind_in_flight),
         TEST(nothing_is_claimed_before_the_step),
         TEST(device_that_is_not_complete_yet),
         TEST(another_policy_takes_over),

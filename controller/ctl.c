@@ -16,6 +16,7 @@
 #include "report.h"
 #include "sleepers.h"
 #include "suspend.h"
+#include "use.h"
 #include "util.h"
 #include "verdicts.h"
 
@@ -28,10 +29,6 @@
 /* Nothing tells that a process has closed a char device: while a device waits
  * for that, it is looked at. */
 #define HOLDER_POLL_NS (5 * SEC_NS)
-
-/* What tells who uses a device. */
-#define HOLDER_CLASSES \
-    (1u << VDPAD_HOLDER | 1u << VDPAD_VBUS | 1u << VDPAD_VDPA)
 
 /* New pictures wait this long for others that are on their way. */
 #define ADOPT_NS (200 * MS_NS)
@@ -258,7 +255,7 @@ take_snapshot(struct vdpad_ctl *ctl)
         if (take_keys(ctl, &db->external_ids)) {
             /* Another intent may take something away: who uses it counts
              * from now on. */
-            vdpad_observer_invalidate(ctl->observer, HOLDER_CLASSES);
+            vdpad_observer_invalidate(ctl->observer, VDPAD_USE_CLASSES);
         }
 
         /* The old world borrows from the old configuration and snapshot:
@@ -287,26 +284,6 @@ look_for_sleepers(struct vdpad_ctl *ctl)
                                          ctl->memory, figures.n_batches > 0);
 }
 
-/* Whether something waits for a user of a device to let go of it, which the
- * kernel announces to nobody. */
-static bool
-anybody_waits(const struct vdpad_world *w)
-{
-    char text[VDPAD_REASON_SIZE];
-
-    for (size_t i = 0; i < w->n_devs; i++) {
-        const struct vdpad_dev *dev = &w->devs[i];
-
-        if ((dev->state == VDPAD_STATE_BLOCKED
-             || dev->state == VDPAD_STATE_REMOVING
-             || (dev->pf && dev->pf->state == VDPAD_STATE_BLOCKED))
-            && vdpad_dev_in_use(dev, text)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void
 run_timers(struct vdpad_ctl *ctl)
 {
@@ -318,7 +295,7 @@ run_timers(struct vdpad_ctl *ctl)
     }
     if (ctl->holder_ns && ctl->now_ns >= ctl->holder_ns) {
         ctl->holder_ns = 0;
-        vdpad_observer_invalidate(ctl->observer, HOLDER_CLASSES);
+        vdpad_observer_invalidate(ctl->observer, VDPAD_USE_CLASSES);
     }
 }
 
@@ -379,51 +356,6 @@ vdpad_ctl_when_ready(struct vdpad_ctl *ctl, vdpad_ready_cb *cb, void *aux)
     ctl->replan = true;
 }
 
-/* Whether a guest drives a device that nobody is seen to hold. */
-static bool
-has_unseen_guest(const struct vdpad_world *w)
-{
-    for (size_t i = 0; i < w->n_devs; i++) {
-        if (!w->devs[i].n_holders && vdpad_dev_is_driven(&w->devs[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Has the users of devices looked at if the plan asks for it, and whether
- * features are still negotiated that were before nobody was seen to hold the
- * device.  What is being looked at already is not asked for once more: a plan
- * at every turn would keep the answer from ever being current.  Nor is what is
- * young enough: else two classes of which one takes long would never both
- * be. */
-static void
-look_for_holders(struct vdpad_ctl *ctl)
-{
-    const struct vdpad_observed *o = ctl->world->observed;
-    const struct vdpad_observed_class *holder = &o->class_[VDPAD_HOLDER];
-    const struct vdpad_observed_class *vdpa = &o->class_[VDPAD_VDPA];
-    unsigned int mask = 0;
-
-    if (!holder->fresh || !vdpa->fresh || !o->class_[VDPAD_VBUS].fresh) {
-        return;
-    }
-    if (vdpa->at_ns < holder->at_ns && has_unseen_guest(ctl->world)) {
-        mask = 1u << VDPAD_VDPA;
-    }
-    if (ctl->plan->wants_holders) {
-        if (ctl->now_ns - holder->at_ns >= VDPAD_USE_AGE_NS) {
-            mask |= 1u << VDPAD_HOLDER | 1u << VDPAD_VBUS;
-        }
-        if (ctl->now_ns - vdpa->at_ns >= VDPAD_USE_AGE_NS) {
-            mask |= 1u << VDPAD_VDPA;
-        }
-    }
-    if (mask) {
-        vdpad_observer_invalidate(ctl->observer, mask);
-    }
-}
-
 /* Notes the numbers of VFs that are as they should be. */
 static void
 note_vfs(struct vdpad_ctl *ctl)
@@ -478,8 +410,10 @@ vdpad_ctl_run(struct vdpad_ctl *ctl, int64_t now_ns)
             vdpad_memory_prune(ctl->memory, is_planned, ctl->plan);
         }
         execute(ctl);
-        look_for_holders(ctl);
-        if (anybody_waits(ctl->world)) {
+        vdpad_observer_invalidate(ctl->observer,
+                                  vdpad_use_to_look_at(ctl->world, ctl->plan,
+                                                       now_ns));
+        if (vdpad_use_is_awaited(ctl->world)) {
             ctl->holder_ns = ctl->holder_ns ? ctl->holder_ns
                                             : now_ns + HOLDER_POLL_NS;
         } else {

@@ -345,6 +345,19 @@ vdpad_ask_dev(struct vdpad_planner *p, struct vdpad_dev *dev, uint32_t lane,
     return outcome;
 }
 
+void
+vdpad_ask_port(struct vdpad_planner *p, struct vdpad_dev *dev,
+               const struct vdpad_dbop *op, const char *reason)
+{
+    char text[VDPAD_REASON_SIZE];
+
+    vdpad_fold(&dev->state, dev->reason,
+               vdpad_ask_db(p, op, text, "%s", reason),
+               dev->intent == VDPAD_INTENT_REMOVE ? VDPAD_STATE_REMOVING
+                                                  : VDPAD_STATE_APPLYING,
+               text);
+}
+
 static uint32_t
 lane_of(const struct vdpad_planner *p, const struct vdpad_pf *pf)
 {

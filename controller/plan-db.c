@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Planning of the ports of representors in the database.  Only rows with our
  * mark are changed or removed. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lookup.h"
-#include "plan-internal.h"
+#include "plan-ids.h"
 #include "util.h"
-
-#define MAX_IDS 8
 
 /* What tells the name of a representor. */
 #define NAME_CLASSES (1u << VDPAD_LINK | 1u << VDPAD_DLPORT)
@@ -24,208 +21,6 @@ static const char *
 bridge_of(const struct vdpad_planner *p, const struct vdpad_db_iface *iface)
 {
     return p->world->db->bridges[port_of(p, iface)->bridge].name;
-}
-
-static void
-ask(struct vdpad_planner *p, struct vdpad_dev *dev,
-    const struct vdpad_dbop *op, const char *reason)
-{
-    char text[VDPAD_REASON_SIZE];
-
-    vdpad_fold(&dev->state, dev->reason,
-               vdpad_ask_db(p, op, text, "%s", reason),
-               dev->intent == VDPAD_INTENT_REMOVE ? VDPAD_STATE_REMOVING
-                                                  : VDPAD_STATE_APPLYING,
-               text);
-}
-
-struct ids {
-    size_t n;
-    struct vdpad_kv kv[MAX_IDS];
-    char mac[18];
-};
-
-static void
-add_id(struct ids *ids, const char *key, const char *value)
-{
-    if (value && ids->n < MAX_IDS) {
-        ids->kv[ids->n++] = (struct vdpad_kv){ key, value };
-    }
-}
-
-/* The keys that the Interface of 'dev' should have, as far as they are ours to
- * set.  vdpa-iface-id remembers that its iface-id is from our configuration:
- * one that a cloud agent wrote onto our port is none of our business. */
-static void
-wanted_ids(const struct vdpad_dev *dev, struct ids *ids)
-{
-    const struct vdpad_port_spec *spec = dev->port_spec;
-    const uint8_t *mac = NULL;
-
-    memset(ids, 0, sizeof *ids);
-    if (dev->vdpa && dev->vdpa->has_config && dev->vdpa->has_mac) {
-        mac = dev->vdpa->mac;
-    } else if (dev->want_mac) {
-        mac = dev->mac;
-    } else if (dev->dlport && dev->dlport->has_hw_addr) {
-        mac = dev->dlport->hw_addr;
-    }
-    if (mac && (mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5])) {
-        (void) snprintf(ids->mac, sizeof ids->mac,
-                        "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
-                        mac[2], mac[3], mac[4], mac[5]);
-        add_id(ids, "attached-mac", ids->mac);
-    }
-    if (spec) {
-        add_id(ids, "iface-id", spec->iface_id);
-        add_id(ids, "iface-id-ver", spec->iface_id_ver);
-        add_id(ids, "vdpa-iface-id", spec->iface_id);
-        add_id(ids, "vm-uuid", spec->vm_uuid);
-    }
-    add_id(ids, "vdpa-device", dev->name);
-    add_id(ids, "vdpa-vf", dev->vf->bdf);
-}
-
-static const char *
-find_id(const struct ids *ids, const char *key)
-{
-    for (size_t i = 0; i < ids->n; i++) {
-        if (!strcmp(ids->kv[i].key, key)) {
-            return ids->kv[i].value;
-        }
-    }
-    return NULL;
-}
-
-static void
-set_id(struct vdpad_planner *p, struct vdpad_dev *dev, const char *key,
-       const char *value, const char *present)
-{
-    struct vdpad_dbop op = {
-        .kind = VDPAD_DBOP_IFACE_EXTERNAL_ID,
-        .port = dev->iface->name,
-        .uuid = dev->iface->uuid,
-        .key = key,
-        .value = value,
-        .tag = -1,
-    };
-    char reason[VDPAD_REASON_SIZE];
-
-    vdpad_text(reason, sizeof reason,
-               "external_ids:%s is %.100s, wanted "
-               "%.100s",
-               key, present ? present : "(none)", value ? value : "(none)");
-    ask(p, dev, &op, reason);
-}
-
-/* Whether the key that had declared the port of 'iface' still stands, but is
- * refused: its wishes are unknown then, not withdrawn. */
-static bool
-is_declaration_refused(const struct vdpad_planner *p,
-                       const struct vdpad_db_iface *iface)
-{
-    const struct vdpad_config *c = p->world->config;
-    const char *was = vdpad_map_get(&iface->external_ids, "vdpa-iface-id");
-
-    for (size_t i = 0; was && i < c->n_refused_ports; i++) {
-        if (!strcmp(c->refused_ports[i], was)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether 'key' of 'have' is there because a key of ours that is gone had
- * declared the port. */
-static bool
-is_left_over(const struct vdpad_map *have, const char *key)
-{
-    static const char *const declared[] = {
-        "iface-id",
-        "iface-id-ver",
-        "vm-uuid",
-        "vdpa-iface-id",
-    };
-    const char *was = vdpad_map_get(have, "vdpa-iface-id");
-
-    for (size_t i = 0; was && i < sizeof declared / sizeof *declared; i++) {
-        if (!strcmp(declared[i], key)) {
-            /* Unless it is another program's by now. */
-            return i > 0 || vdpad_streq(vdpad_map_get(have, key), was);
-        }
-    }
-    return false;
-}
-
-/* Brings the keys of our Interface in line. */
-static void
-plan_ids(struct vdpad_planner *p, struct vdpad_dev *dev)
-{
-    const struct vdpad_map *have = &dev->iface->external_ids;
-    struct ids ids;
-
-    wanted_ids(dev, &ids);
-    for (size_t i = 0; i < ids.n; i++) {
-        const char *present = vdpad_map_get(have, ids.kv[i].key);
-
-        if (!vdpad_streq(present, ids.kv[i].value)) {
-            set_id(p, dev, ids.kv[i].key, ids.kv[i].value, present);
-        }
-    }
-    for (size_t i = 0; i < have->n; i++) {
-        if (is_left_over(have, have->kv[i].key)
-            && !find_id(&ids, have->kv[i].key)) {
-            set_id(p, dev, have->kv[i].key, NULL, have->kv[i].value);
-        }
-    }
-}
-
-/* Whether 'key' of 'ids', those of the former row of a device, stays with the
- * device. */
-static bool
-is_kept(const struct vdpad_map *ids, const char *key)
-{
-    return strcmp(key, VDPAD_OWNER_KEY) && strcmp(key, "vdpa-offload")
-           && !is_left_over(ids, key);
-}
-
-/* Representors have exchanged their names, so that the row of 'dev' is that of
- * another device up to now, and 'old' its own: what was written there by
- * others comes along. */
-static void
-exchange_ids(struct vdpad_planner *p, struct vdpad_dev *dev,
-             const struct vdpad_db_iface *old)
-{
-    const struct vdpad_map *have = &dev->iface->external_ids;
-    struct ids ids;
-
-    wanted_ids(dev, &ids);
-    for (size_t i = 0; i < have->n; i++) {
-        const struct vdpad_kv *kv = &have->kv[i];
-
-        if (!find_id(&ids, kv->key) && strcmp(kv->key, VDPAD_OWNER_KEY)
-            && strcmp(kv->key, "vdpa-offload")
-            && (!is_kept(&old->external_ids, kv->key)
-                || !vdpad_map_get(&old->external_ids, kv->key))) {
-            set_id(p, dev, kv->key, NULL, kv->value);
-        }
-    }
-    for (size_t i = 0; i < ids.n; i++) {
-        const char *present = vdpad_map_get(have, ids.kv[i].key);
-
-        if (!vdpad_streq(present, ids.kv[i].value)) {
-            set_id(p, dev, ids.kv[i].key, ids.kv[i].value, present);
-        }
-    }
-    for (size_t i = 0; i < old->external_ids.n; i++) {
-        const struct vdpad_kv *kv = &old->external_ids.kv[i];
-        const char *present = vdpad_map_get(have, kv->key);
-
-        if (is_kept(&old->external_ids, kv->key) && !find_id(&ids, kv->key)
-            && !vdpad_streq(present, kv->value)) {
-            set_id(p, dev, kv->key, kv->value, present);
-        }
-    }
 }
 
 /* The VLANs that somebody else has given to the port of 'old'. */
@@ -252,7 +47,7 @@ vlan_is_right(const struct vdpad_db_port *port,
                           spec->n_trunks * sizeof *spec->trunks));
 }
 
-/* 'old': see exchange_ids(); NULL: none. */
+/* 'old': see vdpad_exchange_ids(); NULL: none. */
 static void
 plan_vlan(struct vdpad_planner *p, struct vdpad_dev *dev,
           const struct vdpad_db_iface *old)
@@ -270,13 +65,15 @@ plan_vlan(struct vdpad_planner *p, struct vdpad_dev *dev,
         op.trunks = spec->trunks;
         op.n_trunks = spec->n_trunks;
         if (!vlan_is_right(port, spec)) {
-            ask(p, dev, &op, "the port's VLANs differ from its key's");
+            vdpad_ask_port(p, dev, &op,
+                           "the port's VLANs differ from its key's");
         }
     } else if (old) {
         copy_vlan(&op, p, old);
-        ask(p, dev, &op, "the representor has another name now");
+        vdpad_ask_port(p, dev, &op, "the representor has another name now");
     } else if (was && (port->tag >= 0 || port->n_trunks)) {
-        ask(p, dev, &op, "the key that asked for these VLANs is gone");
+        vdpad_ask_port(p, dev, &op,
+                       "the key that asked for these VLANs is gone");
     }
 }
 
@@ -291,7 +88,7 @@ ask_del(struct vdpad_planner *p, struct vdpad_dev *dev,
                              .port = port->name,
                              .uuid = port->uuid };
 
-    ask(p, dev, &op, reason);
+    vdpad_ask_port(p, dev, &op, reason);
 }
 
 /* Adds the representor; 'old' is the row it replaces (NULL: none), whose
@@ -302,23 +99,24 @@ ask_add(struct vdpad_planner *p, struct vdpad_dev *dev,
 {
     const struct vdpad_port_spec *spec = dev->port_spec;
     size_t n_old = old ? old->external_ids.n : 0;
-    bool refused = old && !spec && is_declaration_refused(p, old);
-    struct vdpad_kv *kv = vdpad_xcalloc(MAX_IDS + n_old, sizeof *kv);
+    bool refused = old && !spec && vdpad_declaration_is_refused(p, old);
+    struct vdpad_kv *kv = vdpad_xcalloc(VDPAD_PORT_IDS_MAX + n_old,
+                                        sizeof *kv);
     struct vdpad_dbop op = { .kind = VDPAD_DBOP_PORT_ADD,
                              .tag = -1,
                              .bridge = dev->bridge,
                              .port = dev->rep->name };
-    struct ids ids;
+    struct vdpad_port_ids ids;
 
-    wanted_ids(dev, &ids);
+    vdpad_wanted_ids(dev, &ids);
     memcpy(kv, ids.kv, ids.n * sizeof *kv);
     op.ids.n = ids.n;
     for (size_t i = 0; i < n_old; i++) {
         const struct vdpad_kv *o = &old->external_ids.kv[i];
 
-        if (!find_id(&ids, o->key)
+        if (!vdpad_find_id(&ids, o->key)
             && (refused ? strcmp(o->key, VDPAD_OWNER_KEY) != 0
-                        : is_kept(&old->external_ids, o->key))) {
+                        : vdpad_id_is_kept(&old->external_ids, o->key))) {
             kv[op.ids.n++] = *o;
         }
     }
@@ -334,7 +132,7 @@ ask_add(struct vdpad_planner *p, struct vdpad_dev *dev,
     } else if (old) {
         copy_vlan(&op, p, old);
     }
-    ask(p, dev, &op, reason);
+    vdpad_ask_port(p, dev, &op, reason);
     free(kv);
 }
 
@@ -457,7 +255,7 @@ plan_attached(struct vdpad_planner *p, struct vdpad_dev *dev,
     const char *iface_id = vdpad_map_get(&iface->external_ids, "iface-id");
     const char *bridge = bridge_of(p, iface);
 
-    if (!spec && is_declaration_refused(p, iface)) {
+    if (!spec && vdpad_declaration_is_refused(p, iface)) {
         return;
     }
     if (strcmp(bridge, dev->bridge)) {
@@ -477,10 +275,10 @@ plan_attached(struct vdpad_planner *p, struct vdpad_dev *dev,
         return;
     }
     if (vdpad_iface_is_ours(iface) && old && is_of_another(p, dev, old)) {
-        exchange_ids(p, dev, old);
+        vdpad_exchange_ids(p, dev, old);
         plan_vlan(p, dev, old);
     } else if (vdpad_iface_is_ours(iface)) {
-        plan_ids(p, dev);
+        vdpad_plan_ids(p, dev);
         plan_vlan(p, dev, NULL);
     } else if (spec && !vdpad_streq(iface_id, spec->iface_id)) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
@@ -510,7 +308,7 @@ plan_unwanted(struct vdpad_planner *p, struct vdpad_dev *dev)
     char use[VDPAD_REASON_SIZE];
 
     if (!dev->iface || !vdpad_iface_is_ours(dev->iface)
-        || is_declaration_refused(p, dev->iface)) {
+        || vdpad_declaration_is_refused(p, dev->iface)) {
         return;
     }
     if (!vdpad_map_get(&dev->iface->external_ids, "vdpa-iface-id")) {

@@ -89,6 +89,10 @@ enum vdpad_ask vdpad_ask_pf(struct vdpad_planner *, struct vdpad_pf *pf,
                             enum vdpad_act_kind kind, int64_t number,
                             const char *reason);
 
+/* Likewise for the database, and the port of 'dev' there. */
+void vdpad_ask_port(struct vdpad_planner *, struct vdpad_dev *dev,
+                    const struct vdpad_dbop *op, const char *reason);
+
 /* The lane of the steps of 'dev'. */
 uint32_t vdpad_dev_lane(const struct vdpad_dev *dev);
 

@@ -453,6 +453,14 @@ run_why(struct vdpad_call *call)
             name = call->argv[i];
         }
     }
+    if (why->probe && vdpad_ctl_is_dry_run(call->ctl)) {
+        vdpad_call_error(call,
+                         "this daemon runs with --dry-run and offers no "
+                         "filter to hardware: leave --probe out, or ask the "
+                         "daemon that is at work");
+        free(why);
+        return;
+    }
     if (name) {
         only = vdpad_call_device(call, name);
         if (!only) {

@@ -309,6 +309,22 @@ refused_rules(void **state)
 }
 
 static void
+dry_run_probes_nothing(void **state)
+{
+    struct vdpad_request request;
+
+    (void) state;
+    fix.flows[0].sw_flows = 1;
+    ctl.dry_run = true;
+    START(&request, "why", "lp1", "--probe");
+    assert_int_equal(ctl.n_queries, 0);
+    assert_true(request.is_error);
+    assert_contains(request.text, "--dry-run and offers no filter");
+    free(request.text);
+    assert_flow("rules", "fail", "nothing shows why", "--probe", 0, NULL);
+}
+
+static void
 guest_checks(void **state)
 {
     struct result r;
@@ -482,6 +498,7 @@ main(void)
         why_test(kernel_config),
         why_test(effective),
         why_test(refused_rules),
+        why_test(dry_run_probes_nothing),
         why_test(guest_checks),
         why_test(renamed_representor),
         why_test(chain_checks),

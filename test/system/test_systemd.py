@@ -4,19 +4,19 @@
 """Installed as a user has it, beside Debian's Open vSwitch, under systemd; in
 two boots with one database."""
 
+import contextlib
 import json
 import os
 import pathlib
-import re
 import signal
-import subprocess
 
 import pytest
 
 from conftest import driver, interface, vdpa_config, vdpa_dev
 from service import (UNIT, Service, is_active, sanitizer_reports, show,
                      systemctl)
-from twinlib import Namespace, Pf, run, wait_for
+from traffic import Spaces, Traffic
+from twinlib import Pf, run, wait_for
 
 FIRST = os.environ['TWIN_BOOT'] == '1'
 KEPT = pathlib.Path(os.environ['TWIN_KEEP']) / 'devices.json'
@@ -60,22 +60,26 @@ def rep_of(daemon, name):
     return daemon.device(name)['representor']
 
 
-class Pinger:
-    """A ping that goes on in the background; who misses one is told."""
+@contextlib.contextmanager
+def unharmed(spaces):
+    """Whatever is done within, no packet is lost: neither meanwhile nor, once
+    it is done, of those that are sent then."""
+    traffic = Traffic(spaces)
 
-    def __init__(self, space, address):
-        space.ping(address)
-        self.process = subprocess.Popen(
-            ['ip', 'netns', 'exec', space.name, 'ping', '-n', '-i', '0.2',
-             address], stdout=subprocess.PIPE, text=True)
+    def arrived():
+        figures = traffic.mark()
+        assert figures['lost'] == 0 and figures['twice'] == 0, figures
+        return figures['received']
 
-    def end(self):
-        """Numbers of those that were lost, and how many came back."""
-        self.process.send_signal(signal.SIGINT)
-        text = self.process.communicate()[0]
-        seen = {int(n) for n in re.findall('icmp_seq=([0-9]+) ', text)}
-        # What was under way at the end does not count.
-        return sorted(set(range(1, max(seen))) - seen), len(seen)
+    try:
+        traffic.wait_flow()
+        yield
+        assert arrived() > 20
+        afterwards = 0
+        while afterwards < 20:
+            afterwards += arrived()
+    finally:
+        traffic.stop()
 
 
 @pytest.fixture(scope='module')
@@ -84,12 +88,7 @@ def spaces(daemon, pf):
     configure(daemon, pf)
     daemon.wait_up()
     daemon.wait_ready(N)
-    made = []
-    for i in range(2):
-        netdev = daemon.device('vdpa:' + pf.vf(i))['netdev']
-        made.append(Namespace('c%d' % i, netdev, '192.0.2.%d/24' % (i + 1)))
-    made[0].ping('192.0.2.2')
-    return made
+    return Spaces(daemon, pf)
 
 
 def test_boot(daemon, pf):
@@ -158,14 +157,12 @@ def test_ready_target(daemon, pf):
 @only_first
 def test_stop_and_start(daemon, spaces):
     before = devices(daemon, Pf(0))
-    ping = Pinger(spaces[0], '192.0.2.2')
-    systemctl('stop', UNIT)
-    assert set(vdpa_dev()) == set(before)
-    systemctl('start', UNIT)
-    daemon.wait_ready(N)
-    assert devices(daemon, Pf(0)) == before
-    lost, seen = ping.end()
-    assert seen and lost == []
+    with unharmed(spaces):
+        systemctl('stop', UNIT)
+        assert set(vdpa_dev()) == set(before)
+        systemctl('start', UNIT)
+        daemon.wait_ready(N)
+        assert devices(daemon, Pf(0)) == before
 
 
 @only_first
@@ -173,29 +170,26 @@ def test_watchdog(daemon, spaces):
     """A daemon that hangs is killed and started again, to no packet's harm."""
     pid = daemon.pid()
     before = devices(daemon, Pf(0))
-    ping = Pinger(spaces[0], '192.0.2.2')
-    os.kill(pid, signal.SIGSTOP)
-    wait_for(lambda: daemon.pid() not in (0, pid), 'another process', 180)
-    daemon.wait_up()
-    assert 'watchdog' in run('journalctl', '--no-pager', '-u', UNIT).lower()
-    daemon.wait_ready(N)
-    assert devices(daemon, Pf(0)) == before
-    lost, seen = ping.end()
-    assert seen and lost == []
+    with unharmed(spaces):
+        os.kill(pid, signal.SIGSTOP)
+        wait_for(lambda: daemon.pid() not in (0, pid), 'another process', 180)
+        daemon.wait_up()
+        assert 'watchdog' in run('journalctl', '--no-pager', '-u',
+                                 UNIT).lower()
+        daemon.wait_ready(N)
+        assert devices(daemon, Pf(0)) == before
 
 
 @only_first
 def test_killed(daemon, spaces):
     pid = daemon.pid()
     before = devices(daemon, Pf(0))
-    ping = Pinger(spaces[0], '192.0.2.2')
-    os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: daemon.pid() not in (0, pid), 'another process')
-    daemon.wait_up()
-    daemon.wait_ready(N)
-    assert devices(daemon, Pf(0)) == before
-    lost, seen = ping.end()
-    assert seen and lost == []
+    with unharmed(spaces):
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: daemon.pid() not in (0, pid), 'another process')
+        daemon.wait_up()
+        daemon.wait_ready(N)
+        assert devices(daemon, Pf(0)) == before
 
 
 def usable(daemon, spaces):
@@ -206,7 +200,7 @@ def usable(daemon, spaces):
     daemon.wait(lambda: all(
         (interface(daemon.ovs, rep_of(daemon, name))[1] or -1) > 0
         for name in vdpa_dev()), 'ports')
-    spaces[0].ping('192.0.2.2', limit=120)
+    spaces.all[0].ping(spaces.address(1), limit=120)
 
 
 @only_first
@@ -255,7 +249,6 @@ def test_udev(daemon, pf, spaces):
 
 @only_first
 def test_left_for_the_second_boot(daemon, pf, spaces):
-    for space in spaces:
-        space.delete()
+    spaces.delete()
     daemon.wait_settled()
     KEPT.write_text(json.dumps(devices(daemon, pf)))

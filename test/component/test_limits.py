@@ -30,6 +30,7 @@ def test_254_vfs(bare):
                              "add-pf 0000:65:00.1 127 p1")
     bare.policy("vendor=15b3 device-id=101d num-vfs=127 vdpa-type=vhost")
     bare.wait_ready(254)
+    bare.assert_short_turns(100)
     assert len(bare.ports()) == 254
     kernel = bare.kernel()
     assert len(kernel["vdpa"]) == 254
@@ -38,9 +39,11 @@ def test_254_vfs(bare):
     bare.stop_daemon()
     bare.start_daemon()
     bare.wait_ready(254)
+    bare.assert_short_turns(50)
     assert bare.steps() == {}
     bare.remove_key("vdpa-policy-a")
     bare.wait_kernel(lambda k: k["vdpa"] == []
                      and [p["numvfs"] for p in k["pfs"]] == [0, 0],
                      "all restored")
     bare.wait_until(lambda: bare.ports() == [], "no ports")
+    bare.assert_short_turns(50)

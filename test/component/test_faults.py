@@ -8,6 +8,7 @@ import pytest
 from conftest import PF, name, vf
 
 POLICY = "pf=%s num-vfs=4 vdpa-type=vhost" % PF
+AUDIT = 60      # Seconds.
 STEPS = ["autoprobe", "numvfs", "eswitch-mode", "feature", "vf-probe",
          "module-load", "vdpa-add", "vdpa-bind", "link-up"]
 
@@ -87,6 +88,22 @@ def test_lost_events(host):
     assert status["healthy"]
 
 
+def test_dropped_event_is_found_by_audit(ready):
+    """What no event has told, and nobody asks for, is seen all the same: the
+    daemon looks at everything once a minute."""
+    ready.fake("set", "drop-events", "1")
+    ready.fake("vanish", name(2))
+    ready.fake("do", "link-up", "pf0vf1", "number=0")
+    # Looks at the fake kernel alone: a command of the daemon might observe.
+    ready.wait_until(
+        lambda: len(ready.kernel()["vdpa"]) == 4
+        and ready.kernel()["pfs"][0]["vfs"][1]["representor"]["up"],
+        "both mended", 3 * AUDIT)
+    ready.fake("set", "drop-events", "0")
+    ready.wait_ready(4)
+    assert ready.json("status")["netlink"]["resyncs"] == 0
+
+
 def test_dropped_event_is_found_by_resync(ready):
     ready.fake("set", "drop-events", "1")
     ready.fake("vanish", name(2))
@@ -126,9 +143,12 @@ def test_nothing_is_removed_on_an_old_picture(ready):
     ready.remove_key("vdpa-policy-a")
     ready.wait_until(lambda: ready.json("config/show")["policies"] == [],
                      "the key is gone")
+    before = ready.steps()
+    ready.replan()
     kernel = ready.kernel()
     assert len(kernel["vdpa"]) == 4
     assert kernel["pfs"][0]["numvfs"] == 4
+    assert ready.steps() == before
     ready.fake("fail-observe", "vdpa", "EIO", "times=0")
     ready.fake("fail-observe", "vbus", "EIO", "times=0")
     ready.wait_kernel(lambda k: k["vdpa"] == []
@@ -227,7 +247,7 @@ def test_module_is_missing(bare):
     assert not bare.json("status")["healthy"]
     # Nothing more is tried.
     n = bare.steps()
-    bare.vdpad("reconcile")
+    bare.replan()
     bare.wait_state(name(0), "blocked", "mlx5_vdpa")
     assert bare.steps() == n
 

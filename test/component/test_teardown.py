@@ -179,8 +179,10 @@ def test_kept_while_database_is_away(ready):
     ready.stop_ovsdb()
     ready.wait_until(lambda: not ready.json("status")["database"][
         "connected"], "disconnected")
-    ready.vdpad("reconcile")
+    before = ready.steps()
+    ready.replan()
     assert len(ready.kernel()["vdpa"]) == 4
+    assert ready.steps() == before
     with pytest.raises(Failed):
         ready.vdpad("teardown", "a")
     ready.start_ovsdb()

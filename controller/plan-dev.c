@@ -136,6 +136,8 @@ is_being_made(const struct vdpad_planner *p, const struct vdpad_dev *dev)
 static void
 plan_create(struct vdpad_planner *p, struct vdpad_dev *dev)
 {
+    const struct vdpad_memory_entry *failed = vdpad_ask_memory(
+        p, VDPAD_ACT_VF_PROBE, dev->vf->bdf);
     struct vdpad_act act = { .kind = VDPAD_ACT_VDPA_ADD };
     char reason[VDPAD_REASON_SIZE];
     bool known = dev->record && !strcmp(dev->record->name, dev->name)
@@ -147,6 +149,12 @@ plan_create(struct vdpad_planner *p, struct vdpad_dev *dev)
                          "VF %s, made by others, was given to vfio-pci: "
                          "`echo %s > /sys/bus/pci/drivers/vfio-pci/unbind`",
                          dev->vf->bdf, dev->vf->bdf);
+        return;
+    }
+    if (!dev->mgmtdev && failed && failed->failures) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_FAILED,
+                         "VF %s has driver %s: %.200s", dev->vf->bdf,
+                         dev->vf->driver, failed->error.text);
         return;
     }
     if (!dev->mgmtdev) {

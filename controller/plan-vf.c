@@ -100,6 +100,7 @@ vdpad_plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
         }
         vdpad_copy(act.object, sizeof act.object, vf->bdf);
         vdpad_copy(act.word, sizeof act.word, vfio ? "vfio-pci" : "");
+        vdpad_copy(act.from, sizeof act.from, vfio ? "" : vf->driver);
 
         enum vdpad_ask outcome = vdpad_ask_act(
             p, VDPAD_LANE_DEV + (uint32_t) vf->vf_index % 4, &act, text,

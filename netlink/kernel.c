@@ -62,7 +62,8 @@ netlink_submit(struct vdpad_kernel *kernel, const struct vdpad_act *acts,
 
         if (act->kind < 0 || act->kind >= VDPAD_ACT_N
             || !memchr(act->object, '\0', sizeof act->object)
-            || !memchr(act->word, '\0', sizeof act->word)) {
+            || !memchr(act->word, '\0', sizeof act->word)
+            || !memchr(act->from, '\0', sizeof act->from)) {
             return -EINVAL;
         }
     }

@@ -161,6 +161,9 @@ probe_vf_by_name(const char *vf, const char *driver, struct vdpad_error *why)
     return error ? error : clear;
 }
 
+/* Has the VF found a driver without an override.  It is unbound first, and
+ * only then its override goes: after a refusal all is as it was, and the next
+ * attempt sees what is still to be done. */
 static int
 probe_vf_default(struct vdpad_observer *observer, const struct vdpad_act *act,
                  const char *bound, struct vdpad_error *why)
@@ -170,20 +173,19 @@ probe_vf_default(struct vdpad_observer *observer, const struct vdpad_act *act,
     uint64_t autoprobe = 1;
     int error;
 
+    if (bound[0] && strcmp(bound, act->from)) {
+        /* It has got a driver since the step was planned. */
+        return 0;
+    }
+    error = bound[0] ? unbind_vf(observer, act, bound, why) : 0;
+    if (error) {
+        return error;
+    }
     (void) vdpad_sysfs_read(override, sizeof override,
                             PCI_DEVICES "/%s/driver_override", vf);
-    if (override[0]) {
-        error = set_vf_override(vf, "", why);
-        if (!error && !strcmp(bound, override)) {
-            error = unbind_vf(observer, act, bound, why);
-            bound = "";
-        }
-        if (error) {
-            return error;
-        }
-    }
-    if (bound[0]) {
-        return 0;
+    error = override[0] ? set_vf_override(vf, "", why) : 0;
+    if (error) {
+        return error;
     }
     (void) vdpad_sysfs_read_number(
         &autoprobe, PCI_DEVICES "/%s/physfn/sriov_drivers_autoprobe", vf);
@@ -221,14 +223,14 @@ vdpad_step_vf_probe(struct vdpad_observer *observer,
                                "load its module",
                                act->word);
     }
-    error = set_vf_override(vf, act->word, why);
-    if (error || !strcmp(bound, act->word)) {
-        return error;
-    }
-    if (bound[0]) {
+    if (bound[0] && strcmp(bound, act->word) != 0) {
         error = unbind_vf(observer, act, bound, why);
     }
-    return error ? error : probe_vf(vf, act->word, why);
+    if (!error) {
+        error = set_vf_override(vf, act->word, why);
+    }
+    return error || !strcmp(bound, act->word) ? error
+                                              : probe_vf(vf, act->word, why);
 }
 
 static int

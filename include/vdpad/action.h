@@ -15,7 +15,9 @@ enum vdpad_act_kind {
                                  * hw-tc-offload. */
     VDPAD_ACT_VF_PROBE,     /* object: VF; word: driver, or "" for the
                                  * driver the kernel finds (an override is
-                                 * cleared).  Already bound right: success. */
+                                 * cleared), unless it has another one by now
+                                 * than 'from' ("": none).  Bound right, or
+                                 * to such another one: success. */
     VDPAD_ACT_VF_UNBIND,    /* object: VF. */
     VDPAD_ACT_VDPA_ADD,     /* object: name; word: mgmtdev "pci/BDF";
                                  * mac, mtu, max_vqp: 0 means not given. */
@@ -54,6 +56,7 @@ struct vdpad_act {
     int64_t number;
     char object[VDPAD_NAME_SIZE];
     char word[VDPAD_NAME_SIZE];
+    char from[VDPAD_WORD_SIZE]; /* A driver. */
     uint8_t mac[6];
     bool has_mac;
     bool force; /* Do it although the device is in use. */

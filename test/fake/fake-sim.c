@@ -452,6 +452,7 @@ settle_vf(struct sim *sim, struct sim_pf *pf, int index)
         vf->present = present;
         sim_touch(sim, BIT(VDPAD_PCI));
         vf->driver[0] = vf->driver_override[0] = '\0';
+        vf->vfio_pid = 0;
         if (present && pf->autoprobe) {
             sim_text(vf->driver, sizeof vf->driver, "%s", pf->vf_driver);
         }

@@ -64,6 +64,7 @@ struct sim_vf {
     int64_t appears_ns;  /* 0: at once. */
     int64_t rep_ns;      /* Likewise, of the representor. */
     int32_t netdev, rep; /* Slots, -1: none. */
+    int32_t vfio_pid;    /* Has its VFIO device open; 0: nobody. */
 };
 
 struct sim_pf {

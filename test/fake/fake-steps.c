@@ -35,6 +35,15 @@ sim_is_frozen(const struct sim *sim)
     return false;
 }
 
+/* Whether VF_PROBE 'act' takes 'vf' (may be NULL) away from its driver. */
+static bool
+is_unbound_first(const struct vdpad_act *act, const struct sim_vf *vf)
+{
+    return vf && vf->driver[0]
+           && (act->word[0] ? strcmp(vf->driver, act->word) != 0
+                            : !strcmp(vf->driver, act->from));
+}
+
 /* Whether 'act' takes 'vdpa' away from its bus driver. */
 static bool
 disturbs(struct sim *sim, const struct vdpad_act *act,
@@ -51,12 +60,9 @@ disturbs(struct sim *sim, const struct vdpad_act *act,
                && strcmp(vdpa->driver, act->word);
     case VDPAD_ACT_VF_UNBIND:
         return !strcmp(vdpa->dev, act->object);
-    case VDPAD_ACT_VF_PROBE: {
-        const struct sim_vf *vf = sim_find_vf(sim, act->object, &pf);
-
-        return vf && !strcmp(vdpa->dev, act->object)
-               && strcmp(act->word[0] ? act->word : pf->vf_driver, vf->driver);
-    }
+    case VDPAD_ACT_VF_PROBE:
+        return !strcmp(vdpa->dev, act->object)
+               && is_unbound_first(act, sim_find_vf(sim, act->object, &pf));
     case VDPAD_ACT_NUMVFS:
     case VDPAD_ACT_ESWITCH_MODE:
         if (!sim_find_vf(sim, vdpa->dev, &pf)
@@ -101,6 +107,32 @@ find_held(struct sim *sim, const struct vdpad_act *act, bool also_away)
                 || (also_away && is_away(sim, vdpa)))
             && disturbs(sim, act, vdpa)) {
             return vdpa;
+        }
+    }
+    return NULL;
+}
+
+/* The VF that 'act' would take away from who has its VFIO device open; NULL:
+ * none. */
+static const struct sim_vf *
+find_vfio_held(struct sim *sim, const struct vdpad_act *act)
+{
+    const struct sim_pf *pf = sim_find_pf(sim, act->object);
+    const struct sim_vf *vf = sim_find_vf(sim, act->object, NULL);
+
+    if (act->kind == VDPAD_ACT_VF_UNBIND
+        || (act->kind == VDPAD_ACT_VF_PROBE && is_unbound_first(act, vf))) {
+        return vf && vf->vfio_pid ? vf : NULL;
+    }
+    if (!pf
+        || !((act->kind == VDPAD_ACT_NUMVFS && !act->number)
+             || (act->kind == VDPAD_ACT_ESWITCH_MODE
+                 && act->number != pf->mode))) {
+        return NULL;
+    }
+    for (vf = pf->vfs; vf < pf->vfs + pf->totalvfs; vf++) {
+        if (vf->vfio_pid) {
+            return vf;
         }
     }
     return NULL;
@@ -220,10 +252,15 @@ probe_vf(struct sim *sim, const struct vdpad_act *act, struct vdpad_error *why)
         return vdpad_error_set(why, -ENOENT, "%s: no driver %s", vf->bdf,
                                driver);
     }
-    sim_text(vf->driver_override, sizeof vf->driver_override, "%s", act->word);
-    if (strcmp(vf->driver, driver)) {
+    if (!act->word[0] && vf->driver[0] && !is_unbound_first(act, vf)) {
+        return 0;
+    }
+    if (is_unbound_first(act, vf)) {
         vf->driver[0] = '\0';
         sim_settle(sim);
+    }
+    sim_text(vf->driver_override, sizeof vf->driver_override, "%s", act->word);
+    if (!vf->driver[0]) {
         /* Without sriov_drivers_autoprobe too: an override is set for the
          * time of the probe. */
         sim_text(vf->driver, sizeof vf->driver, "%s", driver);
@@ -548,6 +585,12 @@ sim_apply(struct sim *sim, const struct vdpad_act *act, bool guard,
           int *ret_block, struct vdpad_error *why)
 {
     struct sim_vdpa *held = find_held(sim, act, guard && !act->force);
+    const struct sim_vf *vf = find_vfio_held(sim, act);
+
+    if (vf && guard && !act->force) {
+        return vdpad_error_set(why, -EBUSY, "%s: in use by pid %d (qemu)",
+                               vf->bdf, vf->vfio_pid);
+    }
 
     if (held && guard && !act->force) {
         const struct sim_holder *h = sim_find_holder(sim, held);

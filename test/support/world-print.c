@@ -60,6 +60,9 @@ print_act(FILE *f, const struct vdpad_act *act)
     if (act->word[0]) {
         fprintf(f, " %s", act->word);
     }
+    if (act->from[0]) {
+        fprintf(f, " from %s", act->from);
+    }
     if (act->has_mac) {
         fputs(" mac=", f);
         print_mac(f, act->mac);

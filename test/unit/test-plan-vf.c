@@ -75,7 +75,13 @@ vfio_under_a_vdpa_policy(void **state)
              "vf " VF0 " driver=vfio-pci\n"
              "record pf " PF " numvfs=0\n"
              "policy a pf=" PF " num-vfs=1 vdpa-type=vhost");
-    expect_plan(b, "vf-probe " VF0 "\n");
+    expect_plan(b, "vf-probe " VF0 " from vfio-pci\n");
+
+    /* Somebody has it. */
+    given(b, "failed vf-probe " VF0 " 3 16 10");
+    expect_plan(b, "vf-probe " VF0 " from vfio-pci (deferred)\n"
+                   "link-up r65v0 up\n");
+    expect_state(b, VF0, "failed", "vfio-pci: Device or resource busy");
 }
 
 /* The driver would take the device with it: first that one goes, in order. */

@@ -90,6 +90,35 @@ features_of_a_guest_that_has_gone(void **state)
     assert_false(vdpad_dev_is_driven(dev_of(NAME0)));
 }
 
+/* Nor does a VM lose a VF: that comes when it has ended, whatever the attempts
+ * before it. */
+static void
+vm_with_a_vf(void **state)
+{
+    struct sim *sim = fake_kernel_sim(t.kernel);
+    struct sim_vf *vf;
+
+    (void) state;
+    fake_db_set_key(t.db, VDPAD_KEY_POLICY "a",
+                    "pf=" PF " num-vfs=2 eswitch-mode=switchdev "
+                    "device-type=vfio-pci");
+    pass(20 * SEC);
+    vf = sim_find_vf(sim, VF0 + strlen("pci/"), NULL);
+    assert_non_null(vf);
+    assert_string_equal(vf->driver, "vfio-pci");
+    vf->vfio_pid = 4711;
+    set_policy();
+    pass(100 * SEC);
+    assert_string_equal(vf->driver, "vfio-pci");
+    assert_int_equal(dev_of(NAME0)->state, VDPAD_STATE_FAILED);
+    assert_non_null(strstr(dev_of(NAME0)->reason, "in use by pid 4711"));
+    assert_int_equal(dev_of(NAME1)->state, VDPAD_STATE_READY);
+    vf->vfio_pid = 0;
+    pass(300 * SEC);
+    assert_string_equal(vf->driver, "mlx5_core");
+    assert_int_equal(dev_of(NAME0)->state, VDPAD_STATE_READY);
+}
+
 #define TEST(FUNCTION) \
     cmocka_unit_test_setup_teardown(FUNCTION, set_up, tear_down)
 
@@ -100,6 +129,7 @@ main(void)
         TEST(one_class_takes_long),
         TEST(unseen_guest),
         TEST(features_of_a_guest_that_has_gone),
+        TEST(vm_with_a_vf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,16 @@
 # For scripts that run inside the VM: starts the real Open vSwitch and
 # ovs-vdpad by hand, in the places where a host has them.  To be sourced;
 # VDPAD_BUILD names the build to take the daemon from.
+#
+# It clears the database of Open vSwitch and takes the card over, and so ends
+# whoever sources it on any machine but the VM, which alone has stage2's mount.
 
+if [ "${TWIN-}" != 1 ] ||
+        ! grep -qs ' /run/twin/host 9p ' /proc/self/mounts; then
+    echo "${0##*/}: only for the VM of scripts/twin: on this host it would" \
+        "clear Open vSwitch's database" >&2
+    exit 2
+fi
 export OVS_RUNDIR=/run/openvswitch OVS_LOGDIR=/var/log/openvswitch
 sandbox_db=/etc/openvswitch/conf.db
 

@@ -14,9 +14,6 @@ import pytest
 from twinlib import (CommandError, Namespace, Ovs, PCI, Pf, VdpaDevice,
                      fails, filters, hw_packets, run, wait_for, write)
 
-if 'TWIN' not in os.environ:
-    pytest.skip('only inside the VM', allow_module_level=True)
-
 
 @pytest.fixture(scope='session', autouse=True)
 def modules():

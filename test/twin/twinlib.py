@@ -19,6 +19,12 @@ PCI = pathlib.Path('/sys/bus/pci/devices')
 VDPA = pathlib.Path('/sys/bus/vdpa')
 LIMIT = 60
 
+# What uses this clears databases and takes cards over: never on a host.  Only
+# the VM has the mount that its test/twin/vm/stage2 comes from.
+if (os.environ.get('TWIN') != '1' or ' /run/twin/host 9p '
+        not in pathlib.Path('/proc/self/mounts').read_text()):
+    raise SystemExit('only inside the VM of scripts/twin')
+
 
 class CommandError(Exception):
     """A command failed; its output is the message."""

@@ -40,6 +40,7 @@ vdpad_vdpa_decode_mgmtdev(const void *payload, size_t len,
                           struct vdpad_mgmtdev *row)
 {
     struct nlattr *tb[ATTR_MAX + 1];
+    char bus[sizeof row->bus], dev[sizeof row->dev];
     int error = parse(tb, payload, len, VDPA_CMD_MGMTDEV_NEW);
 
     if (error) {
@@ -48,12 +49,14 @@ vdpad_vdpa_decode_mgmtdev(const void *payload, size_t len,
     if (!tb[VDPA_ATTR_MGMTDEV_DEV_NAME]) {
         return -EBADMSG;
     }
-    memset(row, 0, sizeof *row);
-    vdpad_attr_text(tb[VDPA_ATTR_MGMTDEV_BUS_NAME], row->bus, sizeof row->bus);
-    if (!vdpad_attr_text(tb[VDPA_ATTR_MGMTDEV_DEV_NAME], row->dev,
-                         sizeof row->dev)) {
+    /* Cut, they would name another one. */
+    if (!vdpad_attr_text(tb[VDPA_ATTR_MGMTDEV_BUS_NAME], bus, sizeof bus)
+        || !vdpad_attr_text(tb[VDPA_ATTR_MGMTDEV_DEV_NAME], dev, sizeof dev)) {
         return VDPAD_CODEC_SKIP;
     }
+    memset(row, 0, sizeof *row);
+    memcpy(row->bus, bus, sizeof bus);
+    memcpy(row->dev, dev, sizeof dev);
     row->classes = vdpad_attr_u64(tb[VDPA_ATTR_MGMTDEV_SUPPORTED_CLASSES], 0);
     row->features = vdpad_attr_u64(tb[VDPA_ATTR_DEV_SUPPORTED_FEATURES], 0);
     row->max_vqs = vdpad_attr_u32(tb[VDPA_ATTR_DEV_MGMTDEV_MAX_VQS], 0);

@@ -97,6 +97,49 @@ test_mangled(void **state)
                     sizeof(struct vdpad_vdpa));
 }
 
+/* One that cannot be named in a row is left out, and the row alone. */
+static void
+test_long_mgmtdev(void **state)
+{
+    static const struct {
+        size_t bus, dev;
+        int expected;
+    } cases[] = {
+        { 31, 39, 0 },
+        { 32, 39, VDPAD_CODEC_SKIP },
+        { 31, 40, VDPAD_CODEC_SKIP },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct vdpad_mgmtdev row, before;
+        struct genlmsghdr header = { .cmd = VDPA_CMD_MGMTDEV_NEW };
+        struct nl_msg *msg = nlmsg_alloc();
+        char text[64];
+
+        assert_non_null(msg);
+        assert_non_null(nlmsg_put(msg, 0, 0, 0, 0, 0));
+        assert_int_equal(nlmsg_append(msg, &header, sizeof header, 4), 0);
+        memset(text, 'x', sizeof text);
+        text[cases[i].bus] = '\0';
+        assert_int_equal(nla_put_string(msg, VDPA_ATTR_MGMTDEV_BUS_NAME, text),
+                         0);
+        memset(text, 'x', sizeof text);
+        text[cases[i].dev] = '\0';
+        assert_int_equal(nla_put_string(msg, VDPA_ATTR_MGMTDEV_DEV_NAME, text),
+                         0);
+        memset(&row, 0xff, sizeof row);
+        before = row;
+        assert_int_equal(decode_mgmtdev(nlmsg_data(nlmsg_hdr(msg)),
+                                        (size_t) nlmsg_datalen(nlmsg_hdr(msg)),
+                                        &row),
+                         cases[i].expected);
+        assert_int_equal(!memcmp(&row, &before, sizeof row),
+                         cases[i].expected != 0);
+        nlmsg_free(msg);
+    }
+}
+
 /* A message of one command is none of another's. */
 static void
 test_other_command(void **state)
@@ -252,9 +295,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mgmtdev),       cmocka_unit_test(test_dev),
-        cmocka_unit_test(test_config),        cmocka_unit_test(test_mangled),
-        cmocka_unit_test(test_other_command), cmocka_unit_test(test_made),
+        cmocka_unit_test(test_mgmtdev),
+        cmocka_unit_test(test_dev),
+        cmocka_unit_test(test_long_mgmtdev),
+        cmocka_unit_test(test_config),
+        cmocka_unit_test(test_mangled),
+        cmocka_unit_test(test_other_command),
+        cmocka_unit_test(test_made),
         cmocka_unit_test(test_encode),
     };
 

@@ -6,7 +6,7 @@
 FUZZ_DECODE(features, vdpad_ethtool_decode_features)
 
 static const struct fuzz_codec codecs[] = {
-    { features, sizeof(struct vdpad_feature) },
+    { features, FUZZ_ROW, FUZZ_OF(VDPAD_FEATURE) },
 };
 
 FUZZ_TARGET(codecs)

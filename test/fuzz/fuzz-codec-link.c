@@ -4,8 +4,10 @@
 #include <linux/rtnetlink.h>
 
 #include "netlink/link-codec.h"
+#include "netlink/stats-codec.h"
 
 FUZZ_DECODE(link_row, vdpad_link_decode)
+FUZZ_DECODE(stats, vdpad_stats_decode)
 
 static int
 new_event(const void *payload, size_t len, void *classes)
@@ -20,9 +22,10 @@ del_event(const void *payload, size_t len, void *classes)
 }
 
 static const struct fuzz_codec codecs[] = {
-    { link_row, sizeof(struct vdpad_link) },
-    { new_event, sizeof(unsigned int) },
-    { del_event, sizeof(unsigned int) },
+    { link_row, FUZZ_ROW, FUZZ_OF(VDPAD_LINK) },
+    { new_event, FUZZ_EVENT, .row_size = sizeof(unsigned int) },
+    { del_event, FUZZ_EVENT, .row_size = sizeof(unsigned int) },
+    { stats, FUZZ_ROW, .row_size = sizeof(struct vdpad_link_stats) },
 };
 
 FUZZ_TARGET(codecs)

@@ -8,9 +8,9 @@ FUZZ_DECODE(dev, vdpad_vdpa_decode_dev)
 FUZZ_DECODE(config, vdpad_vdpa_decode_config)
 
 static const struct fuzz_codec codecs[] = {
-    { mgmtdev, sizeof(struct vdpad_mgmtdev) },
-    { dev, sizeof(struct vdpad_vdpa) },
-    { config, sizeof(struct vdpad_vdpa) },
+    { mgmtdev, FUZZ_ROW, .keeps = true, FUZZ_OF(VDPAD_MGMTDEV) },
+    { dev, FUZZ_ROW, .keeps = true, FUZZ_OF(VDPAD_VDPA) },
+    { config, FUZZ_ADDITION, .keeps = true, FUZZ_OF(VDPAD_VDPA) },
 };
 
 FUZZ_TARGET(codecs)

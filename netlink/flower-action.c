@@ -490,11 +490,11 @@ take_action(const struct nlattr *attr, struct vdpad_flower_actions *a)
     }
     vdpad_attr_text(tb[TCA_ACT_KIND], kind, sizeof kind);
     vdpad_flower_take_cookie(tb[TCA_ACT_COOKIE], kind, &a->cookie);
-    error = tb[TCA_ACT_STATS]
-                ? vdpad_tc_take_stats(nla_data(tb[TCA_ACT_STATS]),
-                                      (size_t) nla_len(tb[TCA_ACT_STATS]),
-                                      &a->all, &a->hw)
-                : 0;
+    error = tb[TCA_ACT_STATS] ? vdpad_tc_take_stats(
+                nla_data(tb[TCA_ACT_STATS]),
+                (size_t) nla_len(tb[TCA_ACT_STATS]),
+                vdpad_tc_is_shared(kind, strlen(kind) + 1), &a->stats)
+                              : 0;
     if (error || !tb[TCA_ACT_OPTIONS]) {
         return error;
     }

@@ -143,7 +143,8 @@ void
 vdpad_flower_take_times(const struct nlattr *options, const char *kind,
                         struct vdpad_flower_actions *a)
 {
-    int type = !strcmp(kind, "police")                        ? TCA_POLICE_TM
+    bool is_shared = vdpad_tc_is_shared(kind, strlen(kind) + 1);
+    int type = is_shared                                      ? TCA_POLICE_TM
                : !strcmp(kind, "ct") || !strcmp(kind, "csum") ? 2
                                                               : 1;
     const struct nlattr *attr = nla_find(nla_data(options), nla_len(options),
@@ -151,8 +152,13 @@ vdpad_flower_take_times(const struct nlattr *options, const char *kind,
     struct tcf_t times;
     int64_t age, used;
 
-    if (!attr || (size_t) nla_len(attr) < sizeof times) {
+    if (!attr || (size_t) nla_len(attr) < sizeof times
+        || (is_shared && a->has_own_times)) {
         return;
+    }
+    if (!is_shared && !a->has_own_times) {
+        a->has_own_times = true;
+        a->used_ms = a->age_ms = -1;
     }
     memcpy(&times, nla_data(attr), sizeof times);
     age = (int64_t) (times.install & INT64_MAX >> 8) * 10;
@@ -176,16 +182,16 @@ static void
 take_actions(const struct vdpad_flower_actions *a,
              struct vdpad_flow_detail *detail)
 {
-    bool is_used = a->all.packets != 0;
+    const struct vdpad_tc_counters *all = &a->stats.all, *hw = &a->stats.hw;
+    bool is_used = all->packets != 0;
 
-    detail->hw_packets = a->hw.packets;
-    detail->hw_bytes = a->hw.bytes;
+    detail->hw_packets = hw->packets;
+    detail->hw_bytes = hw->bytes;
     /* The kernel reads the two sums one after the other. */
-    detail->sw_packets = a->all.packets > a->hw.packets
-                             ? a->all.packets - a->hw.packets
+    detail->sw_packets = all->packets > hw->packets
+                             ? all->packets - hw->packets
                              : 0;
-    detail->sw_bytes = a->all.bytes > a->hw.bytes ? a->all.bytes - a->hw.bytes
-                                                  : 0;
+    detail->sw_bytes = all->bytes > hw->bytes ? all->bytes - hw->bytes : 0;
     detail->used_ms = is_used ? a->used_ms : -1;
     detail->age_ms = a->age_ms;
     detail->uses |= a->uses;

@@ -65,7 +65,8 @@ struct vdpad_flower_actions {
     size_t n_outputs;
     int32_t outputs[VDPAD_FLOW_OUTPUTS];
     struct vdpad_cookie cookie;
-    struct vdpad_tc_counters all, hw;
+    struct vdpad_tc_stats stats;
+    bool has_own_times;      /* Of actions that no other filter shares. */
     int64_t used_ms, age_ms; /* -1: not told. */
 };
 
@@ -78,7 +79,7 @@ int vdpad_flower_decode_actions(const struct nlattr *actions,
 /* Parts of that: the cookie in 'attr' (TCA_ACT_COOKIE or NULL) of an action of
  * 'kind', where 'cookie' has none yet and it is not a meter, which filters
  * share so that it says nothing about them; and the times in the options of
- * an action of 'kind'. */
+ * an action of 'kind', those of a meter only where no other action has any. */
 void vdpad_flower_take_cookie(const struct nlattr *attr, const char *kind,
                               struct vdpad_cookie *cookie);
 void vdpad_flower_take_times(const struct nlattr *options, const char *kind,

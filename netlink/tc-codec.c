@@ -119,13 +119,20 @@ counters_max(struct vdpad_tc_counters *into,
     }
 }
 
+bool
+vdpad_tc_is_shared(const void *kind, size_t len)
+{
+    static const char police[] = "police";
+
+    return len == sizeof police && !memcmp(kind, police, sizeof police);
+}
+
 /* The order of attributes matters: 64-bit packet counts follow the group that
  * they belong to, both under one number (gnet_stats_copy_basic() and
  * gnet_stats_copy_basic_hw() of 5.5 to 6.12). */
 int
-vdpad_tc_take_stats(const void *data, size_t len,
-                    struct vdpad_tc_counters *all,
-                    struct vdpad_tc_counters *hw)
+vdpad_tc_take_stats(const void *data, size_t len, bool is_shared,
+                    struct vdpad_tc_stats *stats)
 {
     struct vdpad_tc_counters group[2] = { { 0, 0 }, { 0, 0 } };
     struct vdpad_tc_counters *current = NULL;
@@ -155,48 +162,59 @@ vdpad_tc_take_stats(const void *data, size_t len,
             }
         }
     }
-    counters_max(all, &group[0]);
-    counters_max(hw, &group[1]);
+    if (!is_shared && !stats->is_own) {
+        memset(stats, 0, sizeof *stats);
+        stats->is_own = true;
+    }
+    if (!is_shared || !stats->is_own) {
+        counters_max(&stats->all, &group[0]);
+        counters_max(&stats->hw, &group[1]);
+    }
     return error;
 }
 
+/* The kernel tells the kind before the counters (tcf_action_dump_terse() of
+ * 5.8 to 6.12; before, tcf_action_dump_1()), but nothing depends on it. */
 static int
 decode_action(struct cursor nest, struct vdpad_filter *filter,
-              struct vdpad_tc_counters *all, struct vdpad_tc_counters *hw)
+              struct vdpad_tc_stats *stats)
 {
-    struct cursor value;
+    struct cursor value, counters = { NULL, 0 };
+    bool is_shared = false;
     int error, type;
 
     while ((error = cursor_next(&nest, &type, &value)) > 0) {
-        if (type == TCA_ACT_COOKIE) {
+        if (type == TCA_ACT_KIND) {
+            is_shared = vdpad_tc_is_shared(value.at, value.left);
+        } else if (type == TCA_ACT_COOKIE) {
             filter->has_cookie |= value.left == VDPAD_OVS_COOKIE_SIZE;
         } else if (type == TCA_ACT_STATS) {
-            error = vdpad_tc_take_stats(value.at, value.left, all, hw);
-            if (error) {
-                return error;
-            }
+            counters = value;
         }
     }
-    return error;
+    return error         ? error
+           : counters.at ? vdpad_tc_take_stats(counters.at, counters.left,
+                                               is_shared, stats)
+                         : 0;
 }
 
 static int
 decode_actions(struct cursor nest, struct vdpad_filter *filter)
 {
-    struct vdpad_tc_counters all = { 0, 0 }, hw = { 0, 0 };
+    struct vdpad_tc_stats stats = { .is_own = false };
     struct cursor action;
     int error, type;
 
     while ((error = cursor_next(&nest, &type, &action)) > 0) {
-        error = decode_action(action, filter, &all, &hw);
+        error = decode_action(action, filter, &stats);
         if (error) {
             return error;
         }
     }
-    filter->packets = all.packets;
-    filter->bytes = all.bytes;
-    filter->hw_packets = hw.packets;
-    filter->hw_bytes = hw.bytes;
+    filter->packets = stats.all.packets;
+    filter->bytes = stats.all.bytes;
+    filter->hw_packets = stats.hw.packets;
+    filter->hw_bytes = stats.hw.bytes;
     return error;
 }
 

@@ -15,6 +15,15 @@ struct vdpad_tc_counters {
     uint64_t packets, bytes;
 };
 
+/* What the actions of one filter have counted, of the busiest one.  A police
+ * action can be shared: one that is an Open vSwitch meter counts the packets
+ * of all filters that have it, so that it is asked only where no other action
+ * counts. */
+struct vdpad_tc_stats {
+    bool is_own;                      /* Of actions other than police. */
+    struct vdpad_tc_counters all, hw; /* 'hw': what the hardware counted. */
+};
+
 /* What a message says of one filter: in a dump, or when it came or went. */
 struct vdpad_filter {
     int32_t ifindex; /* 0: of the shared block 'parent'. */
@@ -25,7 +34,7 @@ struct vdpad_filter {
     bool is_flower;          /* The rest holds for flower only. */
     bool in_hw;
     bool has_cookie;               /* Of 16 bytes: Open vSwitch's. */
-    uint64_t packets, bytes;       /* All, of the busiest action. */
+    uint64_t packets, bytes;       /* As struct vdpad_tc_stats has them. */
     uint64_t hw_packets, hw_bytes; /* Those that the hardware counted. */
 };
 
@@ -42,13 +51,15 @@ int vdpad_tc_decode_filter(const void *payload, size_t len,
 int vdpad_tc_decode_event(const void *payload, size_t len,
                           struct vdpad_filter *filter);
 
-/* Reads the counters of one action, the 'len' bytes at 'data' that are in its
- * TCA_ACT_STATS (any alignment, unchecked).  'all' and 'hw' (what the hardware
- * counted of it) become the action's where it is the busier one, for the
- * busiest action of a filter counts.  Returns 0 or -EBADMSG. */
-int vdpad_tc_take_stats(const void *data, size_t len,
-                        struct vdpad_tc_counters *all,
-                        struct vdpad_tc_counters *hw);
+/* Whether an action whose TCA_ACT_KIND is the 'len' bytes at 'kind' can be
+ * shared by filters ("police"). */
+bool vdpad_tc_is_shared(const void *kind, size_t len);
+
+/* Adds the counters of one action, the 'len' bytes at 'data' that are in its
+ * TCA_ACT_STATS (any alignment, unchecked), to 'stats', which begins zeroed.
+ * The order of actions is of no matter.  Returns 0 or -EBADMSG. */
+int vdpad_tc_take_stats(const void *data, size_t len, bool is_shared,
+                        struct vdpad_tc_stats *stats);
 
 /* Append header and attributes of a request to 'msg'.  Return 0 or
  * -EMSGSIZE.  Filters are those at the ingress of netdev 'ifindex', or, when

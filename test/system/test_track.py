@@ -237,6 +237,32 @@ def test_counters(probe, pf, reps):
             space.delete()
 
 
+def test_meter(probe, pf, reps):
+    """A meter counts the packets of all filters that have it."""
+    tc('actions add action police rate 1gbit burst 1m index 268435456')
+    spaces = [Namespace('c%d' % i, pf.nic(i), '192.0.2.%d/24' % (i + 1))
+              for i in range(2)]
+    try:
+        for dev in reps:
+            tc('qdisc add dev %s ingress' % dev)
+            tc('filter add dev %s ingress prio 2 protocol ip flower skip_hw '
+               'action police index 268435456 pipe action drop' % dev)
+        spaces[0].ip('neigh add 192.0.2.2 lladdr 02:00:00:00:00:99 dev eth0')
+        probe.look()
+        spaces[0].exec('ping', '-c', '3', '-i', '0.2', '-W', '1', '192.0.2.2',
+                       check=False)
+        wait_for(lambda: probe.look()[index(reps[0])]['sw_packets'] == 3,
+                 'what the first filter counted', 20)
+        assert probe.look()[index(reps[1])]['sw_packets'] == 0
+        assert shown('dev %s ingress' % reps[1])['sw_packets'] == 3
+    finally:
+        for space in spaces:
+            space.delete()
+        for dev in reps:
+            run('tc qdisc del dev %s ingress' % dev, check=False)
+        tc('actions flush action police')
+
+
 class Churn(threading.Thread):
     """Rules that come and go as fast as tc can."""
 

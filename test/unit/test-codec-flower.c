@@ -4,8 +4,10 @@
  * them at the time, by the identifiers that `dpctl/dump-flows -m` shows. */
 #include "test/data/recorded.h"
 
+#include <linux/gen_stats.h>
 #include <linux/pkt_cls.h>
 #include <linux/rtnetlink.h>
+#include <linux/tc_act/tc_gact.h>
 #include <linux/tc_act/tc_pedit.h>
 
 #include <netlink/msg.h>
@@ -347,6 +349,71 @@ test_copy(void **state)
     free(data);
 }
 
+/* An action that drops, or a meter, with 'packets' and its times. */
+static void
+put_action(struct nl_msg *msg, int order, bool is_meter, uint32_t packets,
+           uint64_t used)
+{
+    const struct gnet_stats_basic basic = { .bytes = packets,
+                                            .packets = packets };
+    const struct tcf_t times = { .install = 2 * used, .lastuse = used };
+    const struct tc_police police = { .index = 0x10000003 };
+    const struct tc_gact gact = { .action = TC_ACT_SHOT };
+    struct nlattr *action = nla_nest_start(msg, order), *nest;
+
+    nla_put_string(msg, TCA_ACT_KIND, is_meter ? "police" : "gact");
+    nest = nla_nest_start(msg, TCA_ACT_STATS);
+    nla_put(msg, TCA_STATS_BASIC, sizeof basic, &basic);
+    nla_put(msg, TCA_STATS_BASIC_HW, sizeof basic, &basic);
+    nla_nest_end(msg, nest);
+    nest = nla_nest_start(msg, TCA_ACT_OPTIONS);
+    if (is_meter) {
+        nla_put(msg, TCA_POLICE_TBF, sizeof police, &police);
+        nla_put(msg, TCA_POLICE_TM, sizeof times, &times);
+    } else {
+        nla_put(msg, TCA_GACT_PARMS, sizeof gact, &gact);
+        nla_put(msg, TCA_GACT_TM, sizeof times, &times);
+    }
+    nla_nest_end(msg, nest);
+    nla_nest_end(msg, action);
+}
+
+/* What a meter has counted, and when it was used, is not the filter's own. */
+static void
+test_meter(void **state)
+{
+    static const struct {
+        bool is_meter[2];
+        uint32_t packets;
+        int64_t used_ms;
+    } cases[] = {
+        { { true, false }, 7, 700 },
+        { { false, true }, 7, 700 },
+        { { true, true }, 5000, 20 },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ELEMS(cases); i++) {
+        struct nl_msg *msg = nlmsg_alloc();
+        struct nlattr *actions = nla_nest_start(msg, TCA_FLOWER_ACT);
+        struct vdpad_flower_actions a = { .names = &names };
+
+        for (int j = 0; j < 2; j++) {
+            put_action(msg, j + 1, cases[i].is_meter[j],
+                       cases[i].is_meter[j] ? 5000 : 7,
+                       cases[i].is_meter[j] ? 2 : 70);
+        }
+        nla_nest_end(msg, actions);
+        assert_int_equal(vdpad_flower_decode_actions(actions, &a), 0);
+        assert_true(a.uses & VDPAD_USE_POLICE);
+        assert_int_equal(a.stats.all.packets, cases[i].packets);
+        assert_int_equal(a.stats.hw.packets, cases[i].packets);
+        assert_int_equal(a.used_ms, cases[i].used_ms);
+        assert_int_equal(a.age_ms, 2 * cases[i].used_ms);
+        nlmsg_free(msg);
+    }
+}
+
 static void
 test_text_is_cut(void **state)
 {
@@ -482,11 +549,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tunnel),      cmocka_unit_test(test_vlan),
-        cmocka_unit_test(test_actions),     cmocka_unit_test(test_kernel),
-        cmocka_unit_test(test_mangled),     cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_text_is_cut), cmocka_unit_test(test_match_text),
-        cmocka_unit_test(test_cursor),
+        cmocka_unit_test(test_tunnel),     cmocka_unit_test(test_vlan),
+        cmocka_unit_test(test_actions),    cmocka_unit_test(test_kernel),
+        cmocka_unit_test(test_mangled),    cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_meter),      cmocka_unit_test(test_text_is_cut),
+        cmocka_unit_test(test_match_text), cmocka_unit_test(test_cursor),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,13 +117,13 @@ put_counters(struct nl_msg *msg, int type, uint64_t bytes, uint64_t packets)
 }
 
 static void
-put_action(struct nl_msg *msg, int index, uint64_t packets,
-           uint64_t hw_packets, bool has_hw)
+put_kind(struct nl_msg *msg, int index, const char *kind, uint64_t packets,
+         uint64_t hw_packets, bool has_hw)
 {
     struct nlattr *action = nla_nest_start(msg, index);
     struct nlattr *stats;
 
-    nla_put_string(msg, TCA_ACT_KIND, "mirred");
+    nla_put_string(msg, TCA_ACT_KIND, kind);
     stats = nla_nest_start(msg, TCA_ACT_STATS);
     put_counters(msg, TCA_STATS_BASIC, packets * 100, packets);
     if (has_hw) {
@@ -131,6 +131,13 @@ put_action(struct nl_msg *msg, int index, uint64_t packets,
     }
     nla_nest_end(msg, stats);
     nla_nest_end(msg, action);
+}
+
+static void
+put_action(struct nl_msg *msg, int index, uint64_t packets,
+           uint64_t hw_packets, bool has_hw)
+{
+    put_kind(msg, index, "mirred", packets, hw_packets, has_hw);
 }
 
 struct made {
@@ -219,6 +226,55 @@ test_counters(void **state)
     assert_int_equal(end_filter(&made, &filter), -EBADMSG);
 }
 
+/* A meter counts for all filters that have it. */
+static void
+test_meter(void **state)
+{
+    struct vdpad_filter filter;
+    struct nlattr *action;
+    struct made made;
+
+    (void) state;
+    for (int is_last = 0; is_last < 2; is_last++) {
+        made = begin_filter(TCA_CLS_FLAGS_IN_HW);
+        put_kind(made.msg, 1, is_last ? "mirred" : "police",
+                 is_last ? 7 : 5000, is_last ? 3 : 4000, true);
+        put_kind(made.msg, 2, is_last ? "police" : "mirred",
+                 is_last ? 5000 : 7, is_last ? 4000 : 3, true);
+        assert_int_equal(end_filter(&made, &filter), 0);
+        assert_int_equal(filter.packets, 7);
+        assert_int_equal(filter.bytes, 700);
+        assert_int_equal(filter.hw_packets, 3);
+        assert_int_equal(filter.hw_bytes, 300);
+    }
+
+    /* Of one that has carried nothing it tells nothing either. */
+    made = begin_filter(TCA_CLS_FLAGS_IN_HW);
+    put_kind(made.msg, 1, "police", 5000, 4000, true);
+    put_action(made.msg, 2, 0, 0, false);
+    assert_int_equal(end_filter(&made, &filter), 0);
+    assert_int_equal(filter.packets, 0);
+    assert_int_equal(filter.hw_packets, 0);
+
+    /* Nothing else counts. */
+    made = begin_filter(TCA_CLS_FLAGS_IN_HW);
+    put_kind(made.msg, 1, "police", 5000, 4000, true);
+    action = nla_nest_start(made.msg, 2);
+    nla_put_string(made.msg, TCA_ACT_KIND, "mirred");
+    nla_nest_end(made.msg, action);
+    assert_int_equal(end_filter(&made, &filter), 0);
+    assert_int_equal(filter.packets, 5000);
+    assert_int_equal(filter.hw_packets, 4000);
+
+    /* Not by a part of its name. */
+    made = begin_filter(TCA_CLS_FLAGS_IN_HW);
+    put_kind(made.msg, 1, "polices", 9, 8, true);
+    put_kind(made.msg, 2, "polic", 10, 7, true);
+    assert_int_equal(end_filter(&made, &filter), 0);
+    assert_int_equal(filter.packets, 10);
+    assert_int_equal(filter.hw_packets, 8);
+}
+
 static void
 test_encode(void **state)
 {
@@ -264,6 +320,7 @@ main(void)
         cmocka_unit_test(test_recorded_counters),
         cmocka_unit_test(test_mangled),
         cmocka_unit_test(test_counters),
+        cmocka_unit_test(test_meter),
         cmocka_unit_test(test_encode),
     };
 

@@ -139,45 +139,6 @@ explain(const struct vdpad_world *world, const struct vdpad_dev *dev,
     return false;
 }
 
-static bool
-is_of(const struct vdpad_flow_detail *flow, const struct vdpad_dev *dev)
-{
-    return flow->ifindex == dev->rep->ifindex
-           || (flow->pos.block && dev->flow
-               && dev->flow->block == flow->pos.block);
-}
-
-/* The flow of the device that carries most of its packets in software, of
- * those in 'flows'; NULL: none. */
-static const struct vdpad_flow_detail *
-find_worst(const struct vdpad_why_flows *flows, const struct vdpad_dev *dev,
-           size_t *n)
-{
-    const struct vdpad_flow_detail *worst = NULL;
-
-    *n = 0;
-    for (size_t i = 0; i < flows->n; i++) {
-        const struct vdpad_flow_detail *flow = &flows->flows[i];
-
-        if (is_of(flow, dev)) {
-            ++*n;
-            if (!worst || flow->sw_packets > worst->sw_packets) {
-                worst = flow;
-            }
-        }
-    }
-    return worst;
-}
-
-const struct vdpad_flow_detail *
-vdpad_why_worst(const struct vdpad_why_flows *flows,
-                const struct vdpad_dev *dev)
-{
-    size_t n;
-
-    return dev->rep ? find_worst(flows, dev, &n) : NULL;
-}
-
 /* What a probe of the very flow 'flow' has told; NULL: none was made. */
 static const struct vdpad_why_probe *
 find_probe(const struct vdpad_why_flows *flows,
@@ -198,6 +159,25 @@ is_full(const struct vdpad_why_probe *probe)
     return probe && probe->error == -ENOSPC;
 }
 
+/* None of what was looked at is of the device, and not all was. */
+static void
+too_many(const struct vdpad_why_flows *flows, const struct vdpad_dev *dev,
+         struct vdpad_finding *f)
+{
+    size_t n = 0;
+    char word[VDPAD_SHELL_SIZE];
+
+    for (size_t i = 0; i < flows->n; i++) {
+        n += flows->sources[i].n;
+    }
+    vdpad_found(f, UNKNOWN,
+                "some that come in at %s are not in hardware, but not among "
+                "the first %zu that were looked at",
+                dev->rep->name, n);
+    vdpad_remedy(f, "ovs-appctl -t ovs-vdpad why %s",
+                 vdpad_shell_word(dev->name, word));
+}
+
 /* Flower filters that are in software. */
 static void
 rules(const struct vdpad_check_input *in, struct vdpad_finding *f)
@@ -206,6 +186,7 @@ rules(const struct vdpad_check_input *in, struct vdpad_finding *f)
     const struct vdpad_flow_detail *worst;
     const struct vdpad_why_probe *probe;
     char reason[VDPAD_REASON_SIZE], remedy[VDPAD_REASON_SIZE];
+    bool is_cut;
     size_t n;
 
     if (!dev->rep || !vdpad_check_knows(in, VDPAD_FLOW, f)) {
@@ -227,7 +208,11 @@ rules(const struct vdpad_check_input *in, struct vdpad_finding *f)
                     in->tc ? in->tc->why.text : "");
         return;
     }
-    worst = find_worst(in->tc, dev, &n);
+    worst = vdpad_why_worst(in->tc, dev, &n, &is_cut);
+    if (!worst && is_cut) {
+        too_many(in->tc, dev, f);
+        return;
+    }
     if (!worst) {
         vdpad_found(f, OK, "filters that were in software have gone from %s",
                     dev->rep->name);
@@ -256,9 +241,9 @@ rules(const struct vdpad_check_input *in, struct vdpad_finding *f)
         is_clear = true;
     }
     vdpad_found(f, worst->sw_packets >= PACKETS_MIN ? FAIL : UNKNOWN,
-                "%zu filters on %s are in software; one with %" PRIu64
+                "%zu%s filters on %s are in software; one with %" PRIu64
                 " packets: %s (%.60s, actions %.60s)",
-                n, dev->rep->name, worst->sw_packets,
+                n, is_cut ? " or more" : "", dev->rep->name, worst->sw_packets,
                 is_clear ? reason : "nothing shows why", worst->match,
                 worst->actions);
     if (!is_clear) {
@@ -281,8 +266,11 @@ static void
 hw_table(const struct vdpad_check_input *in, struct vdpad_finding *f)
 {
     const struct vdpad_dev *dev = in->dev;
-    const struct vdpad_flow_detail *worst = dev->rep && in->tc
-                                                ? vdpad_why_worst(in->tc, dev)
+    bool is_cut;
+    size_t n;
+    const struct vdpad_flow_detail *worst = in->tc
+                                                ? vdpad_why_worst(in->tc, dev,
+                                                                  &n, &is_cut)
                                                 : NULL;
     const struct vdpad_why_probe *probe = worst ? find_probe(in->tc, worst)
                                                 : NULL;
@@ -297,6 +285,23 @@ hw_table(const struct vdpad_check_input *in, struct vdpad_finding *f)
                     "other_config:max-idle");
 }
 
+/* Whether the kernel datapath had flows of the device when they were
+ * counted. */
+static bool
+has_kernel_flows(const struct vdpad_check_input *in)
+{
+    const struct vdpad_observed *o = in->world->observed;
+    const struct vdpad_kflow *rows = VDPAD_OBSERVED_ROWS(o, VDPAD_KFLOW,
+                                                         vdpad_kflow);
+
+    for (size_t i = 0; i < VDPAD_OBSERVED_N(o, VDPAD_KFLOW); i++) {
+        if (rows[i].ifindex == in->dev->rep->ifindex) {
+            return rows[i].flows != 0;
+        }
+    }
+    return false;
+}
+
 /* Flows that are not in TC at all. */
 static void
 kernel_flows(const struct vdpad_check_input *in, struct vdpad_finding *f)
@@ -304,13 +309,18 @@ kernel_flows(const struct vdpad_check_input *in, struct vdpad_finding *f)
     const struct vdpad_dev *dev = in->dev;
     const struct vdpad_flow_detail *worst;
     char reason[VDPAD_REASON_SIZE], remedy[VDPAD_REASON_SIZE];
+    bool is_cut;
     size_t n;
 
     if (!dev->rep || !in->datapath || in->datapath->error) {
         vdpad_skip(f);
         return;
     }
-    worst = find_worst(in->datapath, dev, &n);
+    worst = vdpad_why_worst(in->datapath, dev, &n, &is_cut);
+    if (!worst && is_cut && has_kernel_flows(in)) {
+        too_many(in->datapath, dev, f);
+        return;
+    }
     if (!worst) {
         vdpad_found(f, OK, "no flow of %s is in the kernel datapath",
                     dev->rep->name);
@@ -319,9 +329,9 @@ kernel_flows(const struct vdpad_check_input *in, struct vdpad_finding *f)
     bool is_clear = explain(in->world, dev, worst, reason, remedy);
     vdpad_found(f,
                 is_clear && worst->sw_packets >= PACKETS_MIN ? FAIL : UNKNOWN,
-                "%zu flows of %s are in the kernel datapath only; one with "
+                "%zu%s flows of %s are in the kernel datapath only; one with "
                 "%" PRIu64 " packets: %s (%.60s, actions %.60s)",
-                n, dev->rep->name, worst->sw_packets,
+                n, is_cut ? " or more" : "", dev->rep->name, worst->sw_packets,
                 is_clear ? reason : "nothing shows why", worst->match,
                 worst->actions);
     if (is_clear && remedy[0]) {

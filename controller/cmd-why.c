@@ -13,6 +13,7 @@
 #include "util.h"
 
 #define SET(OBJECT, KEY, VALUE) vdpad_json_set(OBJECT, KEY, VALUE)
+#define PAGE 1000 /* Flows that are asked for at a time. */
 #define N_ELEMS(ARRAY) (sizeof(ARRAY) / sizeof(ARRAY)[0])
 
 static void __attribute__((format(printf, 2, 0)))
@@ -176,6 +177,7 @@ struct why {
     bool probe;
     bool has_tc, has_datapath;
     struct vdpad_why_flows tc, datapath;
+    struct vdpad_flow_query query;  /* The one under way. */
     bool has_begun;                 /* Checks of all devices are made. */
     char (*names)[VDPAD_NAME_SIZE]; /* Of the devices to be checked. */
     size_t n_names, next;
@@ -186,8 +188,8 @@ why_free(void *why_)
 {
     struct why *why = why_;
 
-    free(why->tc.flows);
-    free(why->datapath.flows);
+    vdpad_why_flows_clear(&why->tc);
+    vdpad_why_flows_clear(&why->datapath);
     free(why->names);
     free(why);
 }
@@ -269,21 +271,25 @@ reply(void *why_)
 
 static void next_question(struct why *why);
 
+/* Takes a page, and asks for the next one or goes on. */
 static void
-take_flows(struct vdpad_why_flows *into, int error,
-           const struct vdpad_flow_detail *flows, size_t n,
+take_flows(struct why *why, struct vdpad_why_flows *into,
+           vdpad_flow_query_cb *cb, int error,
+           const struct vdpad_flow_detail *flows, size_t n, bool more,
            const struct vdpad_error *reason)
 {
-    into->error = error;
-    if (error) {
+    if (error && !into->n_pages) {
+        into->error = error;
         into->why = *reason;
-        return;
+    } else if (error) {
+        into->is_cut = true;
+    } else if (vdpad_why_take_page(into, &why->query, flows, n, more)) {
+        if (!vdpad_ctl_query(why->call->ctl, &why->query, cb, why)) {
+            return;
+        }
+        into->is_cut = true;
     }
-    into->flows = vdpad_xcalloc(n, sizeof *flows);
-    if (n) {
-        memcpy(into->flows, flows, n * sizeof *flows);
-    }
-    into->n = n;
+    next_question(why);
 }
 
 static void
@@ -292,9 +298,7 @@ on_tc(void *why_, int error, const struct vdpad_flow_detail *flows, size_t n,
 {
     struct why *why = why_;
 
-    (void) more;
-    take_flows(&why->tc, error, flows, n, reason);
-    next_question(why);
+    take_flows(why, &why->tc, on_tc, error, flows, n, more, reason);
 }
 
 static void
@@ -303,9 +307,8 @@ on_datapath(void *why_, int error, const struct vdpad_flow_detail *flows,
 {
     struct why *why = why_;
 
-    (void) more;
-    take_flows(&why->datapath, error, flows, n, reason);
-    next_question(why);
+    take_flows(why, &why->datapath, on_datapath, error, flows, n, more,
+               reason);
 }
 
 static void
@@ -344,9 +347,11 @@ probe_next(struct why *why)
     for (size_t i = 0;
          i < world->n_devs && why->tc.n_probes < N_ELEMS(why->tc.probes);
          i++) {
+        bool is_cut;
+        size_t n;
         const struct vdpad_flow_detail *worst =
             is_asked_about(why, &world->devs[i])
-                ? vdpad_why_worst(&why->tc, &world->devs[i])
+                ? vdpad_why_worst(&why->tc, &world->devs[i], &n, &is_cut)
                 : NULL;
         bool is_new = worst != NULL;
 
@@ -393,19 +398,34 @@ has_flows(const struct why *why, bool datapath)
     return false;
 }
 
+/* Begins to ask for flows.  Returns false when that is not possible. */
+static bool
+ask(struct why *why, enum vdpad_flow_query_kind kind, uint32_t where,
+    vdpad_flow_query_cb *cb)
+{
+    const struct vdpad_world *world = vdpad_call_world(why->call);
+    const struct vdpad_dev *only = why->device[0]
+                                       ? vdpad_world_find(world, why->device)
+                                       : NULL;
+
+    why->query = (struct vdpad_flow_query){
+        .kind = (int32_t) kind,
+        .ifindex = only && only->rep ? only->rep->ifindex : 0,
+        .where = where,
+        .limit = PAGE,
+    };
+    return !vdpad_ctl_query(why->call->ctl, &why->query, cb, why);
+}
+
 /* Asks what is still to be asked, or answers. */
 static void
 next_question(struct why *why)
 {
     const struct vdpad_observed *o = vdpad_call_world(why->call)->observed;
-    struct vdpad_ctl *ctl = why->call->ctl;
-    struct vdpad_flow_query query = { .limit = 1000 };
 
     if (!why->has_tc && has_flows(why, false)) {
         why->has_tc = true;
-        query.kind = VDPAD_QUERY_TC;
-        query.where = 1u << VDPAD_FLOW_IN_TC;
-        if (!vdpad_ctl_query(ctl, &query, on_tc, why)) {
+        if (ask(why, VDPAD_QUERY_TC, 1u << VDPAD_FLOW_IN_TC, on_tc)) {
             return;
         }
         why->has_tc = false;
@@ -415,9 +435,7 @@ next_question(struct why *why)
         && !o->class_[VDPAD_VDPA].error && !o->class_[VDPAD_KFLOW].error
         && has_flows(why, true)) {
         why->has_datapath = true;
-        query.kind = VDPAD_QUERY_DATAPATH;
-        query.where = 0;
-        if (!vdpad_ctl_query(ctl, &query, on_datapath, why)) {
+        if (ask(why, VDPAD_QUERY_DATAPATH, 0, on_datapath)) {
             return;
         }
         why->has_datapath = false;

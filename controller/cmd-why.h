@@ -29,8 +29,16 @@ struct vdpad_finding {
 struct vdpad_why_flows {
     int error; /* 0, or why there are none. */
     struct vdpad_error why;
-    size_t n;
-    struct vdpad_flow_detail *flows;
+    bool is_cut; /* There are others, of whatever netdev. */
+    unsigned int n_pages;
+    size_t n, capacity;
+    struct vdpad_why_source {
+        int32_t ifindex; /* Where they come in; 0: several. */
+        uint32_t block;
+        bool is_cut; /* There are others of this one. */
+        size_t n;
+        struct vdpad_flow_detail *worst; /* With most packets in software. */
+    } * sources;
     /* What the driver says of some. */
     size_t n_probes;
     struct vdpad_why_probe {
@@ -70,10 +78,21 @@ extern const struct vdpad_check vdpad_checks_port[];   /* Representor, OVS */
 
 extern const struct vdpad_check vdpad_checks_flows[]; /* Single flows */
 
-/* The flow of 'dev' that carries most packets in software; NULL: none. */
+/* Takes a page into 'into', the answer to 'query'.  Returns true with 'query'
+ * made the one for the next page; false when there is none or there were
+ * enough.  vdpad_why_flows_clear() frees what was taken. */
+bool vdpad_why_take_page(struct vdpad_why_flows *into,
+                         struct vdpad_flow_query *query,
+                         const struct vdpad_flow_detail *flows, size_t n,
+                         bool more);
+void vdpad_why_flows_clear(struct vdpad_why_flows *);
+
+/* The flow of 'dev' that carries most packets in software; NULL: there is none
+ * among those that were taken.  'n' becomes the number of these, 'is_cut'
+ * whether there may be others. */
 const struct vdpad_flow_detail *
 vdpad_why_worst(const struct vdpad_why_flows *flows,
-                const struct vdpad_dev *dev);
+                const struct vdpad_dev *dev, size_t *n, bool *is_cut);
 
 /* Says that the check does not concern the device. */
 void vdpad_skip(struct vdpad_finding *);

@@ -51,7 +51,7 @@ run(const char *check, struct result *ret)
 }
 
 /* Asserts that 'check' alone fails with 'seen' and 'remedy' ("" none). */
-static void
+static inline void
 assert_fails(const char *check, const char *seen, const char *remedy)
 {
     struct result r;
@@ -67,7 +67,7 @@ assert_fails(const char *check, const char *seen, const char *remedy)
     assert_int_equal(failed, 1);
 }
 
-static void
+static inline void
 assert_unknown(const char *check, const char *seen)
 {
     struct result r;

@@ -443,12 +443,11 @@ next_question(struct why *why)
     if (why->probe && why->has_tc && !why->tc.error && probe_next(why)) {
         return;
     }
-    if (why->device[0]) {
-        reply(why);
-    } else {
-        /* Several that waited for the same do not answer in one turn. */
-        vdpad_call_later(reply, why);
-    }
+    /* Not from here: an answer of the kernel comes before the controller has
+     * taken over the newest snapshot, and the database's rows that the world
+     * borrows may be gone already.  And several that waited for the same do
+     * not answer in one turn. */
+    vdpad_call_later(reply, why);
 }
 
 static void

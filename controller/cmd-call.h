@@ -37,6 +37,10 @@ typedef void vdpad_call_cb(struct vdpad_call *);
  * last, and how long ago. */
 #define VDPAD_MASK_KFLOW_LATER (1u << 29)
 
+/* For a command that would show an empty database for one that was not read
+ * yet, or nothing to be done for a host that was not seen yet. */
+#define VDPAD_MASK_DB (1u << 28)
+
 /* A picture that is older is taken anew before a command shows it. */
 #define VDPAD_SHOWN_AGE_NS INT64_C(1000000000)
 
@@ -47,8 +51,8 @@ struct vdpad_command {
     const char *name;
     const char *usage;    /* Of the arguments. */
     int min, max;         /* Arguments, without "--json". */
-    unsigned int classes; /* To be fresh before 'run'; may have _MASK_NEW or
-                           * _MASK_HASTY. */
+    unsigned int classes; /* To be fresh before 'run'; may have the flags
+                           * _MASK_NEW, …. */
     vdpad_call_cb *run;   /* Ends, now or later, in exactly one of
                                  * vdpad_call_reply() and its kin. */
 };

@@ -34,11 +34,12 @@ static json_t *
 general_value(const struct vdpad_config *config, const char *key)
 {
     if (!strcmp(key, VDPAD_KEY_BRIDGE)) {
-        return vdpad_json_text(config->bridge);
+        return vdpad_json_text(config->bridge_refused ? NULL : config->bridge);
     } else if (!strcmp(key, VDPAD_KEY_HW_OFFLOAD)) {
         return vdpad_json_text(config->hw_offload ? "true" : "false");
     } else if (!strcmp(key, VDPAD_KEY_ATTACH)) {
-        return vdpad_json_text(attach_name(config->attach));
+        return vdpad_json_text(
+            config->attach_refused ? NULL : attach_name(config->attach));
     } else if (!strcmp(key, VDPAD_KEY_METRICS)) {
         return vdpad_json_text(config->metrics ? config->metrics : "off");
     }
@@ -211,6 +212,51 @@ refusals(const struct vdpad_config *config)
 }
 
 static bool
+is_refused_in(const struct vdpad_world *world, const char *key)
+{
+    for (size_t i = 0; i < world->n_problems; i++) {
+        if (world->problems[i].is_refusal
+            && !strcmp(world->problems[i].key, key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What this host would refuse with 'config' and has not refused up to now, in
+ * one line that the caller frees; NULL: nothing. */
+static char *
+refusals_here(const struct vdpad_world *world,
+              const struct vdpad_config *config, const char *key)
+{
+    struct vdpad_world *then = vdpad_world_new(world->observed, world->db,
+                                               world->db_connected, config,
+                                               world->record, "");
+    struct vdpad_text_stream out;
+    bool any = false;
+
+    vdpad_text_open(&out);
+    for (size_t i = 0; i < then->n_problems; i++) {
+        const struct vdpad_problem *p = &then->problems[i];
+        bool other = strcmp(p->key, key) != 0;
+
+        if (p->is_refusal && !(other && is_refused_in(world, p->key))) {
+            fprintf(out.stream, "%s%s%s%s: %s", any ? "; " : "",
+                    other ? p->key : "", other ? " would be: " : "", p->word,
+                    p->text);
+            any = true;
+        }
+    }
+    vdpad_world_free(then);
+    char *text = vdpad_text_close(&out);
+    if (!any) {
+        free(text);
+        text = NULL;
+    }
+    return text;
+}
+
+static bool
 is_key_of_ours(const char *key)
 {
     for (size_t i = 0; i < N_ELEMS(general_keys); i++) {
@@ -265,8 +311,9 @@ config_check(struct vdpad_call *call)
     }
     struct vdpad_config *config = vdpad_config_check(
         world->db ? &world->db->external_ids : &none, key, value);
-    if (config->n_errors) {
-        char *text = refusals(config);
+    char *text = config->n_errors ? refusals(config)
+                                  : refusals_here(world, config, key);
+    if (text) {
         vdpad_call_error(call, "%s is refused: %s", key, text);
         free(text);
     } else {
@@ -276,7 +323,7 @@ config_check(struct vdpad_call *call)
 }
 
 const struct vdpad_command vdpad_commands_config[] = {
-    { "config/show", "[--json]", 0, 0, 0, config_show },
+    { "config/show", "[--json]", 0, 0, VDPAD_MASK_DB, config_show },
     { "config/check", "KEY VALUE [--json]", 2, 2, 0, config_check },
     { .name = NULL },
 };

@@ -118,6 +118,6 @@ const struct vdpad_command vdpad_commands_list[] = {
       VDPAD_MASK_SHOWN | VDPAD_MASK_KFLOW_LATER, device_show },
     { "representor/list", "[--json]", 0, 0,
       VDPAD_MASK(VDPAD_LINK) | VDPAD_MASK(VDPAD_QDISC), representor_list },
-    { "port/list", "[--json]", 0, 0, 0, port_list },
+    { "port/list", "[--json]", 0, 0, VDPAD_MASK_DB, port_list },
     { .name = NULL },
 };

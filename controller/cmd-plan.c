@@ -174,7 +174,7 @@ event_list(struct vdpad_call *call)
 }
 
 const struct vdpad_command vdpad_commands_plan[] = {
-    { "plan", "[--json]", 0, 0, 0, run_plan },
+    { "plan", "[--json]", 0, 0, VDPAD_MASK_DB, run_plan },
     { "reconcile", "[--json]", 0, 0, 0, run_reconcile },
     { "resync", "[--json]", 0, 0, 0, run_resync },
     { "event/list", "[-n N] [--json]", 0, 2, 0, event_list },

@@ -307,7 +307,9 @@ vdpad_status_json(struct vdpad_call *call)
     SET(inner, "remote", vdpad_json_text(store->ops->remote(store)));
     SET(inner, "connected", vdpad_json_bool(store->ops->is_connected(store)));
     SET(o, "database", inner);
-    SET(o, "bridge", vdpad_json_text(world->config->bridge));
+    SET(o, "bridge",
+        vdpad_json_text(
+            world->config->bridge_refused ? NULL : world->config->bridge));
     SET(o, "hw_offload", hw_offload_json(call));
     SET(o, "devices", count_devices(world));
     SET(o, "flows", count_flows(call));

@@ -49,7 +49,8 @@ add_name(const char **names, size_t *n, const char *name)
 }
 
 /* All names of policies that mean something: those with a key, valid or not,
- * those suspended, those that devices are still under.  The caller frees the
+ * those suspended, those that the record has, those that devices are still
+ * under.  The caller frees the
  * array, not the names. */
 static const char **
 policy_names(const struct vdpad_world *world, size_t *ret_n)
@@ -57,7 +58,7 @@ policy_names(const struct vdpad_world *world, size_t *ret_n)
     const struct vdpad_config *config = world->config;
     const char **names = vdpad_xcalloc(
         config->n_policies + config->n_refused_policies + config->n_suspended
-            + world->n_devs,
+            + world->record->n_policies + world->n_devs,
         sizeof *names);
     size_t n = 0;
 
@@ -71,6 +72,9 @@ policy_names(const struct vdpad_world *world, size_t *ret_n)
         if (strcmp(config->suspended[i], "*") != 0) {
             add_name(names, &n, config->suspended[i]);
         }
+    }
+    for (size_t i = 0; i < world->record->n_policies; i++) {
+        add_name(names, &n, world->record->policies[i].name);
     }
     for (size_t i = 0; i < world->n_devs; i++) {
         if (world->devs[i].policy_name) {

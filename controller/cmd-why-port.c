@@ -203,7 +203,9 @@ in_bridge(const struct vdpad_check_input *in, struct vdpad_finding *f)
         vdpad_skip(f); /* See port-name. */
     } else if (!dev->iface) {
         vdpad_found(f, FAIL, "%s is in no bridge", dev->rep->name);
-        if (dev->want_attach) {
+        if (dev->attach_refused) {
+            vdpad_remedy(f, "ovs-appctl -t ovs-vdpad config/show");
+        } else if (dev->want_attach) {
             vdpad_remedy(f, "ovs-appctl -t ovs-vdpad plan");
         } else {
             vdpad_remedy(f, "ovs-vsctl add-port %s %s",

@@ -17,6 +17,7 @@
 struct wait {
     struct wait *next;
     unsigned int mask;
+    bool is_new; /* For those that decide by what is so now. */
     struct vdpad_call *calls, **tail;
 };
 
@@ -243,6 +244,14 @@ stale_classes(const struct vdpad_world *world, unsigned int mask)
 static void
 run_call(struct vdpad_call *call)
 {
+    if (call->command->classes & VDPAD_MASK_DB
+        && !vdpad_call_world(call)->db) {
+        vdpad_call_error(call, "the database has not been read yet, so that "
+                               "nothing can be said: `ovs-appctl -t "
+                               "ovs-vdpad status` shows whether it can be "
+                               "reached");
+        return;
+    }
     call->looks = vdpad_ctl_looks(call->ctl);
     call->command->run(call);
 }
@@ -268,20 +277,24 @@ on_refreshed(void *wait_, const struct vdpad_observed *fresh)
 }
 
 /* Has 'call' run once the classes in 'mask' are observed anew; joins those
- * that wait for the same already, so that a flood of commands makes one
- * observation. */
+ * that wait for the very same already, so that a flood of commands makes one
+ * observation: not for more, which may take longer.  Who wants to see what is
+ * so now does not join those who began to wait before. */
 static void
 wait_for(struct vdpad_call *call, unsigned int mask)
 {
-    struct wait *wait = commands.waits;
+    struct wait *wait = call->command->classes & VDPAD_MASK_NEW
+                            ? NULL
+                            : commands.waits;
 
-    while (wait && (wait->mask & mask) != mask) {
+    while (wait && (wait->mask != mask || wait->is_new)) {
         wait = wait->next;
     }
     bool is_new = !wait;
     if (is_new) {
         wait = vdpad_xcalloc(1, sizeof *wait);
         wait->mask = mask;
+        wait->is_new = call->command->classes & VDPAD_MASK_NEW;
         wait->tail = &wait->calls;
         wait->next = commands.waits;
         commands.waits = wait;

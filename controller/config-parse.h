@@ -121,12 +121,6 @@ bool vdpad_port_spec_parse(struct vdpad_parse *p, const char *iface_id,
 void vdpad_policy_done(struct vdpad_policy *policy);
 void vdpad_port_spec_done(struct vdpad_port_spec *port);
 
-/* Whether two selectors of one PF have VFs in common; '*ret_both' gets the
- * first of these. */
-bool vdpad_selectors_overlap(const struct vdpad_pf_selector *a,
-                             const struct vdpad_pf_selector *b,
-                             struct vdpad_range *ret_both);
-
 /* Writes "VF 3", "VFs 3-5" or "all VFs". */
 void vdpad_range_format(const struct vdpad_range *range, char *buf,
                         size_t size);

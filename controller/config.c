@@ -55,6 +55,7 @@ parse_hw_offload(struct vdpad_parse *p, const char *value)
 
     p->word = value;
     if (!vdpad_parse_choice(p, value, names, &i)) {
+        p->config->hw_offload = false;
         return false;
     }
     p->config->hw_offload = !i;
@@ -306,14 +307,17 @@ static void
 parse_key(struct vdpad_parse *p, const struct vdpad_map *ids,
           const char *value)
 {
-    static const struct {
+    bool ignored;
+    struct vdpad_config *c = p->config;
+    const struct {
         const char *key;
         bool (*parse)(struct vdpad_parse *, const char *value);
+        bool *refused;
     } options[] = {
-        { VDPAD_KEY_BRIDGE, parse_bridge },
-        { VDPAD_KEY_HW_OFFLOAD, parse_hw_offload },
-        { VDPAD_KEY_ATTACH, parse_attach },
-        { VDPAD_KEY_METRICS, parse_metrics },
+        { VDPAD_KEY_BRIDGE, parse_bridge, &c->bridge_refused },
+        { VDPAD_KEY_HW_OFFLOAD, parse_hw_offload, &ignored },
+        { VDPAD_KEY_ATTACH, parse_attach, &c->attach_refused },
+        { VDPAD_KEY_METRICS, parse_metrics, &ignored },
     };
 
     if (!strcmp(p->key, VDPAD_KEY_SUSPENDED)) {
@@ -333,9 +337,7 @@ parse_key(struct vdpad_parse *p, const struct vdpad_map *ids,
     }
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         if (!strcmp(p->key, options[i].key)) {
-            if (ok) {
-                options[i].parse(p, value);
-            }
+            *options[i].refused = !ok || !options[i].parse(p, value);
             return;
         }
     }

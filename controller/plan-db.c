@@ -339,6 +339,14 @@ vdpad_plan_port(struct vdpad_planner *p, struct vdpad_dev *dev)
     if (!db || !p->world->db_connected || !dev->vf) {
         return;
     }
+    if (!dev->want_attach && dev->attach_refused) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
+                         "its representor is not attached while key %s is "
+                         "refused (config/show)",
+                         p->world->config->attach_refused ? VDPAD_KEY_ATTACH
+                                                          : VDPAD_KEY_BRIDGE);
+        return;
+    }
     if (!dev->want_attach) {
         plan_unwanted(p, dev);
         return;

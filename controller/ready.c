@@ -2,6 +2,7 @@
 #include "ready.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "util.h"
 
@@ -69,7 +70,21 @@ vdpad_ready_answer(struct vdpad_ready *ready)
 bool
 vdpad_world_is_ready(const struct vdpad_world *world)
 {
-    if (world->config->n_errors || world->n_problems) {
+    const struct vdpad_config *config = world->config;
+
+    /* A name that is suspended for no policy holds nothing up. */
+    for (size_t i = 0; i < config->n_errors; i++) {
+        if (strcmp(config->errors[i].key, VDPAD_KEY_SUSPENDED) != 0) {
+            return false;
+        }
+    }
+    if (world->n_problems) {
+        return false;
+    }
+    /* Which PFs there are has never been seen, so that what is wanted of them
+     * is not known either. */
+    if ((config->n_policies || config->n_ports)
+        && !world->observed->class_[VDPAD_PCI].known) {
         return false;
     }
     for (size_t i = 0; i < world->n_devs; i++) {

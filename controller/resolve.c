@@ -83,7 +83,34 @@ refuse(struct vdpad_resolver *r, size_t i, const char *word, const char *text)
     vdpad_text(key, sizeof key, VDPAD_KEY_POLICY "%s",
                r->world->config->policies[i].name);
     vdpad_world_problem(r->world, key, word, "%s", text);
+    r->world->problems[r->world->n_problems - 1].is_refusal = true;
     r->refused[i] = true;
+}
+
+/* The lowest VF index of 'pf' that both have; -1: none. */
+static int32_t
+find_common(const struct vdpad_world *w, const struct vdpad_policy *a,
+            const struct vdpad_policy *b, const struct vdpad_pf *pf)
+{
+    static const struct vdpad_pf_selector all = { .n_ranges = 0 };
+    int32_t lowest = -1;
+
+    for (size_t i = 0; i < (a->n_pfs ? a->n_pfs : 1); i++) {
+        for (size_t j = 0; j < (b->n_pfs ? b->n_pfs : 1); j++) {
+            const struct vdpad_pf_selector *s = a->n_pfs ? &a->pfs[i] : &all;
+            const struct vdpad_pf_selector *t = b->n_pfs ? &b->pfs[j] : &all;
+            struct vdpad_range both;
+
+            if ((s == &all || names_pf(w, s, pf))
+                && (t == &all || names_pf(w, t, pf))
+                && vdpad_selectors_overlap(s, t, &both)
+                && both.first < pf->pci->totalvfs
+                && (lowest < 0 || both.first < lowest)) {
+                lowest = both.first;
+            }
+        }
+    }
+    return lowest;
 }
 
 /* Refuses policy 'i' if it and the equally urgent policy 'j' before it want
@@ -103,16 +130,17 @@ check_pair(struct vdpad_resolver *r, size_t j, size_t i)
         if (!selects(w, a, pf, &s) || !selects(w, b, pf, &s)) {
             continue;
         }
-        for (int32_t vf = 0; vf < pf->pci->totalvfs; vf++) {
-            if (covers(w, a, pf, vf) && covers(w, b, pf, vf)) {
-                vdpad_text(text, sizeof text,
-                           "VF %d of %s is also in policy "
-                           "%s with the same priority %d; give one of them "
-                           "another priority (lower wins) or other ranges",
-                           vf, pf->pci->bdf, a->name, a->priority);
-                refuse(r, i, "pf", text);
-                return;
-            }
+
+        int32_t vf = find_common(w, a, b, pf);
+
+        if (vf >= 0) {
+            vdpad_text(text, sizeof text,
+                       "VF %d of %s is also in policy "
+                       "%s with the same priority %d; give one of them "
+                       "another priority (lower wins) or other ranges",
+                       vf, pf->pci->bdf, a->name, a->priority);
+            refuse(r, i, "pf", text);
+            return;
         }
         if (a->eswitch_mode != VDPAD_ESWITCH_NONE
             && b->eswitch_mode != VDPAD_ESWITCH_NONE
@@ -279,6 +307,51 @@ vdpad_resolve_pf(const struct vdpad_resolver *r, struct vdpad_pf *pf)
     pf->external = pf->external && pf->managed;
 }
 
+/* Tells of VFs that 'policy' names by its 'selector' and 'pf' neither has nor
+ * will have. */
+static void
+check_range(struct vdpad_world *w, const struct vdpad_policy *policy,
+            const struct vdpad_pf_selector *selector,
+            const struct vdpad_pf *pf)
+{
+    int32_t n = pf->pci->numvfs > pf->want_numvfs ? pf->pci->numvfs
+                                                  : pf->want_numvfs;
+    char key[VDPAD_NAME_SIZE];
+
+    for (size_t i = 0; i < selector->n_ranges; i++) {
+        const struct vdpad_range *range = &selector->ranges[i];
+
+        if (range->last >= n) {
+            vdpad_text(key, sizeof key, VDPAD_KEY_POLICY "%s", policy->name);
+            vdpad_world_problem(
+                w, key, selector->name,
+                "VF %d is in its ranges, and %s has %d VFs%s; ask for more "
+                "with num-vfs, or correct the range",
+                range->first > n ? range->first : n, pf->pci->bdf, n,
+                pf->external ? ", made by others" : "");
+            return;
+        }
+    }
+}
+
+void
+vdpad_resolve_ranges(struct vdpad_resolver *r, const struct vdpad_pf *pf)
+{
+    const struct vdpad_config *c = r->world->config;
+    const struct vdpad_pf_selector *s;
+
+    for (size_t i = 0; i < c->n_policies; i++) {
+        const struct vdpad_policy *policy = &c->policies[i];
+
+        for (size_t j = 0; applies(r, i) && j < policy->n_pfs; j++) {
+            if (names_pf(r->world, &policy->pfs[j], pf)
+                && selects(r->world, policy, pf, &s)) {
+                check_range(r->world, policy, &policy->pfs[j], pf);
+            }
+        }
+    }
+}
+
 const struct vdpad_policy *
 vdpad_resolve_vf(const struct vdpad_resolver *r, const struct vdpad_pf *pf,
                  int32_t index)
@@ -332,15 +405,41 @@ vdpad_resolve_status(const struct vdpad_resolver *r, const char *name)
                                                   : VDPAD_POLICY_LOST;
 }
 
+/* The port of 'dev' whose key is refused, and which it keeps until that key is
+ * mended or taken away; NULL: none. */
+static const char *
+refused_port(const struct vdpad_world *w, const struct vdpad_dev *dev)
+{
+    const struct vdpad_config *c = w->config;
+    const char *was = dev->iface && vdpad_iface_is_ours(dev->iface)
+                          ? vdpad_map_get(&dev->iface->external_ids,
+                                          "vdpa-iface-id")
+                          : NULL;
+
+    for (size_t i = 0; was && i < c->n_refused_ports; i++) {
+        if (!strcmp(c->refused_ports[i], was)) {
+            return was;
+        }
+    }
+    return NULL;
+}
+
 /* Gives 'spec' to 'dev', unless another one has it. */
 static void
 assign(struct vdpad_world *w, const struct vdpad_port_spec *spec,
        struct vdpad_dev *dev)
 {
+    const char *refused = refused_port(w, dev);
     char key[VDPAD_NAME_SIZE];
 
     vdpad_text(key, sizeof key, VDPAD_KEY_PORT "%s", spec->iface_id);
-    if (dev->port_spec) {
+    if (refused) {
+        vdpad_world_problem(w, key, spec->vf ? spec->vf : dev->name,
+                            "device %s belongs to " VDPAD_KEY_PORT
+                            "%s, which is refused and keeps what it has: mend "
+                            "or remove that key, or name another device",
+                            dev->name, refused);
+    } else if (dev->port_spec) {
         vdpad_world_problem(w, key, spec->vf ? spec->vf : dev->name,
                             "device %s already belongs to " VDPAD_KEY_PORT
                             "%s; name another one",
@@ -392,17 +491,17 @@ present_choice(struct vdpad_world *w, const struct vdpad_port_spec *spec)
     return NULL;
 }
 
-/* Whether somebody else has put a logical port on 'dev', or it is used without
- * one: by a VM, say, whose port went before it.  Who has the port next would
- * get that one's packets, and not the device. */
+/* Whether somebody else has put a logical port on 'dev', a refused key of ours
+ * has, or it is used without one: by a VM, say, whose port went before it.
+ * Who has the port next would get that one's packets, and not the device. */
 static bool
-is_taken(const struct vdpad_dev *dev)
+is_taken(const struct vdpad_world *w, const struct vdpad_dev *dev)
 {
     const struct vdpad_map *ids = dev->iface ? &dev->iface->external_ids
                                              : NULL;
     char use[VDPAD_REASON_SIZE];
 
-    return vdpad_dev_in_use(dev, use)
+    return vdpad_dev_in_use(dev, use) || refused_port(w, dev)
            || (ids && vdpad_map_get(ids, "iface-id")
                && !vdpad_map_get(ids, "vdpa-iface-id"));
 }
@@ -452,7 +551,7 @@ choose(struct vdpad_world *w, const struct vdpad_port_spec *spec)
             assign(w, spec, dev);
             return;
         }
-        if (!dev->port_spec && !is_taken(dev)) {
+        if (!dev->port_spec && !is_taken(w, dev)) {
             dev->port_spec = spec;
             return;
         }
@@ -475,20 +574,19 @@ vdpad_resolve_ports(struct vdpad_world *w)
     const struct vdpad_config *c = w->config;
     bool *chosen = vdpad_xcalloc(c->n_ports, sizeof *chosen);
 
-    /* Explicit names first, then what stands, then free choices: so a choice
+    /* What stands first, then explicit names, then free choices: so a choice
      * never moves because of another port. */
     for (size_t i = 0; i < c->n_ports; i++) {
-        if (!c->ports[i].policy) {
-            choose(w, &c->ports[i]);
+        struct vdpad_dev *dev = present_choice(w, &c->ports[i]);
+
+        if (dev) {
+            dev->port_spec = &c->ports[i];
             chosen[i] = true;
         }
     }
     for (size_t i = 0; i < c->n_ports; i++) {
-        struct vdpad_dev *dev = chosen[i] ? NULL
-                                          : present_choice(w, &c->ports[i]);
-
-        if (dev) {
-            dev->port_spec = &c->ports[i];
+        if (!chosen[i] && !c->ports[i].policy) {
+            choose(w, &c->ports[i]);
             chosen[i] = true;
         }
     }

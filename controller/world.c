@@ -45,6 +45,7 @@ vdpad_world_problem(struct vdpad_world *w, const char *key, const char *word,
     w->problems = vdpad_xrealloc(w->problems, w->n_problems + 1,
                                  sizeof *w->problems);
     p = &w->problems[w->n_problems++];
+    p->is_refusal = false;
     va_start(args, format);
     (void) vsnprintf(text, sizeof text, format, args);
     va_end(args);
@@ -321,6 +322,27 @@ join_others(struct vdpad_world *w, size_t *allocated)
     }
 }
 
+/* Where the port of 'dev' belongs is in a key that is refused: it stays where
+ * it is. */
+static void
+keep_attached(const struct vdpad_world *w, struct vdpad_dev *dev)
+{
+    dev->attach_refused = true;
+    for (size_t i = 0; w->db && i < w->db->n_ifaces; i++) {
+        const struct vdpad_db_iface *iface = &w->db->ifaces[i];
+        const char *vf = vdpad_map_get(&iface->external_ids, "vdpa-vf");
+
+        if (iface == dev->iface
+            || (vf && dev->vf && !strcmp(vf, dev->vf->bdf)
+                && vdpad_iface_is_ours(iface))) {
+            const struct vdpad_db_port *port = &w->db->ports[iface->port];
+
+            dev->want_attach = true;
+            dev->bridge = w->db->bridges[port->bridge].name;
+        }
+    }
+}
+
 /* Resolves what the policy and the port ask for to numbers. */
 static void
 set_wishes(struct vdpad_world *w, struct vdpad_dev *dev, const char *seed)
@@ -346,6 +368,11 @@ set_wishes(struct vdpad_world *w, struct vdpad_dev *dev, const char *seed)
         dev->max_vqp = dev->mgmtdev && dev->mgmtdev->max_vqs > 2
                            ? (int32_t) ((dev->mgmtdev->max_vqs - 1) / 2)
                            : 0;
+    }
+    if (w->config->attach_refused
+        || (w->config->bridge_refused && !(spec && spec->bridge))) {
+        keep_attached(w, dev);
+        return;
     }
     dev->want_attach = w->config->attach != VDPAD_ATTACH_NONE
                        && (spec || w->config->attach == VDPAD_ATTACH_AUTO);
@@ -436,6 +463,7 @@ vdpad_world_new(const struct vdpad_observed *observed,
 
     for (size_t i = 0; i < w->n_pfs; i++) {
         vdpad_resolve_pf(&r, &w->pfs[i]);
+        vdpad_resolve_ranges(&r, &w->pfs[i]);
         w->pfs[i].frozen |= frozen;
         join_devs_of(&r, &w->pfs[i], &allocated);
     }

@@ -98,6 +98,7 @@ struct vdpad_dev {
     int32_t max_vqp; /* 0: leave; "max" is resolved. */
     bool want_attach;
     const char *bridge; /* Where to; NULL without want_attach. */
+    bool attach_refused; /* The key that says so cannot be read: as it is. */
 
     enum vdpad_state state; /* Set by the planner. */
     char reason[VDPAD_REASON_SIZE];
@@ -109,6 +110,7 @@ struct vdpad_problem {
     char key[VDPAD_NAME_SIZE]; /* The database key, or "" . */
     char word[64];             /* "" : the whole. */
     char text[VDPAD_REASON_SIZE];
+    bool is_refusal; /* Of the key as a whole. */
 };
 
 struct vdpad_world {

@@ -93,6 +93,9 @@ struct vdpad_config {
     char *bridge;
     bool hw_offload;
     enum vdpad_attach attach;
+    /* The key stands but is refused: what is wanted is unknown, so that ports
+     * stay where they are. */
+    bool bridge_refused, attach_refused;
     char *metrics; /* NULL: off. */
     bool suspend_all;
     size_t n_suspended;
@@ -112,7 +115,8 @@ struct vdpad_config {
 
 /* Parses all vdpa-* keys of 'external_ids' to a new configuration.  What is
  * refused is left out and has an entry in errors[]; everything else is kept.
- * A refused key of a general option (vdpa-bridge, …) leaves its default.
+ * A refused vdpa-bridge or vdpa-attach is marked so, a refused
+ * vdpa-hw-offload counts as false (leave it alone).
  * Unknown vdpa-* keys are errors too (a mistyped key would else be silently
  * without effect).  Never fails. */
 struct vdpad_config *vdpad_config_parse(const struct vdpad_map *external_ids);
@@ -129,6 +133,12 @@ void vdpad_config_free(struct vdpad_config *config);
 /* Whether 'policy' has the VF with index 'vf' of a PF in its 'selector'
  * (NULL: no pf= word). */
 bool vdpad_selector_has(const struct vdpad_pf_selector *selector, uint16_t vf);
+
+/* Whether two selectors of one PF have VFs in common; '*ret_both' gets the
+ * first of these. */
+bool vdpad_selectors_overlap(const struct vdpad_pf_selector *a,
+                             const struct vdpad_pf_selector *b,
+                             struct vdpad_range *ret_both);
 
 /* Parses a MAC address "aa:bb:cc:dd:ee:ff" to 'mac'.  Returns 0 or -EINVAL.
  * Multicast and zero are the caller's to refuse. */

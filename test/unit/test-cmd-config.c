@@ -74,12 +74,73 @@ static void
 config_show_without_anything(void **state)
 {
     (void) state;
-    fix.world.db = NULL;
+    fix.db.external_ids.n = 0;
+    fix.config.n_suspended = fix.config.n_errors = fix.world.n_problems = 0;
     fix.config.n_policies = fix.config.n_ports = 0;
     char *text = RUN("config/show");
     assert_contains(text, "vdpa-metrics     no   off\n\n"
                           "ERROR IN KEY  WORD  REASON\nnone");
     free(text);
+    fix.world.db = NULL;
+    text = RUN_ERROR("config/show");
+    assert_contains(text, "the database has not been read yet");
+    free(text);
+}
+
+/* What nobody understands is not shown as if it were the default. */
+static void
+config_show_of_refused_keys(void **state)
+{
+    (void) state;
+    fix.config.bridge_refused = fix.config.attach_refused = true;
+    char *text = RUN("config/show");
+    assert_contains(text, "vdpa-bridge      no   -\n");
+    assert_contains(text, "vdpa-attach      no   -\n");
+    free(text);
+}
+
+/* What only this host makes impossible is refused beforehand, too. */
+static void
+config_check_looks_at_the_host(void **state)
+{
+    char *text = RUN_ERROR("config/check", "vdpa-policy-silver",
+                           "pf=0000:65:00.0#2 num-vfs=129 vdpa-type=virtio");
+
+    (void) state;
+    assert_contains(text, "has at most 127 VFs (sriov_totalvfs)");
+    free(text);
+    static const struct vdpad_kv gold = {
+        .key = "vdpa-policy-gold",
+        .value = "pf=0000:65:00.0#1 vdpa-type=vhost",
+    };
+
+    fix.db.external_ids = (struct vdpad_map){ 1, &gold };
+    text = RUN_ERROR("config/check", "vdpa-policy-silver",
+                     "vendor=15b3 vdpa-type=virtio");
+    assert_contains(text, "VF 1 of 0000:65:00.0 is also in policy gold");
+    free(text);
+    /* The name decides which of the two goes. */
+    text = RUN_ERROR("config/check", "vdpa-policy-bronze",
+                     "vendor=15b3 vdpa-type=virtio");
+    assert_contains(text, "vdpa-policy-gold would be: pf: VF 1 of 0000:65:");
+    free(text);
+}
+
+/* Names that only the record has: they are what status tells to tear down. */
+static void
+teardown_of_a_lost_policy(void **state)
+{
+    struct vdpad_record_policy lost = { .name = "bronze" };
+    struct vdpad_record record = { .n_policies = 1, .policies = &lost };
+    struct vdpad_request request;
+
+    (void) state;
+    fix.world.record = &record;
+    START(&request, "teardown", "bronze");
+    assert_string_equal(ctl.policy, "bronze");
+    fixture_suspended(0, NULL);
+    assert_false(request.is_error);
+    free(request.text);
 }
 
 static void
@@ -189,6 +250,26 @@ teardown_looks_at_holders_first(void **state)
     fixture_refreshed(NULL);
     assert_true(request.is_error);
     free(request.text);
+}
+
+/* Nor those that somebody else began to wait for before. */
+static void
+teardown_joins_nobody(void **state)
+{
+    struct vdpad_request first, second;
+
+    (void) state;
+    fixture_is_slow = true;
+    fix.devs[0].n_holders = 0;
+    START(&first, "teardown", "gold");
+    START(&second, "teardown", "gold");
+    assert_int_equal(ctl.n_refreshes, 2);
+    fix.devs[0].n_holders = 1;
+    fixture_refreshed(NULL);
+    fixture_refreshed(NULL);
+    assert_true(first.is_error && second.is_error);
+    free(first.text);
+    free(second.text);
 }
 
 /* A guest that no process is seen to run is one all the same. */
@@ -353,9 +434,13 @@ main(void)
         fixture_test(config_show_without_anything),
         fixture_test(config_check_accepts),
         fixture_test(config_check_refuses),
+        fixture_test(config_show_of_refused_keys),
+        fixture_test(config_check_looks_at_the_host),
+        fixture_test(teardown_of_a_lost_policy),
         fixture_test(teardown_of_a_policy),
         fixture_test(teardown_of_all_as_json),
         fixture_test(teardown_looks_at_holders_first),
+        fixture_test(teardown_joins_nobody),
         fixture_test(teardown_of_what_is_negotiated),
         fixture_test(teardown_without_a_view),
         fixture_test(teardown_with_all_in_use),

@@ -79,6 +79,24 @@ verify(void **state)
     free(request.text);
 }
 
+/* What could not be looked at is not known to be equal. */
+static void
+verify_without_a_view(void **state)
+{
+    struct vdpad_request request;
+
+    (void) state;
+    fresh = fix.observed;
+    fresh.class_[VDPAD_VDPA].error = -ETIMEDOUT;
+    START(&request, "verify", "--json");
+    fixture_refreshed(&fresh);
+    json_t *o = fixture_parse(request.text);
+
+    assert_int_equal(json_array_size(json_object_get(o, "differences")), 0);
+    assert_true(json_is_false(json_object_get(o, "equal")));
+    json_decref(o);
+}
+
 static void
 verify_finds_differences(void **state)
 {
@@ -316,6 +334,7 @@ main(void)
         fixture_test(reconcile),
         fixture_test(resync),
         fixture_test(verify),
+        fixture_test(verify_without_a_view),
         fixture_test(verify_finds_differences),
         fixture_test(verify_without_an_answer),
         fixture_test(events),

@@ -347,6 +347,44 @@ key_of_a_port_is_refused(void **state)
     expect_state(b, VF0, "ready", "");
 }
 
+/* A word that nobody understands moves no port, removes none and adds none. */
+static void
+general_key_is_refused(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST1 ONE "port r65v0 br-x ours " VF0 " " IDS0 "\n"
+                       "bridge br-x\n"
+                       "key vdpa-bridge br/x");
+    expect_plan(b, "");
+    expect_state(b, VF0, "ready", "");
+    given(b, "key vdpa-bridge br-x\n"
+             "key vdpa-attach None");
+    expect_plan(b, "");
+    expect_state(b, VF0, "ready", "");
+    given(b, "no-port r65v0");
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked", "not attached while key vdpa-attach is");
+    given(b, "key vdpa-attach auto\n"
+             "key vdpa-bridge br/x");
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked", "not attached while key vdpa-bridge is");
+    given(b, "want lsp1 vf=" VF0 " bridge=br-x");
+    expect_plan(b, "port-add r65v0 br-x\n");
+}
+
+/* hw-offload cannot be taken back without a restart. */
+static void
+hw_offload_is_refused(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST1 ONE PORT0 "\n"
+                             "other-config hw-offload\n"
+                             "key vdpa-hw-offload False");
+    expect_plan(b, "");
+}
+
 static void
 attach_changes(void **state)
 {
@@ -488,6 +526,8 @@ main(void)
         TEST(iface_id_that_others_replaced_is_kept),
         TEST(key_of_a_port_changes),
         TEST(key_of_a_port_is_refused),
+        TEST(general_key_is_refused),
+        TEST(hw_offload_is_refused),
         TEST(attach_changes),
         TEST(attach_changes_while_in_use),
         TEST(foreign_port_survives_attach_none),

@@ -148,6 +148,67 @@ explicit_names_first(void **state)
     assert_string_equal(device_of(b, "a"), "d1");
 }
 
+/* A key that comes later takes nothing from a port that stands. */
+static void
+explicit_name_of_what_stands(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST POLICY "port r65v0 br-int ours " VF0 " iface-id=a "
+                         "vdpa-iface-id=a vdpa-device=d0\n"
+                         "want a policy=a\n"
+                         "want z device=d0");
+    wb_plan(b);
+    assert_string_equal(device_of(b, "a"), "d0");
+    assert_string_equal(device_of(b, "z"), "");
+    expect_problem(b, "vdpa-port-z", "already belongs to vdpa-port-a");
+}
+
+/* Likewise from one whose key is refused, be it for that very key. */
+static void
+device_of_a_refused_key(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST POLICY "port r65v0 br-int ours " VF0 " iface-id=m "
+                         "vdpa-iface-id=m vdpa-device=d0\n"
+                         "want m device=d0\n"
+                         "want a device=d0");
+    wb_plan(b);
+    assert_string_equal(device_of(b, "a"), "");
+    expect_problem(b, "vdpa-port-a", "belongs to vdpa-port-m, which is");
+    given(b, "want m device=d0 tag=abc\n"
+             "want a policy=a");
+    wb_plan(b);
+    assert_string_equal(device_of(b, "a"), "d1");
+    given(b, "want m");
+    given(b, "want a device=d0");
+    wb_plan(b);
+    assert_string_equal(device_of(b, "a"), "d0");
+}
+
+/* What is asked for and not there is told, by whoever the VFs are made. */
+static void
+ranges_beyond_the_last_vf(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST "policy a pf=" PF "#0-3 vdpa-type=vhost");
+    wb_plan(b);
+    expect_problem(b, "vdpa-policy-a",
+                   "VF 3 is in its ranges, and " PF
+                   " has 3 VFs; ask for more");
+    given(b, "policy a pf=" PF "#0,5-6 externally-managed=true "
+             "vdpa-type=vhost");
+    wb_plan(b);
+    expect_problem(b, "vdpa-policy-a",
+                   "VF 5 is in its ranges, and " PF
+                   " has 3 VFs, made by others;");
+    given(b, "policy a pf=" PF "#0-5 num-vfs=6 vdpa-type=vhost");
+    wb_plan(b);
+    expect_no_problems(b);
+}
+
 /* One that a cloud's agent uses already is not free. */
 static void
 devices_of_others_are_not_chosen(void **state)
@@ -291,6 +352,9 @@ main(void)
         TEST(more_ports_than_devices),
         TEST(choice_is_stable),
         TEST(explicit_names_first),
+        TEST(explicit_name_of_what_stands),
+        TEST(device_of_a_refused_key),
+        TEST(ranges_beyond_the_last_vf),
         TEST(devices_of_others_are_not_chosen),
         TEST(choice_outlives_a_reset),
         TEST(choice_ends_with_its_vf),

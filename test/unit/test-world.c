@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "controller/lookup.h"
+#include "controller/ready.h"
 #include "world-builder.h"
 
 #define PF "0000:65:00.0"
@@ -35,6 +36,36 @@ names_of_states(void **state)
         assert_string_equal(vdpad_state_name((enum vdpad_state) i), names[i]);
     }
     assert_string_equal(vdpad_state_name(VDPAD_N_STATES), "?");
+}
+
+static void
+ready_world(void **state)
+{
+    struct wb *b = *state;
+
+    /* What PFs there are is not known: neither is what is wanted of them. */
+    given(b, "policy a pf=" PF " vdpa-type=vhost\n"
+             "unseen pci nothing");
+    wb_plan(b);
+    assert_false(vdpad_world_is_ready(b->world));
+    given(b, "policy a");
+    wb_plan(b);
+    assert_true(vdpad_world_is_ready(b->world));
+}
+
+/* A name without a policy is told, but holds up nobody. */
+static void
+ready_with_a_left_over_name(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST "key vdpa-suspended pods");
+    wb_plan(b);
+    assert_int_equal(b->config->n_errors, 1);
+    assert_true(vdpad_world_is_ready(b->world));
+    given(b, "key vdpa-brigde br0");
+    wb_plan(b);
+    assert_false(vdpad_world_is_ready(b->world));
 }
 
 static void
@@ -449,6 +480,8 @@ main(void)
     cmocka_unit_test_setup_teardown(FUNCTION, wb_set_up, wb_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(names_of_states),
+        TEST(ready_world),
+        TEST(ready_with_a_left_over_name),
         TEST(chain_is_joined),
         TEST(found_by_netdev),
         TEST(order_of_devices),

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "plan-internal.h"
+#include "use.h"
 #include "util.h"
 
 #define BIT(CLASS) (1u << (CLASS))
@@ -235,6 +236,40 @@ vdpad_ask_holders(struct vdpad_planner *p)
     }
     p->plan->wants_holders = true;
     return false;
+}
+
+bool
+vdpad_are_holders_unseen(const struct vdpad_planner *p,
+                         char text[VDPAD_REASON_SIZE])
+{
+    const struct vdpad_observed_class *classes = p->world->observed->class_;
+
+    for (int i = 0; i < VDPAD_N_CLASSES; i++) {
+        if (VDPAD_USE_CLASSES & BIT(i) && !classes[i].fresh
+            && classes[i].error) {
+            vdpad_text(text, VDPAD_REASON_SIZE, "%s cannot be observed: %s",
+                       vdpad_class_name((enum vdpad_class) i),
+                       classes[i].why.text);
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+vdpad_fold_holders(const struct vdpad_planner *p, enum vdpad_state *state,
+                   char reason[VDPAD_REASON_SIZE], enum vdpad_state working,
+                   const char *change)
+{
+    char text[VDPAD_REASON_SIZE];
+
+    if (vdpad_are_holders_unseen(p, text)) {
+        vdpad_fold_state(state, reason, VDPAD_STATE_WAITING,
+                         "%.160s, but %.200s", change, text);
+    } else {
+        vdpad_fold_state(state, reason, working,
+                         "%.200s; who uses it is looked at first", change);
+    }
 }
 
 void

@@ -320,9 +320,9 @@ plan_unwanted(struct vdpad_planner *p, struct vdpad_dev *dev)
             return;
         }
         if (!vdpad_ask_holders(p)) {
-            vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_APPLYING,
-                             "its port is to be removed; who uses it is "
-                             "looked at first");
+            vdpad_fold_holders(p, &dev->state, dev->reason,
+                               VDPAD_STATE_APPLYING,
+                               "its port is to be removed");
             return;
         }
     }

@@ -114,8 +114,8 @@ is_free(struct vdpad_planner *p, struct vdpad_dev *dev, const char *change)
         return false;
     }
     if (!vdpad_ask_holders(p)) {
-        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_APPLYING,
-                         "%.200s; who uses it is looked at first", change);
+        vdpad_fold_holders(p, &dev->state, dev->reason, VDPAD_STATE_APPLYING,
+                           change);
         return false;
     }
     return true;

@@ -65,6 +65,17 @@ enum vdpad_ask vdpad_ask_db(struct vdpad_planner *,
  * nothing for a decision once it has aged. */
 bool vdpad_ask_holders(struct vdpad_planner *);
 
+/* Whether what tells who uses what cannot be observed, so that
+ * vdpad_ask_holders() may be false for long.  If so, 'text' says why. */
+bool vdpad_are_holders_unseen(const struct vdpad_planner *,
+                              char text[VDPAD_REASON_SIZE]);
+
+/* Folds into a state that 'change' waits until it is known who uses what:
+ * 'working' while that is looked at, WAITING when it cannot be seen. */
+void vdpad_fold_holders(const struct vdpad_planner *, enum vdpad_state *state,
+                        char reason[VDPAD_REASON_SIZE],
+                        enum vdpad_state working, const char *change);
+
 /* Whether all pictures in 'mask' (bits 1u << class) are fresh, so that what
  * they do not show is not there.  If not, 'text' says which one is not and
  * why, and the outcome is one that vdpad_fold() takes: OBSERVING or UNSURE. */

@@ -80,8 +80,8 @@ are_users_known(struct vdpad_planner *p, struct vdpad_pf *pf,
 
         if (dev->pf == pf && (dev->vbus || dev->vdpa)
             && !vdpad_ask_holders(p)) {
-            vdpad_fold_state(&pf->state, pf->reason, working,
-                             "who uses its vDPA devices is looked at first");
+            vdpad_fold_holders(p, &pf->state, pf->reason, working,
+                               "its e-switch or its VFs are to be changed");
             return false;
         }
     }

@@ -58,6 +58,11 @@ vdpad_plan_removal(struct vdpad_planner *p, struct vdpad_dev *dev)
         return;
     }
     if (!forced && !vdpad_ask_holders(p)) {
+        if (vdpad_are_holders_unseen(p, use)) {
+            dev->state = VDPAD_STATE_WAITING;
+            vdpad_text(dev->reason, sizeof dev->reason,
+                       "to be removed, but %.200s", use);
+        }
         return;
     }
     if (vdpad_plan_detach(p, dev)) {

@@ -347,7 +347,7 @@ unseen_device_is_not_forgotten(void **state)
              "unseen vbus no permission");
     b->show_records = true;
     expect_plan(b, "");
-    expect_state(b, VF0, "removing", "no policy wants it");
+    expect_state(b, VF0, "waiting", "generic netlink is stuck");
     given(b, "stale pci\n"
              "gone vf " VF0);
     expect_plan(b, "");

@@ -141,6 +141,36 @@ forced_deletion_that_sleeps(void **state)
     expect_state(b, VF0, "blocked", "pid 4242 holds it");
 }
 
+/* Nothing is done then: that must not look as if it were. */
+static void
+users_cannot_be_seen(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n" POLICY);
+    wb_converge(b, 10);
+    given(b, "fails holder no capability\n"
+             "policy a");
+    expect_plan(b, "");
+    expect_state(b, VF0, "waiting",
+                 "to be removed, but holder cannot be observed: "
+                 "no capability");
+    given(b, "policy a pf=" PF " num-vfs=2 vdpa-type=virtio");
+    expect_plan(b, "");
+    expect_state(b, VF0, "waiting", "holder cannot be observed");
+    given(b, "policy a pf=" PF " num-vfs=3 vdpa-type=vhost");
+    expect_plan(b, "");
+    expect_state(b, PF, "waiting", "holder cannot be observed");
+
+    /* While it is looked at, it is on its way. */
+    b->observed.class_[VDPAD_HOLDER].error = 0;
+    expect_plan(b, "");
+    expect_state(b, PF, "applying", "is looked at first");
+    given(b, "policy a");
+    expect_plan(b, "");
+    expect_state(b, VF0, "removing", "no policy wants it");
+}
+
 int
 main(void)
 {
@@ -153,6 +183,7 @@ main(void)
         TEST(user_of_what_is_being_removed),
         TEST(force_of_another_policy_does_not_count),
         TEST(forced_deletion_that_sleeps),
+        TEST(users_cannot_be_seen),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

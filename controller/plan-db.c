@@ -92,7 +92,8 @@ ask_del(struct vdpad_planner *p, struct vdpad_dev *dev,
 }
 
 /* Adds the representor; 'old' is the row it replaces (NULL: none), whose
- * foreign keys and VLANs survive.  So do those of a key that is refused. */
+ * foreign keys and VLANs survive, as does all else on it, which the store sees
+ * to.  So do those of a key that is refused. */
 static void
 ask_add(struct vdpad_planner *p, struct vdpad_dev *dev,
         const struct vdpad_db_iface *old, const char *reason)
@@ -105,7 +106,8 @@ ask_add(struct vdpad_planner *p, struct vdpad_dev *dev,
     struct vdpad_dbop op = { .kind = VDPAD_DBOP_PORT_ADD,
                              .tag = -1,
                              .bridge = dev->bridge,
-                             .port = dev->rep->name };
+                             .port = dev->rep->name,
+                             .uuid = old ? port_of(p, old)->uuid : NULL };
     struct vdpad_port_ids ids;
 
     vdpad_wanted_ids(dev, &ids);

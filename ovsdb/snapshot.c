@@ -12,6 +12,8 @@
 #include <ovs/uuid.h>
 #include <ovs/vswitch-idl.h>
 
+#include "port-copy.h"
+
 /* All that a snapshot points to is cut from few blocks, so that building and
  * freeing one costs a handful of allocations whatever its size. */
 struct block {
@@ -328,6 +330,7 @@ vdpad_snapshot_monitor(struct ovsdb_idl *idl)
         &ovsrec_interface_col_other_config,
     };
 
+    vdpad_port_copy_monitor(idl);
     ovsdb_idl_add_table(idl, &ovsrec_table_open_vswitch);
     ovsdb_idl_add_table(idl, &ovsrec_table_bridge);
     ovsdb_idl_add_table(idl, &ovsrec_table_port);

@@ -7,8 +7,8 @@
 
 struct ovsdb_idl;
 
-/* Has 'idl' replicate the columns that a snapshot consists of.  Before the
- * first ovsdb_idl_run(). */
+/* Has 'idl' replicate the columns that a snapshot consists of, and those of
+ * port-copy.h.  Before the first ovsdb_idl_run(). */
 void vdpad_snapshot_monitor(struct ovsdb_idl *idl);
 
 /* Returns a new snapshot of 'idl', owned by the caller. */

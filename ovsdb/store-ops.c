@@ -15,6 +15,7 @@
 #include <ovs/uuid.h>
 #include <ovs/vswitch-idl.h>
 
+#include "port-copy.h"
 #include "snapshot.h"
 
 /* A bridge that this transaction makes.  Its ports are set at the end: there
@@ -215,7 +216,9 @@ static int
 add_port(struct build *b, const struct vdpad_dbop *op)
 {
     struct smap ids = SMAP_INITIALIZER(&ids);
+    const struct ovsrec_port *replaced = NULL;
     struct ovsrec_interface *iface;
+    struct uuid uuid;
 
     if (!op->bridge || !op->port) {
         return REFUSE(b, -EINVAL, "an operation lacks its bridge or port");
@@ -237,8 +240,17 @@ add_port(struct build *b, const struct vdpad_dbop *op)
     }
 
     struct ovsrec_port *port = insert_port(b, op->port, "", &iface);
-    smap_add(&ids, VDPAD_OWNER_KEY, VDPAD_OWNER_VALUE);
+    if (row_uuid(op->uuid, &uuid)) {
+        replaced = ovsrec_port_get_for_uuid(b->idl, &uuid);
+    }
+    if (replaced) {
+        vdpad_port_copy(b->idl, replaced, port, iface);
+        smap_clone(&ids, &replaced->external_ids);
+    }
+    smap_replace(&ids, VDPAD_OWNER_KEY, VDPAD_OWNER_VALUE);
     ovsrec_port_set_external_ids(port, &ids);
+    smap_clear(&ids);
+    smap_add(&ids, VDPAD_OWNER_KEY, VDPAD_OWNER_VALUE);
     for (size_t i = 0; i < op->ids.n; i++) {
         smap_replace(&ids, op->ids.kv[i].key, op->ids.kv[i].value);
     }

@@ -76,7 +76,12 @@ enum vdpad_dbop_kind {
     VDPAD_DBOP_PORT_ADD,          /* 'port' with one Interface of the same
                                      * name to 'bridge'; the ownership mark
                                      * goes on both, 'ids' on the Interface;
-                                     * tag, trunks, mtu_request when set. */
+                                     * tag, trunks, mtu_request when set.
+                                     * 'uuid' is the row of the Port that it
+                                     * replaces (NULL: none): whatever else is
+                                     * configured on that one and its Interface
+                                     * is on the new ones, but for the
+                                     * Interface's external_ids. */
     VDPAD_DBOP_PORT_DEL,          /* 'port' from 'bridge', only if 'uuid' is
                                      * still its row. */
     VDPAD_DBOP_IFACE_EXTERNAL_ID, /* 'port' is the Interface's name, 'uuid'
@@ -135,7 +140,8 @@ struct vdpad_store_ops {
      * connection and with it the transaction.
      *
      * On rows without the ownership mark nothing is changed but the Interface
-     * key "vdpa-offload".  'uuid' may be NULL but for PORT_DEL. */
+     * key "vdpa-offload".  'uuid' may be NULL but for PORT_DEL; of a PORT_ADD
+     * it may be gone already. */
     int (*commit)(struct vdpad_store *, const struct vdpad_dbop *ops, size_t n,
                   vdpad_committed_cb *cb, void *aux);
 

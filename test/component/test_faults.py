@@ -171,13 +171,23 @@ def test_renamed_in_the_bridge(ready):
     ready.set_raw({"vdpa-port-lp": "device=%s" % name(1)})
     ready.wait_until(lambda: ready.interface("pf0vf1").get("iface-id")
                      == "lp", "the iface-id")
-    ready.vsctl("set", "interface", "pf0vf1", "external_ids:theirs=1")
+    ready.vsctl("set", "interface", "pf0vf1", "external_ids:theirs=1",
+                "ingress_policing_rate=1000", "mtu_request=1442",
+                "--", "set", "port", "pf0vf1", "vlan_mode=native-tagged",
+                "other_config:priority-tags=true", "qos=@qos",
+                "--", "--id=@qos", "create", "qos", "type=linux-noop")
+    qos = ready.vsctl("get", "port", "pf0vf1", "qos").strip()
     ready.fake("rename", "pf0vf1", "rep1")
     ready.wait_until(lambda: "rep1" in ready.ports()
                      and "pf0vf1" not in ready.ports(), "the port renamed")
     ready.wait_ready(4)
     ids = ready.interface("rep1")
     assert ids["iface-id"] == "lp" and ids["theirs"] == "1"
+    assert ready.vsctl("get", "interface", "rep1", "ingress_policing_rate",
+                       "mtu_request").split() == ["1000", "1442"]
+    assert ready.vsctl("get", "port", "rep1", "vlan_mode", "other_config",
+                       "qos").split() == ["native-tagged",
+                                          "{priority-tags=\"true\"}", qos]
 
 
 def test_firmware_reset(ready):

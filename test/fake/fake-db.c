@@ -69,8 +69,8 @@ fdb_set(struct fdb_map *map, const char *key, const char *value)
     }
 }
 
-static void
-clear_map(struct fdb_map *map)
+void
+fdb_clear(struct fdb_map *map)
 {
     for (size_t i = 0; i < map->n; i++) {
         free(map->kv[i].key);
@@ -90,8 +90,8 @@ clear_port(struct fdb_port *port)
     free(port->type);
     free(port->error);
     free(port->trunks);
-    clear_map(&port->port_ids);
-    clear_map(&port->iface_ids);
+    fdb_clear(&port->port_ids);
+    fdb_clear(&port->iface_ids);
 }
 
 static void
@@ -105,8 +105,8 @@ clear(struct fake_db *db)
     }
     free(db->ports);
     free(db->bridges);
-    clear_map(&db->external_ids);
-    clear_map(&db->other_config);
+    fdb_clear(&db->external_ids);
+    fdb_clear(&db->other_config);
     db->ports = NULL;
     db->bridges = NULL;
     db->n_ports = db->n_bridges = 0;

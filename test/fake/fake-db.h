@@ -117,5 +117,6 @@ struct vdpad_snapshot *fake_db_snapshot(const struct fake_db *,
                                         uint64_t serial);
 void fake_db_snapshot_free(struct vdpad_snapshot *);
 void fdb_set(struct fdb_map *, const char *key, const char *value);
+void fdb_clear(struct fdb_map *);
 
 #endif

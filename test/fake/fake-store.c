@@ -16,6 +16,7 @@
 struct change {
     struct vdpad_dbop op;       /* Strings and arrays are owned. */
     char uuid[VDPAD_UUID_SIZE]; /* Of the row that it changes. */
+    struct fdb_map port_ids;    /* PORT_ADD: those of the replaced row. */
 };
 
 struct fake_store {
@@ -102,6 +103,7 @@ clear_changes(struct fake_store *s)
         free((char *) (uintptr_t) op->port);
         free((char *) (uintptr_t) op->key);
         free((char *) (uintptr_t) op->value);
+        fdb_clear(&s->changes[i].port_ids);
     }
     free(s->changes);
     s->changes = NULL;
@@ -178,6 +180,27 @@ check_name(const struct fake_store *s, const char *name, const char *bridge,
     return 0;
 }
 
+/* What the port that 'c' adds takes over of the row 'uuid', of which the
+ * snapshot tells. */
+static void
+copy_replaced(const struct fake_store *s, const char *uuid, struct change *c)
+{
+    for (size_t i = 0; i < s->snapshot->n_ports; i++) {
+        const struct vdpad_db_port *port = &s->snapshot->ports[i];
+
+        if (strcmp(port->uuid, uuid) != 0) {
+            continue;
+        }
+        for (size_t j = 0; j < port->external_ids.n; j++) {
+            fdb_set(&c->port_ids, port->external_ids.kv[j].key,
+                    port->external_ids.kv[j].value);
+        }
+        if (!c->op.mtu_request) {
+            c->op.mtu_request = s->snapshot->ifaces[i].mtu_request;
+        }
+    }
+}
+
 static int
 judge_add(struct fake_store *s, const struct vdpad_dbop *op,
           struct vdpad_error *why)
@@ -204,6 +227,9 @@ judge_add(struct fake_store *s, const struct vdpad_dbop *op,
                        is_bridge ? NULL : op->bridge, why);
     if (!error) {
         add_change(s, op, uuid);
+        if (!is_bridge && op->uuid) {
+            copy_replaced(s, op->uuid, &s->changes[s->n_changes - 1]);
+        }
     } else if (error == -EALREADY && is_bridge) {
         return vdpad_error_set(why, -EEXIST, "%s is a port", op->bridge);
     }
@@ -332,12 +358,17 @@ check(struct fake_store *s, const struct change *c, struct vdpad_error *why)
 }
 
 static void
-do_add_port(struct fake_db *db, const struct vdpad_dbop *op)
+do_add_port(struct fake_db *db, const struct change *c)
 {
+    const struct vdpad_dbop *op = &c->op;
     struct fdb_port *port = fake_db_add_port(db, op->bridge, op->port);
 
     if (!port) {
         return; /* Its bridge has gone: nothing refers to the row. */
+    }
+    for (size_t i = 0; i < c->port_ids.n; i++) {
+        fdb_set(&port->port_ids, c->port_ids.kv[i].key,
+                c->port_ids.kv[i].value);
     }
     fdb_set(&port->port_ids, VDPAD_OWNER_KEY, VDPAD_OWNER_VALUE);
     fdb_set(&port->iface_ids, VDPAD_OWNER_KEY, VDPAD_OWNER_VALUE);
@@ -373,7 +404,7 @@ do_change(struct fake_db *db, const struct change *c)
         fake_db_add_bridge(db, op->bridge);
         break;
     case VDPAD_DBOP_PORT_ADD:
-        do_add_port(db, op);
+        do_add_port(db, c);
         break;
     case VDPAD_DBOP_PORT_DEL:
         fake_db_del_port(db, op->port);

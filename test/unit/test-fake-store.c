@@ -191,6 +191,52 @@ operations(void **state)
     BOTH(0, VLAN("p1"));
 }
 
+/* A port in place of another takes over what is on that one. */
+static void
+replacement(void **state)
+{
+    struct vdpad_dbop ops[] = {
+        OP(PORT_DEL, .port = "p0"),
+        OP(PORT_ADD, .bridge = "br1", .port = "p0", .ids = OURS),
+        OP(PORT_DEL, .port = "p1"),
+        OP(PORT_ADD, .bridge = "br0", .port = "q1", .mtu_request = 1500),
+        OP(PORT_ADD, .bridge = "br0", .port = "q2", .uuid = "gone"),
+    };
+    struct store_result result = { .done = false };
+    const char *const names[] = { "p0", "p1" };
+
+    (void) state;
+    BOTH(0, OP(BRIDGE_ADD, .bridge = "br0"), OP(BRIDGE_ADD, .bridge = "br1"),
+         OP(PORT_ADD, .bridge = "br0", .port = "p0", .ids = OURS),
+         OP(PORT_ADD, .bridge = "br0", .port = "p1", .ids = OURS));
+    for (size_t i = 0; i < 2; i++) {
+        ovsdb_fixture_vsctl(&store_server,
+                            "set Port %s external_ids:a=b "
+                            "-- set Interface %s mtu_request=1442",
+                            names[i], names[i]);
+        fdb_set(&fake_db_find_port(db, names[i])->port_ids, "a", "b");
+        fake_db_find_port(db, names[i])->mtu_request = 1442;
+    }
+    db->version++;
+    assert_same();
+    const struct vdpad_snapshot *real = store_sync();
+    for (size_t i = 0; i < 2; i++) {
+        ops[2 * i].uuid = store_find_port(real, names[i])->uuid;
+        ops[2 * i + 1].uuid = ops[2 * i].uuid;
+    }
+    assert_int_equal(store_commit(ops, 5, &result), 0);
+    for (size_t i = 0; i < 2; i++) {
+        ops[2 * i].uuid = fake_db_find_port(db, names[i])->uuid;
+        ops[2 * i + 1].uuid = ops[2 * i].uuid;
+    }
+    assert_int_equal(fake_commit(ops, 5), 0);
+    assert_same();
+    assert_int_equal(fake_db_find_port(db, "p0")->mtu_request, 1442);
+    assert_int_equal(fake_db_find_port(db, "q1")->mtu_request, 1500);
+    assert_string_equal(fdb_get(&fake_db_find_port(db, "q1")->port_ids, "a"),
+                        "b");
+}
+
 static void
 del(int expected, const char *name)
 {
@@ -262,6 +308,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(operations, setup, teardown),
+        cmocka_unit_test_setup_teardown(replacement, setup, teardown),
         cmocka_unit_test_setup_teardown(refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(disconnected, setup, teardown),
     };

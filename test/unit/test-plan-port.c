@@ -122,6 +122,29 @@ foreign_port_in_another_bridge(void **state)
     expect_state(b, VF0, "blocked", "a port of bridge br-x");
 }
 
+/* The port that is added is in the place of the one that is removed: what is
+ * on that row survives. */
+static void
+expect_replacement(const struct wb *b)
+{
+    const char *removed = NULL;
+    size_t n = 0;
+
+    for (size_t i = 0; i < b->plan->n; i++) {
+        const struct vdpad_step *s = &b->plan->steps[i];
+
+        if (s->kind == VDPAD_STEP_DB && s->op.kind == VDPAD_DBOP_PORT_DEL) {
+            removed = s->op.uuid;
+        } else if (s->kind == VDPAD_STEP_DB
+                   && s->op.kind == VDPAD_DBOP_PORT_ADD) {
+            assert_non_null(s->op.uuid);
+            assert_string_equal(s->op.uuid, removed);
+            n++;
+        }
+    }
+    assert_int_equal(n, 1);
+}
+
 /* In one transaction, and what others wrote goes along. */
 static void
 port_of_ours_moves(void **state)
@@ -136,6 +159,7 @@ port_of_ours_moves(void **state)
                    "port-add r65v0 br-x attached-mac=" MAC0
                    " vdpa-device=vdpa:" VF0 " vdpa-vf=" VF0
                    " iface-id=os-vif ovn-installed=1\n");
+    expect_replacement(b);
     wb_apply_plan(b);
     expect_plan(b, "");
     expect_state(b, VF0, "ready", "");
@@ -182,6 +206,7 @@ renamed_representor(void **state)
                    "port-add enp0v0 br-int attached-mac=" MAC0
                    " iface-id=lsp1 vdpa-iface-id=lsp1 vdpa-device=vdpa:" VF0
                    " vdpa-vf=" VF0 " ovn-installed=1\n");
+    expect_replacement(b);
     wb_apply_plan(b);
     expect_plan(b, "");
 }

@@ -105,7 +105,10 @@ test_snapshot(void **state)
     uint64_t serial = s->serial;
     ovsdb_fixture_vsctl(&store_server,
                         "set Interface p1 statistics:rx_packets=9 "
+                        "ingress_policing_rate=7 -- set Port p1 lacp=active "
                         "-- set Bridge br0 other_config:x=y");
+    /* Not in one turn with what the next line writes. */
+    the_store->ops->run(the_store);
     s = store_sync();
     assert_int_equal(s->serial, serial + 1);
 }
@@ -248,6 +251,76 @@ test_operations(void **state)
             store_find_port(the_store->ops->snapshot(the_store), "rep1")->uuid,
             port_uuid),
         0);
+}
+
+/* What others can configure on a port; the rest is our own, or what
+ * ovs-vswitchd tells. */
+#define SETTINGS                                                         \
+    "get Port %s cvlans lacp mac other_config protected qos vlan_mode "  \
+    "-- get Interface %s bfd cfm_mpid ingress_policing_burst "           \
+    "ingress_policing_kpkts_burst ingress_policing_kpkts_rate "          \
+    "ingress_policing_rate lldp mac mtu_request ofport_request options " \
+    "other_config"
+
+/* A port in place of another, here with a new name, has all of that. */
+static void
+test_replacement(void **state)
+{
+    static const struct vdpad_kv ids_kv[] = { { "iface-id", "i1" } };
+    struct store_result result = { .done = false };
+    char uuid[VDPAD_UUID_SIZE], settings[2048];
+
+    (void) state;
+    store_sync();
+    assert_int_equal(
+        STORE_COMMIT(&result, STORE_OP(BRIDGE_ADD, .bridge = "br0"),
+                     STORE_OP(PORT_ADD, .bridge = "br0", .port = "rep0")),
+        0);
+    ovsdb_fixture_vsctl(
+        &store_server,
+        "set Port rep0 tag=5 trunks=1,2 cvlans=7,8 lacp=active "
+        "mac='\"02:00:00:00:00:01\"' other_config:priority-tags=true "
+        "protected=true qos=@qos vlan_mode=native-tagged external_ids:a=b "
+        "-- --id=@qos create QoS type=linux-htb "
+        "-- set Interface rep0 bfd:enable=true cfm_mpid=9 "
+        "ingress_policing_burst=80 ingress_policing_kpkts_burst=4 "
+        "ingress_policing_kpkts_rate=3 ingress_policing_rate=1000 "
+        "lldp:enable=true mac='\"02:00:00:00:00:02\"' mtu_request=1442 "
+        "ofport_request=33 options:n_rxq=2 other_config:hw-offload-priority=1 "
+        "external_ids:gone=1 ofport=44 error=no");
+    snprintf(settings, sizeof settings, "%s",
+             ovsdb_fixture_vsctl(&store_server, SETTINGS, "rep0", "rep0"));
+    assert_null(strstr(settings, "[]"));
+    assert_null(strstr(settings, "{}"));
+    strcpy(uuid, store_find_port(store_sync(), "rep0")->uuid);
+
+    /* What we have not read yet is not lost either: to be tried again. */
+    ovsdb_fixture_vsctl(&store_server,
+                        "set Interface rep0 ingress_policing_rate=2000");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            STORE_COMMIT(&result,
+                         STORE_OP(PORT_DEL, .bridge = "br0", .port = "rep0",
+                                  .uuid = uuid),
+                         STORE_OP(PORT_ADD, .bridge = "br0", .port = "rep1",
+                                  .uuid = uuid, .ids = { 1, ids_kv },
+                                  .n_trunks = 1,
+                                  .trunks = (const int64_t[]){ 3 })),
+            i ? 0 : -EAGAIN);
+    }
+    char *rate = strstr(settings, "1000");
+    assert_non_null(rate);
+    memcpy(rate, "2000", 4);
+    store_assert_vsctl("rep1", "list-ports br0");
+    assert_string_equal(ovsdb_fixture_vsctl(&store_server, SETTINGS, "rep1",
+                                            "rep1"),
+                        settings);
+    store_assert_vsctl("{a=b, vdpa-owner=ovs-vdpad}",
+                       "get Port rep1 external_ids");
+    store_assert_vsctl("{iface-id=i1, vdpa-owner=ovs-vdpad}",
+                       "get Interface rep1 external_ids");
+    store_assert_vsctl("[]\n[3]", "get Port rep1 tag trunks");
+    store_assert_vsctl("[]\n[]", "get Interface rep1 ofport error");
 }
 
 /* What is not ours is not touched; all else in the transaction is done. */
@@ -433,6 +506,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_no_row, store_setup,
                                         store_teardown),
         cmocka_unit_test_setup_teardown(test_operations, store_setup,
+                                        store_teardown),
+        cmocka_unit_test_setup_teardown(test_replacement, store_setup,
                                         store_teardown),
         cmocka_unit_test_setup_teardown(test_foreign, store_setup,
                                         store_teardown),

@@ -14,7 +14,7 @@ import subprocess
 import pytest
 
 import twinlib
-from conftest import Daemon
+from conftest import Daemon, assert_no_reports
 from twinlib import Namespace, VdpaDevice, run, wait_for, write
 
 # What comes of the others in the end; how much time has passed decides too.
@@ -59,7 +59,7 @@ class Host:
         for space in self.spaces:
             space.delete()
         self.daemon.stop()
-        assert 'ERROR: ' not in self.daemon.log(), self.daemon.log()
+        assert_no_reports(self.daemon.log())
         for bridge in self.ovs.vsctl('list-br').split():
             self.ovs.vsctl('del-br', bridge)
         self.ovs.vsctl('clear', 'Open_vSwitch', '.', 'external_ids')

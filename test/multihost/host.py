@@ -15,7 +15,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / 'system'), str(HERE.parent / 'consumers')]
 
-from conftest import BUILD, Daemon  # noqa: E402, F401
+from conftest import BUILD, Daemon, assert_no_reports  # noqa: E402, F401
 from twinlib import (CommandError, Ovs, Pf, filters,  # noqa: E402
                      hw_packets, run, wait_for)
 
@@ -212,7 +212,7 @@ def play(main):
         host = main()
         meet('end')
         host.daemon.stop()
-        assert 'ERROR: ' not in host.daemon.log(), host.daemon.log()
+        assert_no_reports(host.daemon.log())
     except BaseException:
         (MEET / ('failed.' + SIDE)).touch()
         log = pathlib.Path('/run/openvswitch/vdpad.out')

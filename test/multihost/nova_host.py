@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One of two compute hosts between which a server moves.
 
-usage: nova_host.py a|b
+usage: nova_host.py a|b geneve|vxlan
 
 The server has one port of vnic_type=vdpa.  os-vif itself plugs and unplugs
 it, in the order in which nova's libvirt driver has that done; the guest is a
@@ -9,6 +9,7 @@ program that drives the char device as QEMU would.  The daemon only looks on
 (vdpa-attach=none).  On each host a container pings the server."""
 
 import subprocess
+import sys
 import time
 
 from host import (BUILD, Host, LIMIT, NUMBER, Pinger, SIDE, failed_checks,
@@ -240,7 +241,7 @@ class Play:
 def main():
     peer = Peer()
     peer.ask('load')       # Takes a minute or so.
-    host = Host('geneve', [
+    host = Host(sys.argv[2], [
         ('vms', '#0', 'vdpa-type=vhost mac=' + MAC),
         ('near', '#1', 'vdpa-type=virtio mac=' + NEAR_MAC % (NUMBER[SIDE], 9)),
     ], attach='none')

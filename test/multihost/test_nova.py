@@ -14,4 +14,4 @@ def test_nova(tmp_path):
     path = '/usr/lib/python3/dist-packages/os_vif'
     if not pathlib.Path(path).exists():
         pytest.exit(path + ' is missing: scripts/deps full', 77)
-    play(tmp_path, 'nova_host.py')
+    play(tmp_path, 'nova_host.py', 'geneve')

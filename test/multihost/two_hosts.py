@@ -11,6 +11,9 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 TWIN = HERE.parent.parent / 'scripts/twin'
 LIMIT = 840
+# Geneve options trip a warning in the kernel's own code, which has a compiler
+# believe that there is no room for them behind a structure.
+GENEVE = r'field-spanning write .* at include/net/ip_tunnels\.h:'
 
 
 def cable(directory, name, side, mac):
@@ -31,9 +34,7 @@ def start(directory, side, program, words):
              '--mem', '1536', '--share', '%s=/run/meet' % (directory / 'meet'),
              '--env', 'ASAN_OPTIONS', '--env', 'LSAN_OPTIONS',
              '--env', 'UBSAN_OPTIONS',
-             # Geneve options trip a warning in Debian's own kernel code
-             # (fortify, include/net/ip_tunnels.h).
-             '--allow-warnings',
+             *(['--allow-warning', GENEVE] if 'geneve' in words else []),
              *cable(directory, 'wire', side, '52:54:00:00:01:0%d' % number),
              *cable(directory, 'db', side, '52:54:00:00:02:0%d' % number),
              sys.executable, str(HERE / program), side, *words]

@@ -104,6 +104,7 @@ struct vdpad_leaver {
     struct vdpad_loop_fd *handle; /* Of child.pid_fd. */
     bool has_ended;
     bool is_stuck;
+    bool has_probed;      /* It was given up in a probe. */
     enum vdpad_lane lane; /* If stuck: what it blocks. */
     struct vdpad_stuck stuck;
 };

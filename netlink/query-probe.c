@@ -6,7 +6,7 @@
  * switching packets when the filter itself is long gone.  So copies can be
  * recognised, by their handle, the cookie of their actions and their flags,
  * and are looked for: before each probe in its scope, everywhere before a
- * helper process's first, and when one has died in a probe. */
+ * helper process's first, and when one has ended in a probe. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -343,6 +343,25 @@ vdpad_worker_rest(struct vdpad_worker *worker)
     }
 }
 
+static bool
+is_probe(const struct vdpad_job *job)
+{
+    return job->kind == VDPAD_JOB_QUERY && job->query.kind == VDPAD_QUERY_PROBE
+           && job->query.has_at;
+}
+
+/* A helper has ended in a probe and may have left its copy of the filter
+ * behind: one without a filter only looks for those. */
+static void
+sweep(struct vdpad_netlink *netlink)
+{
+    struct vdpad_job *job = vdpad_nl_calloc(1, sizeof *job);
+
+    job->kind = VDPAD_JOB_QUERY;
+    job->query.kind = VDPAD_QUERY_PROBE;
+    vdpad_queue_add(&netlink->queues[VDPAD_LANE_ROUTE], job);
+}
+
 void
 vdpad_worker_failed(struct vdpad_worker *worker)
 {
@@ -366,15 +385,8 @@ vdpad_worker_failed(struct vdpad_worker *worker)
         /* The next request starts another one. */
         netlink->lost |= VDPAD_TRACK_CLASSES;
     }
-    if (job && job->kind == VDPAD_JOB_QUERY
-        && job->query.kind == VDPAD_QUERY_PROBE && job->query.has_at) {
-        /* It may have left its copy of the filter behind: one without a
-         * filter only looks for those. */
-        struct vdpad_job *sweep = vdpad_nl_calloc(1, sizeof *sweep);
-
-        sweep->kind = VDPAD_JOB_QUERY;
-        sweep->query.kind = VDPAD_QUERY_PROBE;
-        vdpad_queue_add(&netlink->queues[VDPAD_LANE_ROUTE], sweep);
+    if (job && is_probe(job)) {
+        sweep(netlink);
     }
     if (job && !vdpad_job_fail(netlink, job, error, &why, 0)) {
         vdpad_queue_put_back(&netlink->queues[VDPAD_LANE_POOL], job);
@@ -413,6 +425,8 @@ worker_timed_out(struct vdpad_worker *worker)
         ask_suspect(netlink);
     }
     worker_leave(worker, &stuck);
+    /* Its lane takes nothing before it has ended. */
+    netlink->leavers->has_probed = is_probe(job);
     (void) vdpad_job_fail(netlink, job, error, &why, -ECANCELED);
 }
 
@@ -439,6 +453,9 @@ reap_leavers(struct vdpad_netlink *netlink)
             if (leaver->lane == VDPAD_LANE_GENL) {
                 netlink->genl_since = 0;
             }
+        }
+        if (leaver->has_probed) {
+            sweep(netlink);
         }
         *p = leaver->next;
         free(leaver);

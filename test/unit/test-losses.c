@@ -337,6 +337,68 @@ helpers_that_die(void **state)
     assert_int_equal(t.error, -EIO);
 }
 
+static void
+on_queried(void *aux, int error, const struct vdpad_flow_detail *flows,
+           size_t n, bool more, const struct vdpad_error *why)
+{
+    (void) aux;
+    (void) flows;
+    (void) n;
+    (void) more;
+    (void) why;
+    t.n_done++;
+    t.error = error;
+}
+
+/* Reads what the helper process of 'role' is asked for; returns whether it is
+ * a probe, of a filter or of none. */
+static bool
+is_asked_to_probe(const char *role, bool has_at)
+{
+    const struct puppet *p = puppets_find(role, 0, false);
+    struct vdpad_wire_request request;
+
+    assert_non_null(p);
+    assert_int_equal(recv(p->fd, &request, sizeof request, MSG_DONTWAIT),
+                     sizeof request);
+    return request.kind == VDPAD_REQUEST_QUERY
+           && request.query.kind == VDPAD_QUERY_PROBE
+           && request.query.has_at == has_at;
+}
+
+/* A helper process that ends in a probe, at once or when the kernel has let go
+ * of it, may have left a copy of the filter: another one looks for it. */
+static void
+probes_that_do_not_end(void **state)
+{
+    const struct vdpad_flow_query query = { .kind = VDPAD_QUERY_PROBE,
+                                            .has_at = true };
+
+    (void) state;
+    for (unsigned int i = 0; i < 2; i++) {
+        bool hangs = i > 0;
+
+        assert_int_equal(
+            t.kernel->ops->query(t.kernel, &query, on_queried, NULL), 0);
+        turn();
+        assert_true(is_asked_to_probe("route", true));
+        if (hangs) {
+            pass(31 * SEC);
+            assert_int_equal(t.error, -ETIMEDOUT);
+            assert_null(puppets_find("route", 0, false));
+            puppet_end(puppets_find("route", 0, true));
+        } else {
+            puppet_end(puppets_find("route", 0, false));
+        }
+        turn();
+        assert_int_equal(t.n_done, i + 1);
+        assert_int_equal(t.error, hangs ? -ETIMEDOUT : -EIO);
+        assert_true(is_asked_to_probe("route", false));
+        reply("route", &(struct vdpad_wire_reply){ .size = 0 }, NULL);
+        assert_int_equal(t.n_done, i + 1);
+    }
+}
+
 /* One helper process after the other hangs in the kernel.  There is an end to
  * that, which is told; who has come back makes room. */
 static void
@@ -390,7 +452,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(event_sockets_overflow),     TEST(announcements_that_are_cut),
         TEST(listening_helpers_overflow), TEST(dumps_that_fail),
-        TEST(helpers_that_die),           TEST(as_many_as_may_hang),
+        TEST(helpers_that_die),           TEST(probes_that_do_not_end),
+        TEST(as_many_as_may_hang),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,10 @@
  * a byte that says what happens (enum what), a byte that says to whom, a byte
  * with the length, and that many bytes.
  *
- * Each request ends once or is still under way; what came of it is whole.
+ * What came of a request is whole.  Behind the input, the helpers all end, or
+ * all hang, which is up to its length: then each request has ended once.  When
+ * those that hang have ended too, nothing hangs any more, and the next request
+ * of each kind is asked of a helper anew.
  *
  * wrap: vdpad_child_start vdpad_child_leave vdpad_child_reap
  * wrap: vdpad_child_forget vdpad_loop_clock_ns
@@ -42,6 +45,16 @@ enum what {
     N_WHATS
 };
 
+/* No request takes longer than this, see vdpad_job_deadline_ns(). */
+#define GIVE_UP_NS (200 * SEC_NS)
+
+enum phase {
+    INPUT,
+    SETTLE, /* Nothing new is asked for. */
+    LET_GO, /* Everything has ended, only helpers may hang. */
+    AFRESH, /* Each request is answered. */
+};
+
 static struct {
     const uint8_t *data;
     size_t size;
@@ -49,6 +62,10 @@ static struct {
     struct vdpad_kernel *kernel;
     unsigned int observing;
     size_t n_steps, n_queries;
+    enum phase phase;
+    bool is_hung;   /* Helpers hang at the end. */
+    size_t turns;   /* Left for this phase. */
+    size_t n_asked; /* Queries so far: a probe may have a sweep behind it. */
 } f;
 
 static void
@@ -66,6 +83,7 @@ on_observed(void *aux, enum vdpad_class class_, int error,
     (void) aux;
     CHECK(f.observing & 1u << class_);
     f.observing &= ~(1u << class_);
+    CHECK(!error || f.phase != AFRESH);
     check_why(error, why);
     CHECK(!error == !!picture);
     if (picture) {
@@ -85,6 +103,7 @@ on_done(void *aux, const struct vdpad_act *act, int error,
     (void) aux;
     CHECK(f.n_steps > 0);
     f.n_steps--;
+    CHECK(!error || f.phase != AFRESH);
     CHECK(act->kind >= 0 && act->kind < VDPAD_ACT_N);
     check_why(error, why);
 }
@@ -98,6 +117,7 @@ on_queried(void *aux, int error, const struct vdpad_flow_detail *flows,
     (void) aux;
     CHECK(f.n_queries > 0);
     f.n_queries--;
+    CHECK(!error || f.phase != AFRESH);
     check_why(error, why);
     CHECK(!error || !n);
     for (size_t i = 0; i < n * sizeof *flows; i++) {
@@ -145,6 +165,7 @@ query(uint8_t kind)
     struct vdpad_flow_query q = { .kind = kind % 3, .has_at = true };
 
     f.n_queries++;
+    f.n_asked++;
     CHECK(!f.kernel->ops->query(f.kernel, &q, on_queried, NULL));
 }
 
@@ -235,6 +256,107 @@ act(enum what what, uint8_t whom, const uint8_t *data, size_t len)
 }
 
 static void
+enter(enum phase phase, size_t turns)
+{
+    f.phase = phase;
+    f.turns = turns;
+}
+
+static void
+end_all(void)
+{
+    for (size_t i = 0; i < MAX_PUPPETS; i++) {
+        if (puppets.all[i].pid) {
+            puppet_end(&puppets.all[i]);
+        }
+    }
+}
+
+/* Takes the next record.  Returns false when there is none. */
+static bool
+take_record(void)
+{
+    size_t len;
+
+    if (f.size < 3) {
+        return false;
+    }
+    len = f.data[2] < f.size - 3 ? f.data[2] : f.size - 3;
+    act((enum what)(f.data[0] % N_WHATS), f.data[1], f.data + 3, len);
+    f.data += 3 + len;
+    f.size -= 3 + len;
+    return true;
+}
+
+static void
+begin_settling(void)
+{
+    if (f.is_hung) {
+        /* Rounds of the pool until too many hang. */
+        enter(SETTLE, VDPAD_MAX_STUCK / VDPAD_POOL_SIZE + 4);
+    } else {
+        /* All wait for one lane at worst, and a helper ends in one turn and is
+         * missed in the next. */
+        enter(SETTLE, 2 * (f.n_steps + f.n_asked + VDPAD_N_CLASSES) + 8);
+        end_all();
+    }
+    puppets.now_ns += GIVE_UP_NS;
+}
+
+static bool
+is_waiting(void)
+{
+    return f.observing || f.n_steps || f.n_queries;
+}
+
+/* Everything asked for ends, whatever the helpers do. */
+static void
+settle(void)
+{
+    if (!is_waiting()) {
+        enter(LET_GO, 8);
+    } else if (f.is_hung) {
+        puppets.now_ns += GIVE_UP_NS;
+    } else {
+        end_all();
+    }
+}
+
+static void
+let_go(void)
+{
+    end_all();
+    if (!f.kernel->ops->stuck(f.kernel, NULL, 0)) {
+        for (int i = 0; i < VDPAD_N_CLASSES; i++) {
+            observe((enum vdpad_class) i);
+        }
+        submit((const uint8_t[]){ VDPAD_ACT_NUMVFS, VDPAD_ACT_VDPA_DEL }, 2);
+        query(VDPAD_QUERY_TC);
+        query(VDPAD_QUERY_DATAPATH);
+        enter(AFRESH, 2 * (f.n_asked + VDPAD_N_CLASSES) + 8);
+    }
+}
+
+/* Whoever is asked has nothing to tell. */
+static void
+answer_all(void)
+{
+    struct vdpad_wire_reply reply;
+
+    memset(&reply, 0, sizeof reply);
+    for (size_t i = 0; i < MAX_PUPPETS; i++) {
+        const struct puppet *h = &puppets.all[i];
+        struct vdpad_wire_request request;
+
+        if (h->pid && h->fd >= 0
+            && recv(h->fd, &request, sizeof request, MSG_DONTWAIT)
+                   == (ssize_t) sizeof request) {
+            puppet_reply(h, &reply, NULL);
+        }
+    }
+}
+
+static void
 on_turn(struct vdpad_loop *loop, void *aux)
 {
     struct vdpad_kernel_stats stats;
@@ -247,16 +369,21 @@ on_turn(struct vdpad_loop *loop, void *aux)
     CHECK(f.kernel->ops->stuck(f.kernel, NULL, 0)
           < VDPAD_MAX_STUCK + VDPAD_POOL_SIZE + VDPAD_N_LANES);
     CHECK(stats.workers <= VDPAD_MAX_STUCK * 2 + VDPAD_POOL_SIZE + 8);
-    if (f.size < 3) {
+    CHECK(f.phase == INPUT || f.turns-- > 0);
+    if (f.phase == INPUT) {
+        if (!take_record()) {
+            begin_settling();
+        }
+    } else if (f.phase == SETTLE) {
+        settle();
+    } else if (f.phase == LET_GO) {
+        let_go();
+    } else if (is_waiting()) {
+        answer_all();
+    } else {
         vdpad_loop_stop(loop);
         return;
     }
-
-    size_t len = f.data[2] < f.size - 3 ? f.data[2] : f.size - 3;
-
-    act((enum what)(f.data[0] % N_WHATS), f.data[1], f.data + 3, len);
-    f.data += 3 + len;
-    f.size -= 3 + len;
     vdpad_loop_wake_now(loop);
 }
 
@@ -269,17 +396,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&f, 0, sizeof f);
     f.data = data;
     f.size = size;
+    f.is_hung = size & 1;
     puppets_init(1000 * SEC_NS);
     CHECK(loop || !vdpad_loop_new(&loop));
     CHECK(!vdpad_netlink_kernel_new(loop, NULL, &f.kernel, &why));
     f.kernel->ops->subscribe(f.kernel, on_invalidated, NULL);
     vdpad_loop_set_turn(loop, on_turn, NULL);
     vdpad_loop_run(loop);
-    for (size_t i = 0; i < MAX_PUPPETS; i++) {
-        if (puppets.all[i].pid) {
-            puppet_end(&puppets.all[i]);
-        }
-    }
+    end_all();
     f.kernel->ops->destroy(f.kernel);
     for (size_t i = 0; i < MAX_PUPPETS; i++) {
         CHECK(!puppets.all[i].pid);

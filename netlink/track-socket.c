@@ -132,7 +132,9 @@ take_end(struct dump *dump, const struct nlmsghdr *header, const char *payload)
     } else if (header->nlmsg_type == NLMSG_ERROR) {
         return -EBADMSG;
     }
-    if (error < -4095) {
+    /* An acknowledgement is never the end of a dump, which would be taken for
+     * whole. */
+    if (error < -4095 || (header->nlmsg_type == NLMSG_ERROR && error >= 0)) {
         return -EBADMSG;
     }
     if (error < 0 && !dump->error) {

@@ -290,10 +290,11 @@ test_broken_dumps(void **state)
         uint32_t len, size;
         int32_t number; /* Behind the header. */
     } cases[] = {
-        { RTM_NEWTFILTER, 36, 8, 0 },   { RTM_NEWTFILTER, 8, 36, 0 },
-        { RTM_NEWTFILTER, 99, 36, 0 },  { NLMSG_OVERRUN, 16, 16, 0 },
-        { NLMSG_ERROR, 18, 20, 0 },     { NLMSG_ERROR, 20, 20, INT32_MIN },
-        { NLMSG_DONE, 20, 20, -100000 }
+        { RTM_NEWTFILTER, 36, 8, 0 },    { RTM_NEWTFILTER, 8, 36, 0 },
+        { RTM_NEWTFILTER, 99, 36, 0 },   { NLMSG_OVERRUN, 16, 16, 0 },
+        { NLMSG_ERROR, 18, 20, 0 },      { NLMSG_ERROR, 20, 20, INT32_MIN },
+        { NLMSG_ERROR, 36, 36, 0 },      { NLMSG_ERROR, 36, 36, 1 },
+        { NLMSG_DONE, 20, 20, -100000 },
     };
     bool is_broken;
 

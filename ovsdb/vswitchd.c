@@ -290,10 +290,11 @@ take_answer(struct vswitchd *v, const struct jsonrpc_msg *msg)
         end_call(v, 0, s, NULL);
     } else if (strstr(s, "is not a valid command")) {
         FAIL(v, -EOPNOTSUPP, "%s", s);
-    } else if (!s[0]) {
+    } else if (!s[strspn(s, "\n")]) {
         FAIL(v, -EIO, "it failed without a word");
     } else {
-        /* Without the line's end. */
+        /* The first line that has any. */
+        s += strspn(s, "\n");
         FAIL(v, -EIO, "%.*s", (int) strcspn(s, "\n"), s);
     }
     free(text);
@@ -323,8 +324,9 @@ run_call(struct vswitchd *v)
     if (!v->begun_ms) {
         v->begun_ms = time_msec();
     }
-    if (!v->rpc && time_msec() >= v->connect_ms && !start_call(v, call)) {
-        return v->n_calls < before;
+    if (!v->rpc && time_msec() >= v->connect_ms && !start_call(v, call)
+        && v->n_calls < before) {
+        return true;
     }
     if (v->rpc) {
         jsonrpc_run(v->rpc);

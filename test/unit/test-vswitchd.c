@@ -91,6 +91,10 @@ serve_request(int fd, json_t *request)
         answer(fd, id, "result", text);
     } else if (!strcmp(method, "fail")) {
         answer(fd, id, "error", "no such %s\n");
+    } else if (!strcmp(method, "fail-below")) {
+        answer(fd, id, "error", "\nno such port\n");
+    } else if (!strcmp(method, "fail-blank")) {
+        answer(fd, id, "error", "\n");
     } else if (!strcmp(method, "never")) {
         pause();
     } else if (!strcmp(method, "garbage")) {
@@ -321,6 +325,11 @@ test_answers(void **state)
     r = run("fail", NULL, 0);
     assert_int_equal(r.error, -EIO);
     assert_string_equal(r.text, "no such %s");
+    r = run("fail-below", NULL, 0);
+    assert_string_equal(r.text, "no such port");
+    r = run("fail-blank", NULL, 0);
+    assert_int_equal(r.error, -EIO);
+    assert_string_equal(r.text, "it failed without a word");
     r = run("dpif/none", NULL, 0);
     assert_int_equal(r.error, -EOPNOTSUPP);
     end(pid);

@@ -159,6 +159,20 @@ request_free(struct request *request)
     free(request);
 }
 
+/* Answers 'call', about 'policy', with 'text' (from malloc, taken over) for
+ * people. */
+static void
+reply(struct vdpad_call *call, const char *policy, bool suspended,
+      json_t *devices, char *text)
+{
+    json_t *o = json_object();
+
+    SET(o, "policy", vdpad_json_text(policy));
+    SET(o, "suspended", vdpad_json_bool(suspended));
+    SET(o, "devices", devices);
+    vdpad_call_reply(call, o, text);
+}
+
 static void
 on_suspended(void *request_, int error, const struct vdpad_error *why)
 {
@@ -181,7 +195,6 @@ on_suspended(void *request_, int error, const struct vdpad_error *why)
         return;
     }
     struct vdpad_text_stream out;
-    json_t *o = json_object();
     json_t *devices = device_rows(vdpad_call_world(call), request);
     vdpad_text_open(&out);
     fprintf(out.stream, "%s: %s\n", of,
@@ -193,10 +206,7 @@ on_suspended(void *request_, int error, const struct vdpad_error *why)
     } else {
         fputs("there is no device of it at present\n", out.stream);
     }
-    SET(o, "policy", vdpad_json_text(request->policy));
-    SET(o, "suspended", vdpad_json_bool(request->on));
-    SET(o, "devices", devices);
-    vdpad_call_reply(call, o, vdpad_text_close(&out));
+    reply(call, request->policy, request->on, devices, vdpad_text_close(&out));
     request_free(request);
 }
 
@@ -306,6 +316,24 @@ run_teardown(struct vdpad_call *call)
     }
 }
 
+/* The answer to a resume of what is not suspended. */
+static void
+reply_not_suspended(struct vdpad_call *call, const char *policy)
+{
+    struct vdpad_text_stream out;
+    char *name = vdpad_json_printable(policy);
+
+    vdpad_text_open(&out);
+    if (vdpad_call_world(call)->config->n_suspended) {
+        fprintf(out.stream, "policy %s is not suspended: nothing to do\n",
+                name);
+    } else {
+        fputs("no policy is suspended: nothing to do\n", out.stream);
+    }
+    free(name);
+    reply(call, policy, false, json_array(), vdpad_text_close(&out));
+}
+
 static void
 run_resume(struct vdpad_call *call)
 {
@@ -322,13 +350,10 @@ run_resume(struct vdpad_call *call)
                          "use resume --all, then teardown those that are to "
                          "stay down",
                          VDPAD_KEY_SUSPENDED);
-    } else if (!config->suspend_all && !config->n_suspended) {
-        vdpad_call_reply_line(call, "no policy is suspended: nothing to do");
-    } else if (strcmp(policy, "*") != 0 && !is_suspended(config, policy)) {
-        vdpad_call_reply_line(call,
-                              "policy %s is not suspended: nothing to "
-                              "do",
-                              policy);
+    } else if (!strcmp(policy, "*")
+                   ? !config->suspend_all && !config->n_suspended
+                   : !is_suspended(config, policy)) {
+        reply_not_suspended(call, policy);
     } else {
         submit(call, policy, false, false);
     }

@@ -409,6 +409,43 @@ resume(void **state)
     free(text);
 }
 
+/* The same members, whether or not there is something to do. */
+static void
+resume_json(void **state)
+{
+    static const char members[] = "policy suspended devices";
+    struct vdpad_request request;
+    char suspended[] = "gold", other[] = "silver";
+    char *names[] = { suspended, other };
+
+    (void) state;
+    for (size_t i = 0; i < 2; i++) {
+        const char *policy = i ? "--all" : "gold";
+        json_t *tree = RUN_JSON("resume", policy);
+
+        assert_members(tree, members);
+        assert_string_equal(json_string_value(json_object_get(tree, "policy")),
+                            i ? "*" : "gold");
+        assert_true(json_is_false(json_object_get(tree, "suspended")));
+        assert_int_equal(json_array_size(json_object_get(tree, "devices")), 0);
+        json_decref(tree);
+    }
+    fix.config.suspended = &names[1];
+    fix.config.n_suspended = 1;
+    json_t *tree = RUN_JSON("resume", "gold");
+    assert_members(tree, members);
+    json_decref(tree);
+
+    fix.config.suspended = names;
+    START(&request, "resume", "gold", "--json");
+    fixture_suspended(0, NULL);
+    tree = fixture_parse(request.text);
+    assert_members(tree, members);
+    assert_true(json_is_false(json_object_get(tree, "suspended")));
+    assert_int_not_equal(json_array_size(json_object_get(tree, "devices")), 0);
+    json_decref(tree);
+}
+
 static void
 resume_when_all_are_suspended(void **state)
 {
@@ -447,6 +484,7 @@ main(void)
         fixture_test(teardown_refuses_nonsense),
         fixture_test(suspension_that_fails),
         fixture_test(resume),
+        fixture_test(resume_json),
         fixture_test(resume_when_all_are_suspended),
     };
 

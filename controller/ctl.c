@@ -388,6 +388,7 @@ vdpad_ctl_run(struct vdpad_ctl *ctl, int64_t now_ns)
     build |= vdpad_exec_take_ended(ctl->exec);
     build |= vdpad_suspender_take_ended(ctl->suspender);
     build |= vdpad_observer_take_failed(ctl->observer);
+    build |= ctl->record_failed && now_ns >= ctl->record_retry_ns;
     if (vdpad_observer_has_staged(ctl->observer, &since)
         && (vdpad_observer_is_settled(ctl->observer)
             || now_ns - since >= ADOPT_NS)) {

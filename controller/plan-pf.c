@@ -13,6 +13,11 @@
     (1u << VDPAD_PCI | 1u << VDPAD_ESWITCH | 1u << VDPAD_LINK \
      | 1u << VDPAD_DLPORT | 1u << VDPAD_FEATURE)
 
+/* Why VFs that no vDPA device is on are kept. */
+#define UNREADABLE                                                        \
+    "a policy that is refused, or is in another database, may need them " \
+    "(config/show)"
+
 static const char *
 mode_name(int32_t mode)
 {
@@ -57,6 +62,24 @@ is_needed(const struct vdpad_planner *p, const struct vdpad_pf *pf,
                        "%.100s is kept for policy "
                        "%.100s",
                        dev->name, dev->policy_name);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a policy that cannot be read at present may have VFs of 'pf': those
+ * that no driver has are nobody's. */
+static bool
+is_held_by_unreadable(const struct vdpad_planner *p, const struct vdpad_pf *pf)
+{
+    const struct vdpad_observed *o = p->world->observed;
+    const struct vdpad_pci *rows = VDPAD_OBSERVED_ROWS(o, VDPAD_PCI,
+                                                       vdpad_pci);
+
+    for (size_t i = 0; pf->frozen && i < VDPAD_OBSERVED_N(o, VDPAD_PCI); i++) {
+        if (rows[i].vf_index >= 0 && rows[i].driver[0]
+            && !strcmp(rows[i].pf, pf->pci->bdf)) {
             return true;
         }
     }
@@ -184,6 +207,15 @@ plan_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf)
     char text[VDPAD_REASON_SIZE];
     char reason[VDPAD_REASON_SIZE];
 
+    if (want >= 0 && vdpad_is_in_flight(p, VDPAD_ACT_NUMVFS, pf->pci->bdf)) {
+        /* VFs come and go one by one: how many there are meanwhile means
+         * nothing. */
+        vdpad_text(reason, sizeof reason,
+                   "policy %.100s wants %d VFs: their number is being changed",
+                   pf->policy->name, want);
+        ask_numvfs(p, pf, want, reason);
+        return;
+    }
     if (want < 0 || have == want || (have > want && !ours)) {
         return;
     }
@@ -222,6 +254,11 @@ plan_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf)
                          "%.200s; the kernel wants all VFs removed first and "
                          "%.100s",
                          reason, text);
+    } else if (is_held_by_unreadable(p, pf)) {
+        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
+                         "%.200s; the kernel wants all VFs removed first, "
+                         "and " UNREADABLE,
+                         reason);
     } else if (find_removal(p, pf)) {
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_APPLYING,
                          "%.200s; waits for the removal of %.60s", reason,
@@ -277,7 +314,8 @@ plan_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
         return;
     }
     if (pf->pci->numvfs > 0 && is_mode_first(p, pf) && ours
-        && p->world->db_connected && !is_needed(p, pf, text)) {
+        && p->world->db_connected && !is_needed(p, pf, text)
+        && !is_held_by_unreadable(p, pf)) {
         ask_numvfs(p, pf, 0,
                    "the driver does not change the e-switch mode "
                    "while there are VFs");
@@ -289,6 +327,14 @@ plan_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
                          "would remove the vDPA devices and %.120s",
                          pf->eswitch ? mode_name(pf->eswitch->mode) : "none",
                          pf->policy->name, mode_name(pf->want_mode), text);
+        return;
+    }
+    if (pf->pci->numvfs > 0 && is_held_by_unreadable(p, pf)) {
+        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
+                         "e-switch is %s, policy %.60s wants %s; the change "
+                         "would disturb the VFs, and " UNREADABLE,
+                         pf->eswitch ? mode_name(pf->eswitch->mode) : "none",
+                         pf->policy->name, mode_name(pf->want_mode));
         return;
     }
     ask_mode(p, pf);
@@ -337,6 +383,17 @@ plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
                          "a step from before is still under way");
         return;
     }
+    if (vfs_left
+        && vdpad_memory_vfs_changed(p->memory, pf->pci->bdf,
+                                    pf->pci->numvfs)) {
+        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
+                         "no policy needs it, but another program has set the "
+                         "number of its VFs to %d: set it to 0 when nothing "
+                         "needs them, or have that done: ovs-appctl -t "
+                         "ovs-vdpad reconcile",
+                         pf->pci->numvfs);
+        return;
+    }
     if ((mode_left || vfs_left)
         && !are_users_known(p, pf, VDPAD_STATE_REMOVING)) {
         return;
@@ -370,6 +427,19 @@ plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
     }
 }
 
+/* Whether any VF of 'pf' is to carry a vDPA device. */
+static bool
+wants_vdpa(const struct vdpad_pf *pf)
+{
+    for (int32_t i = 0; i < pf->n_vf_policies; i++) {
+        if (pf->vf_policies[i]
+            && pf->vf_policies[i]->type != VDPAD_TYPE_NONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Waits for what an external manager, or the kernel, is to bring about. */
 static void
 check_pf(struct vdpad_pf *pf)
@@ -381,7 +451,7 @@ check_pf(struct vdpad_pf *pf)
     } else if (pf->external && pf->pci->numvfs == 0) {
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_WAITING,
                          "externally managed, and it has no VFs yet");
-    } else if (pf->external && pf->eswitch
+    } else if (pf->external && wants_vdpa(pf) && pf->eswitch
                && pf->eswitch->mode == VDPAD_ESWITCH_LEGACY) {
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_WAITING,
                          "externally managed, and its e-switch is in legacy "
@@ -390,6 +460,33 @@ check_pf(struct vdpad_pf *pf)
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
                          "it has no VFs and no policy says how many: add "
                          "num-vfs=N");
+    }
+}
+
+/* The drivers of its VFs, and its uplink unless that is another's. */
+static void
+plan_drivers(struct vdpad_planner *p, struct vdpad_pf *pf)
+{
+    struct vdpad_hindrance hindrance = vdpad_plan_vfs(p, pf);
+    const struct vdpad_dev *dev = hindrance.dev;
+
+    pf->is_usable = pf->state == VDPAD_STATE_READY;
+    if (!pf->external) {
+        vdpad_plan_uplink(p, pf);
+
+        /* Devices wait for the uplink, but not for ever. */
+        pf->is_usable &= pf->state != VDPAD_STATE_APPLYING;
+    }
+    if (dev) {
+        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_WAITING,
+                         "VF %s goes to vfio-pci when vDPA device "
+                         "%.100s on it is gone",
+                         dev->vf->bdf, dev->name);
+    }
+    if (hindrance.no_vfio) {
+        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
+                         "this kernel has no module vfio_pci, which "
+                         "device-type=vfio-pci needs");
     }
 }
 
@@ -436,29 +533,10 @@ vdpad_plan_pf(struct vdpad_planner *p, struct vdpad_pf *pf)
         if (pf->state == VDPAD_STATE_READY) {
             plan_mode(p, pf);
         }
-        if (pf->state == VDPAD_STATE_READY) {
-            struct vdpad_hindrance hindrance = vdpad_plan_vfs(p, pf);
-            const struct vdpad_dev *dev = hindrance.dev;
-
-            pf->is_usable = pf->state == VDPAD_STATE_READY;
-            vdpad_plan_uplink(p, pf);
-
-            /* Devices wait for the uplink, but not for ever. */
-            pf->is_usable &= pf->state != VDPAD_STATE_APPLYING;
-            if (dev) {
-                vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_WAITING,
-                                 "VF %s goes to vfio-pci when vDPA device "
-                                 "%.100s on it is gone",
-                                 dev->vf->bdf, dev->name);
-            }
-            if (hindrance.no_vfio) {
-                vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
-                                 "this kernel has no module vfio_pci, which "
-                                 "device-type=vfio-pci needs");
-            }
-        }
     } else {
         check_pf(pf);
-        pf->is_usable = pf->state == VDPAD_STATE_READY;
+    }
+    if (pf->state == VDPAD_STATE_READY) {
+        plan_drivers(p, pf);
     }
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Planning of the removal of vDPA devices. */
+#include <errno.h>
 #include <net/if.h>
 
 #include "plan-internal.h"
@@ -68,14 +69,23 @@ vdpad_plan_removal(struct vdpad_planner *p, struct vdpad_dev *dev)
     if (vdpad_plan_detach(p, dev)) {
         return;
     }
-    if (dev->qdisc && !dev->iface && dev->rep && ours) {
+    /* Open vSwitch's is an ingress qdisc, and has none but its filters. */
+    if (dev->qdisc && !dev->qdisc->clsact && !dev->iface && dev->rep && ours) {
         struct vdpad_act act = { .kind = VDPAD_ACT_QDISC_DEL,
-                                 .ifindex = dev->rep->ifindex };
+                                 .ifindex = dev->rep->ifindex,
+                                 .number = 1 };
 
         vdpad_copy(act.object, sizeof act.object, dev->rep->name);
-        vdpad_ask_dev(p, dev, VDPAD_LANE_LINK, &act,
-                      "left behind by ovs-vswitchd when the port went");
-        left = true;
+
+        enum vdpad_ask asked = vdpad_ask_dev(
+            p, dev, VDPAD_LANE_LINK, &act,
+            "left behind by ovs-vswitchd when the port went");
+        const struct vdpad_memory_entry *failed = vdpad_ask_memory(
+            p, VDPAD_ACT_QDISC_DEL, act.object);
+
+        /* With filters of others in it, it is theirs by now. */
+        left = !(asked == VDPAD_ASK_DEFERRED && failed
+                 && failed->error.code == -EBUSY);
     }
     if (ours && dev->owner == VDPAD_OWNER_US && (dev->vdpa || dev->vbus)) {
         plan_delete(p, dev, forced);

@@ -43,7 +43,7 @@ plan_bridges(struct vdpad_planner *p)
     }
 }
 
-/* A row with our mark whose VF no device has. */
+/* A row with our mark that is no wanted device's, nor names its VF. */
 static bool
 is_stale(const struct vdpad_planner *p, const struct vdpad_db_iface *iface)
 {
@@ -51,6 +51,13 @@ is_stale(const struct vdpad_planner *p, const struct vdpad_db_iface *iface)
 
     if (!vdpad_iface_is_ours(iface)) {
         return false;
+    }
+    for (size_t i = 0; i < p->world->n_devs; i++) {
+        const struct vdpad_dev *dev = &p->world->devs[i];
+
+        if (dev->iface == iface && dev->intent != VDPAD_INTENT_NONE) {
+            return false;
+        }
     }
     for (size_t i = 0; vf && i < p->world->n_devs; i++) {
         const struct vdpad_dev *dev = &p->world->devs[i];
@@ -111,7 +118,37 @@ plan_stale(struct vdpad_planner *p)
     }
 }
 
-/* Forgets VFs that are gone.  Their devices went with them: one that comes
+/* Whether a policy may mean the PF 'bdf', which is not there. */
+static bool
+may_be_meant(const struct vdpad_world *w, const char *bdf)
+{
+    const struct vdpad_config *c = w->config;
+
+    if (!w->db || !w->db_connected || c->n_refused_policies) {
+        return true;
+    }
+    for (size_t i = 0; i < w->record->n_policies; i++) {
+        if (strcmp(w->record->policies[i].db, w->db->uuid) != 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < c->n_policies; i++) {
+        const struct vdpad_policy *policy = &c->policies[i];
+        bool meant = !policy->n_pfs;
+
+        for (size_t j = 0; j < policy->n_pfs && !meant; j++) {
+            meant = !policy->pfs[j].is_bdf
+                    || !strcmp(policy->pfs[j].name, bdf);
+        }
+        if (meant && !policy->suspended) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Forgets PFs that are gone and that nobody wants any more: they come back
+ * bare.  And VFs that are gone.  Their devices went with them: one that comes
  * later may have the same name and is not ours for that.  Unless it is still
  * being made, or may be: the kernel looks its VF up by address, and then takes
  * the one that has come instead. */
@@ -122,6 +159,14 @@ plan_vanished(struct vdpad_planner *p)
 
     if (!w->observed->class_[VDPAD_PCI].fresh) {
         return;
+    }
+    for (size_t i = 0; i < w->record->n_pfs; i++) {
+        const struct vdpad_record_pf *r = &w->record->pfs[i];
+
+        if (!r->in_doubt && !vdpad_find_pci(w->observed, r->bdf)
+            && !may_be_meant(w, r->bdf)) {
+            vdpad_ask_rec(p, VDPAD_REC_PF_DEL, r->bdf, "", "", 0);
+        }
     }
     for (size_t i = 0; i < w->record->n_devs; i++) {
         const struct vdpad_record_dev *r = &w->record->devs[i];
@@ -138,6 +183,7 @@ vdpad_plan_db(struct vdpad_planner *p)
 {
     const struct vdpad_world *w = p->world;
 
+    plan_vanished(p);
     if (!w->db || !w->db_connected || !w->db->uuid[0]) {
         return;
     }
@@ -159,5 +205,4 @@ vdpad_plan_db(struct vdpad_planner *p)
     }
     plan_bridges(p);
     plan_stale(p);
-    plan_vanished(p);
 }

@@ -82,6 +82,11 @@ vdpad_plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
         bool vdpa = policy && policy->type != VDPAD_TYPE_NONE;
         bool is_vfio = !strcmp(vf->driver, "vfio-pci");
 
+        /* Whoever has it may be one whose policy cannot be read at present. */
+        if (pf->frozen && vf->driver[0]) {
+            continue;
+        }
+
         /* What no policy covers is only bound if we made it, and what
          * somebody gave to vfio-pci is left to him, unless it is to carry a
          * vDPA device. */

@@ -240,6 +240,18 @@ check_host(struct vdpad_resolver *r, size_t i)
                                 policy->pfs[n].name);
         }
     }
+    for (size_t n = 0; n < w->record->n_pfs && !policy->n_pfs; n++) {
+        const char *bdf = w->record->pfs[n].bdf;
+
+        if (!vdpad_find_pci(w->observed, bdf)) {
+            vdpad_world_problem(r->world, key, bdf,
+                                "physical function %s, which was set up, is "
+                                "not there; its ports are kept for it.  If it "
+                                "has gone for good: `teardown %s`, then "
+                                "`resume %s`",
+                                bdf, policy->name, policy->name);
+        }
+    }
     if (!policy->n_pfs && !any) {
         vdpad_world_problem(r->world, key, "",
                             "no physical function here has "

@@ -25,7 +25,7 @@
  *      [netdev=] [away] [chardev=-] [config=-]
  *   holder DEVICE PID COMMAND
  *   module NAME missing|loadable|loaded      all are loaded at first
- *   qdisc NETDEV
+ *   qdisc NETDEV [clsact]
  *   gone pf|vf|vdpa|link NAME                with all that is on it
  *   stale CLASS                              invalidated
  *   fails CLASS TEXT                         cannot be observed, old picture

@@ -269,6 +269,7 @@ say_qdisc(struct wb *b, struct statement *s)
 
     assert_non_null(link);
     qdisc->ifindex = link->ifindex;
+    qdisc->clsact = words_flag(s, "clsact");
 }
 
 static void

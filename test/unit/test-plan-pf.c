@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/lookup.h"
 #include "world-builder.h"
 
 #define PF "0000:65:00.0"
@@ -341,6 +342,92 @@ vfs_of_others_survive_a_mode_that_fails(void **state)
     expect_state(b, PF, "failed", "not supported");
 }
 
+/* VFs come one by one: nobody else has set their number for that. */
+static void
+count_in_the_making(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up\n"
+             "record pf " PF " numvfs=0\n"
+             "vfs " PF " 2\n"
+             "flying numvfs " PF "\n"
+             "policy a pf=" PF " num-vfs=3");
+    expect_plan(b, "numvfs " PF " 3 (in flight)\n");
+    expect_state(b, PF, "applying", "their number is being changed");
+    given(b, "policy a pf=" PF " num-vfs=1");
+    expect_plan(b, "numvfs " PF " 1 (in flight)\n");
+    expect_state(b, PF, "applying", "their number is being changed");
+}
+
+/* What others set while we were there is theirs when our policy goes. */
+static void
+count_of_others_outlives_the_policy(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up\n"
+             "vf " VF1 " up\n"
+             "record policy a\n"
+             "record pf " PF " numvfs=0 mode=0\n"
+             "vfs " PF " 4");
+    expect_plan(b, "");
+    expect_state(b, PF, "blocked",
+                 "another program has set the number of its VFs to 2");
+    vdpad_memory_retry_all(b->memory);
+    expect_plan(b, "eswitch-mode " PF " legacy\n");
+}
+
+/* VFs of a policy that cannot be read are not taken for another's sake, be
+ * there vDPA devices on them or not. */
+static void
+unreadable_policy_keeps_its_vfs(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up\n"
+             "vf " VF1 " driver=vfio-pci\n"
+             "record policy a\n"
+             "record policy b\n"
+             "record pf " PF " numvfs=0\n"
+             "policy a pf=" PF "#1 num-vfs=2 device-type=vfoi-pci\n"
+             "policy b pf=" PF " num-vfs=1 priority=98");
+    expect_plan(b, "");
+    expect_state(b, PF, "blocked",
+                 "wants 1 VFs, there are 2; the kernel "
+                 "wants all VFs removed first, and a policy "
+                 "that is refused");
+    given(b, "policy b pf=" PF " num-vfs=2 eswitch-mode=legacy");
+    expect_plan(b, "");
+    expect_state(b, PF, "blocked", "wants legacy; the change would disturb");
+    given(b, "policy b pf=" PF " num-vfs=2 vdpa-type=vhost");
+    wb_converge(b, 8);
+    assert_string_equal(vdpad_find_pci(b->world->observed, VF1)->driver,
+                        "vfio-pci");
+    given(b, "policy a");
+    wb_converge(b, 8);
+    expect_state(b, VF1, "ready", "");
+}
+
+/* The drivers of its VFs are nobody else's. */
+static void
+external_pf_gets_vfio(void **state)
+{
+    struct wb *b = *state;
+
+    given(b,
+          "pf " PF "\n"
+          "vf " VF0 "\n"
+          "policy a pf=" PF " externally-managed=true device-type=vfio-pci");
+    expect_plan(b, "vf-probe " VF0 " vfio-pci\n");
+    wb_converge(b, 4);
+    expect_state(b, PF, "ready", "");
+    assert_int_equal(wb_pf(b, PF)->eswitch->mode, VDPAD_ESWITCH_LEGACY);
+}
+
 static void
 external_pf_is_left_alone(void **state)
 {
@@ -539,6 +626,10 @@ main(void)
         TEST(order_is_found_after_another_error),
         TEST(mode_stays_while_vfs_are_wanted),
         TEST(vfs_of_others_survive_a_mode_that_fails),
+        TEST(count_in_the_making),
+        TEST(count_of_others_outlives_the_policy),
+        TEST(unreadable_policy_keeps_its_vfs),
+        TEST(external_pf_gets_vfio),
         TEST(external_pf_is_left_alone),
         TEST(external_pf_gets_devices),
         TEST(no_eswitch),

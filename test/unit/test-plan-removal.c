@@ -326,10 +326,14 @@ ownership_ends_with_the_vf(void **state)
              "gone vf " VF1);
     wb_plan(b);
     wb_apply_plan(b);
-    given(b, "db connected");
-    wb_plan(b);
-    wb_apply_plan(b);
+
+    /* Others may make the like there before the database is back. */
     assert_int_equal(b->record->n_devs, 0);
+    given(b, "vf " VF0 "\n"
+             "vdpa " VF0 "\n"
+             "db connected");
+    wb_plan(b);
+    assert_int_equal(wb_dev(b, VF0)->intent, VDPAD_INTENT_NONE);
 }
 
 /* Nothing is forgotten because it could not be seen. */
@@ -427,6 +431,45 @@ qdisc_of_a_foreign_port_stays(void **state)
     expect_plan(b, "vdpa-del vdpa:" VF0 "\n");
 }
 
+/* Nor is a clsact qdisc Open vSwitch's, nor one with filters of others. */
+static void
+qdisc_of_others_stays(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev\n"
+             "vf " VF0 "\n"
+             "qdisc r65v0 clsact\n"
+             "record policy a\n"
+             "record dev " VF0 " a vdpa:" VF0);
+    expect_plan(b, "");
+    assert_int_equal(wb_dev(b, VF0)->intent, VDPAD_INTENT_REMOVE);
+    wb_apply_plan(b);
+    wb_converge(b, 4);
+    assert_int_equal(b->record->n_devs, 0);
+}
+
+static void
+qdisc_with_filters_of_others_stays(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev\n"
+             "vf " VF0 "\n"
+             "vdpa " VF0 "\n"
+             "qdisc r65v0\n"
+             "record policy a\n"
+             "record dev " VF0 " a vdpa:" VF0);
+    wb_plan(b);
+    assert_int_equal(b->plan->steps[0].act.kind, VDPAD_ACT_QDISC_DEL);
+    assert_int_equal(b->plan->steps[0].act.number, 1);
+    given(b, "gone vdpa vdpa:" VF0 "\n"
+             "failed qdisc-del r65v0 1 16 10");
+    expect_plan(b, "qdisc-del r65v0 (deferred)\n");
+    wb_apply_plan(b);
+    assert_int_equal(b->record->n_devs, 0);
+}
+
 /* What is not seen yet may be about to be there: it is not forgotten. */
 static void
 steps_under_way_are_waited_for(void **state)
@@ -513,6 +556,8 @@ main(void)
         TEST(driver_restores_mode_without_vfs_only),
         TEST(count_waits_for_removals),
         TEST(qdisc_of_a_foreign_port_stays),
+        TEST(qdisc_of_others_stays),
+        TEST(qdisc_with_filters_of_others_stays),
         TEST(steps_under_way_are_waited_for),
         TEST(mode_under_way_is_not_let_go),
         TEST(creation_under_way_is_waited_for),

@@ -52,6 +52,48 @@ stale_row_of_a_vf_that_nobody_wants(void **state)
                    "port-del r65v1 br-int\n");
 }
 
+/* A PF that is away may come back, also where no key says its address. */
+static void
+ports_of_a_pf_that_is_away(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "policy a vendor=15b3 vdpa-type=vhost\n"
+             "record policy a\n"
+             "record pf 0000:66:00.0 numvfs=0\n"
+             "port old br-int ours 0000:66:00.2");
+    wb_converge(b, 8);
+    assert_non_null(wb_find_port(b, "old"));
+    expect_problem(b, "vdpa-policy-a",
+                   "0000:66:00.0, which was set up, is not there; its ports "
+                   "are kept for it");
+    /* As the text says. */
+    given(b, "key vdpa-suspended a");
+    wb_converge(b, 8);
+    assert_null(vdpad_record_find_pf(b->record, "0000:66:00.0"));
+    assert_null(wb_find_port(b, "old"));
+    given(b, "key vdpa-suspended");
+    wb_plan(b);
+    expect_no_problems(b);
+}
+
+/* Whose row it is is told by its name, too. */
+static void
+row_with_a_broken_mark(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up\n"
+             "vdpa " VF0 "\n"
+             "policy a pf=" PF " vdpa-type=vhost\n"
+             "port r65v0 br-int ours - vdpa-device=vdpa:" VF0);
+    expect_plan(b, "interface-external-id r65v0 vdpa-vf=" VF0 "\n");
+    wb_apply_plan(b);
+    expect_plan(b, "");
+}
+
 /* Errors that have nothing to do with policies leave no doubt. */
 static void
 stale_row_goes_despite_other_errors(void **state)
@@ -143,6 +185,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(stale_row_goes),
         TEST(stale_row_of_a_vf_that_nobody_wants),
+        TEST(ports_of_a_pf_that_is_away),
+        TEST(row_with_a_broken_mark),
         TEST(stale_row_stays_while_in_doubt),
         TEST(stale_row_goes_despite_other_errors),
         TEST(rows_outlive_vfs_that_return),

@@ -367,12 +367,29 @@ add_key(char (*keys)[VDPAD_NAME_SIZE + 32], size_t n, const char *key)
  * write it, and another to read what it has changed. */
 #define MOST_OPS 64
 
+/* Whether steps that must go into one transaction can: none of them waits. */
+static bool
+may_join(const struct vdpad_plan *plan)
+{
+    for (size_t i = 0; i < plan->n; i++) {
+        const struct vdpad_step *s = &plan->steps[i];
+
+        if (s->is_joined && !is_due(s, VDPAD_STEP_DB)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* What is due goes in one transaction, as far as there is room: the rest is
- * planned again when that has ended. */
+ * planned again when that has ended.  What must not be torn apart goes in
+ * whole, whatever its size. */
 static void
 submit_db(struct vdpad_exec *x, struct vdpad_plan *plan)
 {
     struct vdpad_dbop *ops = vdpad_xcalloc(plan->n, sizeof *ops);
+    bool joins = may_join(plan);
+    bool is_full = false;
     size_t n_keys = 0;
     size_t n = 0;
 
@@ -383,14 +400,16 @@ submit_db(struct vdpad_exec *x, struct vdpad_plan *plan)
         const struct vdpad_step *s = &plan->steps[i];
         char key[VDPAD_NAME_SIZE + 32];
 
-        if (!is_due(s, VDPAD_STEP_DB)) {
+        if (!is_due(s, VDPAD_STEP_DB) || (s->is_joined ? !joins : is_full)) {
             continue;
         }
         vdpad_memory_key(key, vdpad_step_action(s), vdpad_step_object(s));
-        if (n >= MOST_OPS && strcmp(x->db_keys[n_keys - 1], key) != 0
+        if (n >= MOST_OPS && !s->is_joined
+            && strcmp(x->db_keys[n_keys - 1], key) != 0
             && !(s->op.kind == VDPAD_DBOP_PORT_ADD
                  && ops[n - 1].kind == VDPAD_DBOP_PORT_DEL)) {
-            break;
+            is_full = true;
+            continue;
         }
         n_keys = add_key(x->db_keys, n_keys, key);
         x->db_touches_ports |= s->op.kind == VDPAD_DBOP_PORT_ADD

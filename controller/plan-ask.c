@@ -175,6 +175,7 @@ vdpad_ask_db(struct vdpad_planner *p, const struct vdpad_dbop *op,
     struct vdpad_step *step = new_step(p, VDPAD_STEP_DB);
     struct vdpad_dbop *copy = &step->op;
 
+    step->is_joined = p->joins;
     *copy = *op;
     copy->bridge = vdpad_plan_strdup(p, op->bridge);
     copy->port = vdpad_plan_strdup(p, op->port);

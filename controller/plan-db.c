@@ -23,57 +23,60 @@ bridge_of(const struct vdpad_planner *p, const struct vdpad_db_iface *iface)
     return p->world->db->bridges[port_of(p, iface)->bridge].name;
 }
 
-/* The VLANs that somebody else has given to the port of 'old'. */
+/* Gives 'op' the VLANs of 'spec' if that names any, else those that somebody
+ * else, or a key that is 'refused', has given to the port of 'old' (NULL:
+ * none). */
 static void
-copy_vlan(struct vdpad_dbop *op, const struct vdpad_planner *p,
-          const struct vdpad_db_iface *old)
+set_vlan(struct vdpad_dbop *op, const struct vdpad_planner *p,
+         const struct vdpad_port_spec *spec, const struct vdpad_db_iface *old,
+         bool refused)
 {
-    const struct vdpad_db_port *port = port_of(p, old);
-
-    if (!vdpad_map_get(&old->external_ids, "vdpa-iface-id")) {
-        op->tag = port->tag;
-        op->trunks = port->trunks;
-        op->n_trunks = port->n_trunks;
+    op->tag = -1;
+    if (vdpad_spec_has_vlan(spec)) {
+        op->tag = spec->tag;
+        op->trunks = spec->trunks;
+        op->n_trunks = spec->n_trunks;
+    } else if (old
+               && (refused
+                   || !vdpad_map_get(&old->external_ids, "vdpa-vlan"))) {
+        op->tag = port_of(p, old)->tag;
+        op->trunks = port_of(p, old)->trunks;
+        op->n_trunks = port_of(p, old)->n_trunks;
     }
 }
 
 static bool
-vlan_is_right(const struct vdpad_db_port *port,
-              const struct vdpad_port_spec *spec)
+vlan_is_right(const struct vdpad_db_port *port, const struct vdpad_dbop *op)
 {
-    return port->tag == spec->tag && port->n_trunks == spec->n_trunks
-           && (!spec->n_trunks
-               || !memcmp(port->trunks, spec->trunks,
-                          spec->n_trunks * sizeof *spec->trunks));
+    return port->tag == op->tag && port->n_trunks == op->n_trunks
+           && (!op->n_trunks
+               || !memcmp(port->trunks, op->trunks,
+                          op->n_trunks * sizeof *op->trunks));
 }
 
-/* 'old': see vdpad_exchange_ids(); NULL: none. */
+/* VLANs that no key of ours names are left to others, unless they are a key's
+ * that is gone, or the row was 'exchanged': see vdpad_exchange_ids() for that
+ * and 'old'. */
 static void
 plan_vlan(struct vdpad_planner *p, struct vdpad_dev *dev,
-          const struct vdpad_db_iface *old)
+          const struct vdpad_db_iface *old, bool exchanged, bool refused)
 {
-    const struct vdpad_port_spec *spec = dev->port_spec;
     const struct vdpad_db_port *port = port_of(p, dev->iface);
-    bool was = vdpad_map_get(&dev->iface->external_ids, "vdpa-iface-id");
+    const struct vdpad_map *ids = &dev->iface->external_ids;
     struct vdpad_dbop op = { .kind = VDPAD_DBOP_PORT_VLAN,
-                             .tag = -1,
                              .port = port->name,
                              .uuid = port->uuid };
 
-    if (spec) {
-        op.tag = spec->tag;
-        op.trunks = spec->trunks;
-        op.n_trunks = spec->n_trunks;
-        if (!vlan_is_right(port, spec)) {
-            vdpad_ask_port(p, dev, &op,
-                           "the port's VLANs differ from its key's");
-        }
-    } else if (old) {
-        copy_vlan(&op, p, old);
+    set_vlan(&op, p, dev->port_spec, exchanged ? old : NULL, refused);
+    if (vlan_is_right(port, &op)) {
+        return;
+    }
+    if (vdpad_spec_has_vlan(dev->port_spec)) {
+        vdpad_ask_port(p, dev, &op, "the port's VLANs differ from its key's");
+    } else if (exchanged) {
         vdpad_ask_port(p, dev, &op, "the representor has another name now");
-    } else if (was && (port->tag >= 0 || port->n_trunks)) {
-        vdpad_ask_port(p, dev, &op,
-                       "the key that asked for these VLANs is gone");
+    } else if (vdpad_map_get(ids, "vdpa-vlan")) {
+        vdpad_ask_port(p, dev, &op, "no key asks for these VLANs any more");
     }
 }
 
@@ -123,17 +126,7 @@ ask_add(struct vdpad_planner *p, struct vdpad_dev *dev,
         }
     }
     op.ids.kv = kv;
-    if (spec) {
-        op.tag = spec->tag;
-        op.trunks = spec->trunks;
-        op.n_trunks = spec->n_trunks;
-    } else if (refused) {
-        op.tag = port_of(p, old)->tag;
-        op.trunks = port_of(p, old)->trunks;
-        op.n_trunks = port_of(p, old)->n_trunks;
-    } else if (old) {
-        copy_vlan(&op, p, old);
-    }
+    set_vlan(&op, p, spec, old, refused);
     vdpad_ask_port(p, dev, &op, reason);
     free(kv);
 }
@@ -175,6 +168,20 @@ compare_own(const void *a_, const void *b_)
     return cmp ? cmp : (a->iface > b->iface) - (a->iface < b->iface);
 }
 
+/* Whether 'iface', the row of 'dev' by its name, was another device's before
+ * representors got each other's names. */
+static bool
+is_former_of_another(const struct vdpad_planner *p,
+                     const struct vdpad_dev *dev,
+                     const struct vdpad_db_iface *iface)
+{
+    const char *vf = vdpad_map_get(&iface->external_ids, "vdpa-vf");
+
+    return vdpad_iface_is_ours(iface) && vf && dev->vf
+           && strcmp(vf, dev->vf->bdf) != 0
+           && vdpad_find_pci(p->world->observed, vf);
+}
+
 void
 vdpad_plan_index(struct vdpad_planner *p)
 {
@@ -194,6 +201,12 @@ vdpad_plan_index(struct vdpad_planner *p)
     }
     if (p->n_own) {
         qsort(p->own, p->n_own, sizeof *p->own, compare_own);
+    }
+    for (size_t i = 0; i < p->world->n_devs && !p->has_exchange; i++) {
+        const struct vdpad_dev *dev = &p->world->devs[i];
+
+        p->has_exchange = dev->want_attach && dev->iface
+                          && is_former_of_another(p, dev, dev->iface);
     }
 }
 
@@ -256,8 +269,11 @@ plan_attached(struct vdpad_planner *p, struct vdpad_dev *dev,
     const struct vdpad_port_spec *spec = dev->port_spec;
     const char *iface_id = vdpad_map_get(&iface->external_ids, "iface-id");
     const char *bridge = bridge_of(p, iface);
+    bool exchanged = is_former_of_another(p, dev, iface);
+    const struct vdpad_db_iface *own = exchanged ? old : iface;
+    bool refused = !spec && own && vdpad_declaration_is_refused(p, own);
 
-    if (!spec && vdpad_declaration_is_refused(p, iface)) {
+    if (refused && !exchanged) {
         return;
     }
     if (strcmp(bridge, dev->bridge)) {
@@ -276,12 +292,12 @@ plan_attached(struct vdpad_planner *p, struct vdpad_dev *dev,
         ask_add(p, dev, iface, "it is in another bridge than wanted");
         return;
     }
-    if (vdpad_iface_is_ours(iface) && old && is_of_another(p, dev, old)) {
-        vdpad_exchange_ids(p, dev, old);
-        plan_vlan(p, dev, old);
+    if (exchanged) {
+        vdpad_exchange_ids(p, dev, old, refused);
+        plan_vlan(p, dev, old, true, refused);
     } else if (vdpad_iface_is_ours(iface)) {
         vdpad_plan_ids(p, dev);
-        plan_vlan(p, dev, NULL);
+        plan_vlan(p, dev, NULL, false, false);
     } else if (spec && !vdpad_streq(iface_id, spec->iface_id)) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                          "representor %s was attached by another program with "
@@ -372,16 +388,20 @@ vdpad_plan_port(struct vdpad_planner *p, struct vdpad_dev *dev)
         return;
     }
     plan_datapath(p, dev, old);
+    p->joins =
+        p->has_exchange
+        && (old || (dev->iface && is_former_of_another(p, dev, dev->iface)));
     if (old && !is_of_another(p, dev, old)) {
         ask_del(p, dev, old, "the representor has another name now");
     }
     if (dev->iface) {
         plan_attached(p, dev, old);
-        return;
+    } else {
+        ask_add(p, dev, old,
+                old ? "the representor has another name now"
+                    : "the representor is in no bridge");
     }
-    ask_add(p, dev, old,
-            old ? "the representor has another name now"
-                : "the representor is in no bridge");
+    p->joins = false;
 }
 
 /* Whether a transaction that adds ports is under way: it is not known yet

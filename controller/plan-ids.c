@@ -41,8 +41,17 @@ vdpad_wanted_ids(const struct vdpad_dev *dev, struct vdpad_port_ids *ids)
         add_id(ids, "vdpa-iface-id", spec->iface_id);
         add_id(ids, "vm-uuid", spec->vm_uuid);
     }
+    if (vdpad_spec_has_vlan(spec)) {
+        add_id(ids, "vdpa-vlan", spec->n_trunks ? "trunks" : "tag");
+    }
     add_id(ids, "vdpa-device", dev->name);
     add_id(ids, "vdpa-vf", dev->vf->bdf);
+}
+
+bool
+vdpad_spec_has_vlan(const struct vdpad_port_spec *spec)
+{
+    return spec && (spec->tag >= 0 || spec->n_trunks);
 }
 
 const char *
@@ -98,10 +107,7 @@ static bool
 is_left_over(const struct vdpad_map *have, const char *key)
 {
     static const char *const declared[] = {
-        "iface-id",
-        "iface-id-ver",
-        "vm-uuid",
-        "vdpa-iface-id",
+        "iface-id", "iface-id-ver", "vm-uuid", "vdpa-vlan", "vdpa-iface-id",
     };
     const char *was = vdpad_map_get(have, "vdpa-iface-id");
 
@@ -143,10 +149,22 @@ vdpad_id_is_kept(const struct vdpad_map *ids, const char *key)
            && !is_left_over(ids, key);
 }
 
+/* Whether 'key' goes with the device from its former row, which has 'ids'.
+ * While its key is 'refused', so does what that had asked for. */
+static bool
+is_carried(const struct vdpad_map *ids, const char *key, bool refused)
+{
+    return refused
+               ? strcmp(key, VDPAD_OWNER_KEY) && strcmp(key, "vdpa-offload")
+               : vdpad_id_is_kept(ids, key);
+}
+
 void
 vdpad_exchange_ids(struct vdpad_planner *p, struct vdpad_dev *dev,
-                   const struct vdpad_db_iface *old)
+                   const struct vdpad_db_iface *old, bool refused)
 {
+    static const struct vdpad_map none;
+    const struct vdpad_map *own = old ? &old->external_ids : &none;
     const struct vdpad_map *have = &dev->iface->external_ids;
     struct vdpad_port_ids ids;
 
@@ -156,8 +174,8 @@ vdpad_exchange_ids(struct vdpad_planner *p, struct vdpad_dev *dev,
 
         if (!vdpad_find_id(&ids, kv->key) && strcmp(kv->key, VDPAD_OWNER_KEY)
             && strcmp(kv->key, "vdpa-offload")
-            && (!vdpad_id_is_kept(&old->external_ids, kv->key)
-                || !vdpad_map_get(&old->external_ids, kv->key))) {
+            && (!is_carried(own, kv->key, refused)
+                || !vdpad_map_get(own, kv->key))) {
             set_id(p, dev, kv->key, NULL, kv->value);
         }
     }
@@ -168,12 +186,11 @@ vdpad_exchange_ids(struct vdpad_planner *p, struct vdpad_dev *dev,
             set_id(p, dev, ids.kv[i].key, ids.kv[i].value, present);
         }
     }
-    for (size_t i = 0; i < old->external_ids.n; i++) {
-        const struct vdpad_kv *kv = &old->external_ids.kv[i];
+    for (size_t i = 0; i < own->n; i++) {
+        const struct vdpad_kv *kv = &own->kv[i];
         const char *present = vdpad_map_get(have, kv->key);
 
-        if (vdpad_id_is_kept(&old->external_ids, kv->key)
-            && !vdpad_find_id(&ids, kv->key)
+        if (is_carried(own, kv->key, refused) && !vdpad_find_id(&ids, kv->key)
             && !vdpad_streq(present, kv->value)) {
             set_id(p, dev, kv->key, kv->value, present);
         }

@@ -20,6 +20,10 @@ struct vdpad_port_ids {
  * onto our port is none of our business. */
 void vdpad_wanted_ids(const struct vdpad_dev *dev, struct vdpad_port_ids *ids);
 
+/* Whether 'spec' (NULL: none) names VLANs.  vdpa-vlan on the Interface remembers
+ * that those of its Port are from there. */
+bool vdpad_spec_has_vlan(const struct vdpad_port_spec *spec);
+
 /* The value of 'key', NULL: it is not among them. */
 const char *vdpad_find_id(const struct vdpad_port_ids *, const char *key);
 
@@ -36,9 +40,10 @@ bool vdpad_declaration_is_refused(const struct vdpad_planner *,
 void vdpad_plan_ids(struct vdpad_planner *, struct vdpad_dev *dev);
 
 /* Representors have exchanged their names, so that the row of 'dev' is that of
- * another device up to now, and 'old' its own: what was written there by
- * others comes along. */
+ * another device up to now, and 'old' (NULL: none) its own: what was written
+ * there by others comes along, and what its key asked for if that is 'refused'
+ * at present. */
 void vdpad_exchange_ids(struct vdpad_planner *, struct vdpad_dev *dev,
-                        const struct vdpad_db_iface *old);
+                        const struct vdpad_db_iface *old, bool refused);
 
 #endif

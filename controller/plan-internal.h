@@ -19,6 +19,11 @@ struct vdpad_planner {
     int64_t now_ns;
     struct vdpad_plan *plan;
     size_t allocated;
+
+    /* Representors have got names that others had before them.  What becomes
+     * of their rows must not be torn apart: the new content of one is the old
+     * of another.  'joins': steps asked for at present are part of that. */
+    bool has_exchange, joins;
 };
 
 /* What became of a step that was asked for. */

@@ -53,6 +53,7 @@ struct vdpad_step {
     uint32_t lane;  /* Kernel steps of one lane go in one batch, in
                              * order; lanes are independent. */
     bool deferred;  /* Failed before; not due yet. */
+    bool is_joined; /* All such steps go into one transaction. */
     bool in_flight; /* Under way already. */
     char reason[VDPAD_REASON_SIZE];
 };

@@ -424,7 +424,7 @@ check_op(struct campaign *c, const struct vdpad_snapshot *s,
 {
     static const char *const keys[] = {
         "attached-mac",  "iface-id",    "iface-id-ver", "vm-uuid",
-        "vdpa-iface-id", "vdpa-device", "vdpa-vf",      "vdpa-offload",
+        "vdpa-iface-id", "vdpa-vlan", "vdpa-device", "vdpa-vf",      "vdpa-offload",
     };
     const struct vdpad_db_iface *iface = op->port
                                              ? vdpad_find_iface(s, op->port)

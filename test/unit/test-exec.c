@@ -133,26 +133,67 @@ is_fresh(const struct bench *t, enum vdpad_class class_)
     return vdpad_observer_view(t->o)->class_[class_].fresh;
 }
 
+/* Many steps on as many ports. */
+static struct {
+    struct vdpad_plan plan;
+    struct vdpad_step steps[140];
+    char names[140][8];
+} many;
+
+static void
+make_many(void)
+{
+    memset(&many, 0, sizeof many);
+    for (size_t i = 0; i < 140; i++) {
+        struct vdpad_step *step = &many.steps[i];
+
+        snprintf(many.names[i], sizeof many.names[i], "p%zu", i);
+        step->kind = VDPAD_STEP_DB;
+        step->op.kind = i == 63 ? VDPAD_DBOP_PORT_DEL : VDPAD_DBOP_PORT_ADD;
+        step->op.port = many.names[i];
+    }
+    many.plan = (struct vdpad_plan){ .n = 140,
+                                     .steps = many.steps,
+                                     .next_ns = INT64_MAX };
+}
+
 /* What replaces something goes with it, however full the transaction is. */
 static void
 transactions_are_bounded(void **state)
 {
     struct bench *t = *state;
-    struct vdpad_step steps[140];
-    struct vdpad_plan plan = { .steps = steps, .next_ns = INT64_MAX };
     struct vdpad_error why;
-    char names[140][8];
 
-    memset(steps, 0, sizeof steps);
-    for (size_t i = 0; i < 140; i++) {
-        snprintf(names[i], sizeof names[i], "p%zu", i);
-        steps[i].kind = VDPAD_STEP_DB;
-        steps[i].op.kind = i == 63 ? VDPAD_DBOP_PORT_DEL : VDPAD_DBOP_PORT_ADD;
-        steps[i].op.port = names[i];
-    }
-    plan.n = 140;
-    assert_int_equal(vdpad_exec_run(t->x, &plan, &why), 0);
+    make_many();
+    assert_int_equal(vdpad_exec_run(t->x, &many.plan, &why), 0);
     assert_int_equal(t->s.n_ops, 65);
+}
+
+/* What must not be torn apart is all there, or not at all. */
+static void
+joined_steps_are_not_torn_apart(void **state)
+{
+    struct bench *t = *state;
+    struct vdpad_error why;
+
+    make_many();
+    many.steps[0].is_joined = many.steps[139].is_joined = true;
+    assert_int_equal(vdpad_exec_run(t->x, &many.plan, &why), 0);
+    assert_int_equal(t->s.n_ops, 66);
+}
+
+static void
+joined_steps_wait_for_each_other(void **state)
+{
+    struct bench *t = *state;
+    struct vdpad_error why;
+
+    make_many();
+    many.steps[0].is_joined = many.steps[139].is_joined = true;
+    many.steps[139].deferred = true;
+    many.plan.n_due = 1;
+    assert_int_equal(vdpad_exec_run(t->x, &many.plan, &why), 0);
+    assert_int_equal(t->s.n_ops, 64);
 }
 
 static void
@@ -492,6 +533,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(record_then_steps),
         TEST(transactions_are_bounded),
+        TEST(joined_steps_are_not_torn_apart),
+        TEST(joined_steps_wait_for_each_other),
         TEST(nothing_twice),
         TEST(record_that_cannot_be_written),
         TEST(success_is_looked_at),

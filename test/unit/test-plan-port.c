@@ -66,10 +66,10 @@ declared_port(void **state)
     b->show_ids = true;
     given(b, HOST1 ONE "want lsp1 vf=" VF0 " trunks=7,6 iface-id-ver=3 "
                        "vm-uuid=" UUID);
-    expect_plan(b,
-                "port-add r65v0 br-int trunks=6,7 attached-mac=" MAC0
-                " iface-id=lsp1 iface-id-ver=3 vdpa-iface-id=lsp1 "
-                "vm-uuid=" UUID " vdpa-device=vdpa:" VF0 " vdpa-vf=" VF0 "\n");
+    expect_plan(b, "port-add r65v0 br-int trunks=6,7 attached-mac=" MAC0
+                   " iface-id=lsp1 iface-id-ver=3 vdpa-iface-id=lsp1 "
+                   "vm-uuid=" UUID " vdpa-vlan=trunks vdpa-device=vdpa:" VF0
+                   " vdpa-vf=" VF0 "\n");
     wb_apply_plan(b);
     expect_plan(b, "");
     expect_state(b, "lsp1", "ready", "");
@@ -174,7 +174,8 @@ declaration_does_not_move(void **state)
     b->show_ids = true;
     given(b, HOST1 ONE "bridge br-x\n"
                        "key vdpa-bridge br-x\n" PORT0
-                       "iface-id=lsp1 vdpa-iface-id=lsp1 vm-uuid=u tag=7");
+                       "iface-id=lsp1 vdpa-iface-id=lsp1 vm-uuid=u tag=7 "
+                       "vdpa-vlan=tag");
     expect_plan(b, "port-del r65v0 br-int\n"
                    "port-add r65v0 br-x attached-mac=" MAC0
                    " vdpa-device=vdpa:" VF0 " vdpa-vf=" VF0 "\n");
@@ -262,8 +263,9 @@ representors_that_exchange_names(void **state)
 
     b->show_ids = true;
     given(b, HOST POLICY "want lsp0 vf=" VF0 " tag=4\n" PORT0
-                         "tag=4 iface-id=lsp0 vdpa-iface-id=lsp0 one=1 "
-                         "other=a\n" PORT1 "tag=5 iface-id=theirs other=b");
+                         "tag=4 vdpa-vlan=tag iface-id=lsp0 "
+                         "vdpa-iface-id=lsp0 one=1 other=a\n" PORT1
+                         "tag=5 iface-id=theirs other=b");
     expect_plan(b, "");
     wb_rename(b, "r65v0", "tmp");
     wb_rename(b, "r65v1", "r65v0");
@@ -290,6 +292,67 @@ representors_that_exchange_names(void **state)
     assert_null(wb_get(ids, "one"));
     assert_string_equal(wb_get(ids, "other"), "b");
     assert_int_equal(wb_find_port(b, "r65v0")->tag, 5);
+}
+
+/* Nor need it be an exchange: each gets the name that another had. */
+static void
+names_that_shift(void **state)
+{
+    struct wb *b = *state;
+
+    b->show_ids = true;
+    given(b, HOST POLICY PORT0 "tag=4 iface-id=a one=1\n" PORT1
+                               "tag=5 iface-id=b other=b");
+    expect_plan(b, "");
+    wb_rename(b, "r65v1", "r65v2");
+    wb_rename(b, "r65v0", "r65v1");
+    wb_plan(b);
+    for (size_t i = 0; i < b->plan->n; i++) {
+        /* Half of it would leave neither of the two with its own. */
+        assert_true(b->plan->steps[i].is_joined);
+    }
+    wb_apply_plan(b);
+    expect_plan(b, "");
+    assert_null(wb_find_port(b, "r65v0"));
+
+    const struct wb_map *ids = &wb_find_port(b, "r65v1")->ids;
+
+    assert_string_equal(wb_get(ids, "vdpa-vf"), VF0);
+    assert_string_equal(wb_get(ids, "iface-id"), "a");
+    assert_string_equal(wb_get(ids, "one"), "1");
+    assert_null(wb_get(ids, "other"));
+    assert_int_equal(wb_find_port(b, "r65v1")->tag, 4);
+    ids = &wb_find_port(b, "r65v2")->ids;
+    assert_string_equal(wb_get(ids, "vdpa-vf"), VF1);
+    assert_string_equal(wb_get(ids, "iface-id"), "b");
+    assert_string_equal(wb_get(ids, "other"), "b");
+    assert_int_equal(wb_find_port(b, "r65v2")->tag, 5);
+}
+
+/* A device that had no port gets the name of one that had: what others wrote
+ * there is not for it. */
+static void
+name_of_another_without_an_own_row(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST POLICY "want lsp1 vf=" VF1 "\n" PORT1
+                         "tag=5 iface-id=lsp1 vdpa-iface-id=lsp1 other=b");
+    wb_rename(b, "r65v1", "r65v2");
+    wb_rename(b, "r65v0", "r65v1");
+    wb_plan(b);
+    wb_apply_plan(b);
+    expect_plan(b, "");
+
+    const struct wb_map *ids = &wb_find_port(b, "r65v1")->ids;
+
+    assert_string_equal(wb_get(ids, "vdpa-vf"), VF0);
+    assert_null(wb_get(ids, "iface-id"));
+    assert_null(wb_get(ids, "other"));
+    assert_int_equal(wb_find_port(b, "r65v1")->tag, -1);
+    ids = &wb_find_port(b, "r65v2")->ids;
+    assert_string_equal(wb_get(ids, "iface-id"), "lsp1");
+    assert_string_equal(wb_get(ids, "other"), "b");
 }
 
 /* Somebody has attached it under its new name. */
@@ -320,11 +383,13 @@ key_of_a_port_is_withdrawn(void **state)
 {
     struct wb *b = *state;
 
-    given(b, HOST1 ONE PORT0
-          "iface-id=lsp1 "
-          "vdpa-iface-id=lsp1 vm-uuid=u ovn-installed=1 tag=5");
+    given(b,
+          HOST1 ONE PORT0 "iface-id=lsp1 "
+                          "vdpa-iface-id=lsp1 vm-uuid=u ovn-installed=1 tag=5 "
+                          "vdpa-vlan=tag");
     expect_plan(b, "interface-external-id r65v0 -iface-id\n"
                    "interface-external-id r65v0 -vdpa-iface-id\n"
+                   "interface-external-id r65v0 -vdpa-vlan\n"
                    "interface-external-id r65v0 -vm-uuid\n"
                    "port-vlan r65v0\n");
     wb_apply_plan(b);
@@ -352,10 +417,34 @@ key_of_a_port_changes(void **state)
                        "vdpa-iface-id=lsp1 vm-uuid=u tag=5");
     expect_plan(b, "interface-external-id r65v0 iface-id=lsp2\n"
                    "interface-external-id r65v0 vdpa-iface-id=lsp2\n"
+                   "interface-external-id r65v0 vdpa-vlan=tag\n"
                    "interface-external-id r65v0 -vm-uuid\n"
                    "port-vlan r65v0 tag=6\n");
     wb_apply_plan(b);
     expect_plan(b, "");
+    /* The word is withdrawn, the key stands. */
+    given(b, "want lsp2 vf=" VF0);
+    expect_plan(b, "interface-external-id r65v0 -vdpa-vlan\n"
+                   "port-vlan r65v0\n");
+}
+
+/* A key that names no VLANs leaves them to whoever sets them. */
+static void
+vlan_of_others_stays(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST1 ONE "bridge br-x\n"
+                       "want lsp1 vf=" VF0 "\n" PORT0
+                       "iface-id=lsp1 vdpa-iface-id=lsp1 tag=5");
+    expect_plan(b, "");
+    given(b, "key vdpa-bridge br-x");
+    expect_plan(b, "port-del r65v0 br-int\n"
+                   "port-add r65v0 br-x tag=5\n");
+    given(b, "key vdpa-bridge br-int\n"
+             "want lsp1");
+    expect_plan(b, "interface-external-id r65v0 -iface-id\n"
+                   "interface-external-id r65v0 -vdpa-iface-id\n");
 }
 
 /* Its wishes are unknown, not withdrawn. */
@@ -545,11 +634,14 @@ main(void)
         TEST(renamed_representor),
         TEST(renamed_port_of_a_datapath),
         TEST(representors_that_exchange_names),
+        TEST(names_that_shift),
+        TEST(name_of_another_without_an_own_row),
         TEST(renamed_representor_that_others_attached),
         TEST(iface_id_of_others_is_kept),
         TEST(key_of_a_port_is_withdrawn),
         TEST(iface_id_that_others_replaced_is_kept),
         TEST(key_of_a_port_changes),
+        TEST(vlan_of_others_stays),
         TEST(key_of_a_port_is_refused),
         TEST(general_key_is_refused),
         TEST(hw_offload_is_refused),

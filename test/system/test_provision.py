@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from conftest import (driver, has_offload, interface, link, remove_id,
+from conftest import (driver, has_offload, interface, link, ports, remove_id,
                       vdpa_config, vdpa_dev)
 from twinlib import Pf, VdpaDevice, fails, run, wait_for, write
 
@@ -89,6 +89,60 @@ def test_leaves_no_trace(daemon, ovs, pf, policy, how):
     if how != 'key':
         daemon.appctl('resume', '--all' if how == 'all' else 'test')
         daemon.wait_ready(3)
+
+
+def test_uplink_is_renamed(daemon, ovs, pf, policy):
+    """As udev does it, before and after, and while the daemon is away: no
+    step is due, and what was changed on it is put back under its name."""
+    def has_uplink(name):
+        daemon.wait(lambda: [p['uplink'] for p in daemon.json('pf/list')
+                             if p['pf'] == pf.bdf] == [name], 'uplink ' + name)
+
+    def rename(name, new):
+        run('ip link set %s down' % name)
+        run('ip link set %s name %s' % (name, new))
+
+    def offload(name):
+        return [line for line in run('ethtool -k ' + name).splitlines()
+                if 'hw-tc-offload' in line]
+
+    was = offload(pf.netdev)
+    rename(pf.netdev, 'up0')
+    try:
+        has_uplink('up0')
+        policy('num-vfs=2 vdpa-type=vhost', selector='up0')
+        daemon.wait_ready(2)
+        assert has_offload('up0')
+        before = vdpa_dev(), ports(ovs)
+        last = daemon.json('event/list', '-n', '1')[0]['serial']
+
+        policy('num-vfs=2 vdpa-type=vhost')
+        rename('up0', 'up1')
+        has_uplink('up1')
+        daemon.wait_ready(2)
+        daemon.wait_settled()
+        assert [e for e in daemon.json('event/list', '-n', '1000')
+                if e['what'] == 'step' and e['serial'] > last] == []
+        daemon.stop()
+        rename('up1', 'up2')
+        daemon.start()
+        has_uplink('up2')
+        daemon.wait_ready(2)
+        daemon.wait_settled()
+        assert [e for e in daemon.json('event/list')
+                if e['what'] == 'step'] == []
+        assert (vdpa_dev(), ports(ovs)) == before and has_offload('up2')
+
+        daemon.appctl('teardown', 'test')
+        daemon.wait(lambda: pf.numvfs() == 0 and pf.mode() == 'legacy',
+                    'a bare card')
+        daemon.wait_settled()
+        assert offload('up2') == was
+    finally:
+        for name in ('up0', 'up1', 'up2'):
+            if (pf.sysfs / 'net' / name).exists():
+                rename(name, pf.netdev)
+        run('ip link set %s up' % pf.netdev)
 
 
 def test_switchdev_that_was_there_stays(daemon, pf, policy, ovs):

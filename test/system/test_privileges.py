@@ -13,9 +13,9 @@ import subprocess
 
 import pytest
 
-from conftest import vdpa_dev
+from conftest import LIMIT, vdpa_dev
 from service import UNIT, Service, sanitizer_reports, show, systemctl
-from twinlib import Pf, run, wait_for
+from twinlib import CommandError, Pf, run, wait_for
 
 RUNDIR = pathlib.Path('/run/openvswitch')
 NOBODY = pwd.getpwnam('nobody').pw_uid
@@ -295,11 +295,25 @@ def test_protection_too_far(daemon, pf, setting, state, reason):
 
 
 def test_internet_sockets(daemon):
-    """RestrictAddressFamilies= leaves the way to a database over TCP."""
+    """RestrictAddressFamilies= leaves the way to a database over TCP; what
+    docs/security.md has a drop-in say takes it."""
     daemon.ovs.appctl('-t', 'ovsdb-server', 'ovsdb-server/add-remote',
                       'ptcp:6640:127.0.0.1')
-    daemon.drop_in('Environment="OVS_VDPAD_OPTS=tcp:127.0.0.1:6640"')
+    remote = 'Environment="OVS_VDPAD_OPTS=tcp:127.0.0.1:6640"\n'
+    daemon.drop_in(remote)
     daemon.wait_up()
     database = daemon.json('status')['database']
     assert database == dict(database, remote='tcp:127.0.0.1:6640',
                             connected=True)
+
+    # Without its database the start does not end.
+    daemon.drop_in(remote + 'RestrictAddressFamilies=~AF_INET AF_INET6',
+                   wait=False)
+
+    def refused():
+        try:
+            problems = daemon.json('status')['problems']
+        except CommandError:
+            return False
+        return any('Address family not supported' in p for p in problems)
+    wait_for(refused, 'no internet sockets', LIMIT)

@@ -148,7 +148,7 @@ vdpad_memory_ended(struct vdpad_memory *m, const char *key, int error,
     e->error.code = error;
     e->repeats = 0;
     e->refusals += vdpad_memory_is_refusal(error);
-    if (error == -ETIMEDOUT) {
+    if (error == -ETIMEDOUT || error == -ECOMM) {
         e->in_flight = true;
         e->stuck = true;
         return;

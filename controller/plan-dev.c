@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Planning of vDPA devices: modules, creation, bus driver, representor. */
+#include <errno.h>
 #include <net/if.h>
 #include <string.h>
 
@@ -337,7 +338,8 @@ fold_in_flight(const struct vdpad_planner *p, struct vdpad_dev *dev)
         const struct vdpad_memory_entry *e = vdpad_ask_memory(p, kinds[i],
                                                               dev->name);
 
-        if (e && e->in_flight) {
+        /* One that was never sent changes nothing. */
+        if (e && e->in_flight && !(e->stuck && e->error.code == -ECOMM)) {
             vdpad_fold_state(
                 &dev->state, dev->reason,
                 e->stuck ? VDPAD_STATE_BLOCKED : VDPAD_STATE_APPLYING,

@@ -193,9 +193,17 @@ ask_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf, int32_t number,
                          "VFs are bound after the e-switch has changed "
                          "its mode"));
     }
+
+    enum vdpad_ask outcome = vdpad_ask_pf(p, pf, VDPAD_ACT_NUMVFS, number,
+                                          reason);
+
     vdpad_pf_remember(p, pf, VDPAD_REC_PF_NUMVFS, pf->pci->numvfs,
-                      r ? r->numvfs : -1,
-                      vdpad_ask_pf(p, pf, VDPAD_ACT_NUMVFS, number, reason));
+                      r ? r->numvfs : -1, outcome);
+    if (outcome == VDPAD_ASK_DEFERRED && number > 0 && r && r->numvfs == 0) {
+        /* They are seen not to be there: who makes them meanwhile is
+         * another. */
+        vdpad_pf_let_go(p, pf, VDPAD_REC_PF_NUMVFS);
+    }
 }
 
 static void

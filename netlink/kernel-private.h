@@ -189,9 +189,10 @@ void vdpad_workers_destroy(struct vdpad_netlink *);
 /* Whether the step that 'job' is at needs generic netlink, which hangs. */
 bool vdpad_job_is_refused(const struct vdpad_netlink *,
                           const struct vdpad_job *job);
-/* Says in 'why' that 'lane' hangs; returns -ETIMEDOUT. */
+/* Says in 'why' that 'lane' hangs, which 'job' needs; returns the error that
+ * this ends it with. */
 int vdpad_lane_refuse(struct vdpad_netlink *, enum vdpad_lane lane,
-                      struct vdpad_error *why);
+                      const struct vdpad_job *job, struct vdpad_error *why);
 /* Sends what 'worker->job' is at.  Returns false when the worker has died. */
 bool vdpad_worker_send(struct vdpad_worker *worker);
 /* 'worker' has no job any more: keeps it or lets it go. */

@@ -323,9 +323,9 @@ has_bad_name(const struct vdpad_act *act)
            || (is_bind && !vdpad_sysfs_name_is_valid(act->word));
 }
 
-int
-vdpad_step(struct vdpad_observer *observer, const struct vdpad_act *act,
-           struct vdpad_error *why)
+static int
+do_step(struct vdpad_observer *observer, const struct vdpad_act *act,
+        struct vdpad_error *why)
 {
     enum vdpad_act_kind kind = (enum vdpad_act_kind) act->kind;
 
@@ -372,4 +372,32 @@ vdpad_step(struct vdpad_observer *observer, const struct vdpad_act *act,
         return vdpad_error_set(why, -EINVAL, "step %d: unknown",
                                (int) act->kind);
     }
+}
+
+int
+vdpad_step(struct vdpad_observer *observer, const struct vdpad_act *act,
+           struct vdpad_error *why)
+{
+    int error = do_step(observer, act, why);
+
+    switch (error) {
+    case -ETIMEDOUT:
+    case -ECOMM:
+    case -ECANCELED:
+    case -EIO:
+        error = -EREMOTEIO;
+        break;
+    case -ENOBUFS:
+    case -EBADMSG:
+        /* Not heard, or not understood. */
+        observer->malformed += error == -EBADMSG;
+        error = -EIO;
+        break;
+    default:
+        return error;
+    }
+    if (why) {
+        why->code = error;
+    }
+    return error;
 }

@@ -11,8 +11,11 @@
 
 /* Does 'act'.  Returns 0 or a negative errno with 'why': -EBUSY "NAME is in
  * use …" for what would take a device away from its user,
- * unless 'act->force'; -ESTALE when its netdev has another name by now;
- * otherwise what the kernel said. */
+ * unless 'act->force'; -ESTALE when its netdev has another name by now; -EIO
+ * when the kernel's answer was lost; otherwise what the kernel said, but
+ * -EREMOTEIO for what has a meaning of its own to vdpad_done_cb: mlx5 says
+ * ETIMEDOUT when its firmware is late (wait_func(),
+ * drivers/net/ethernet/mellanox/mlx5/core/cmd.c). */
 int vdpad_step(struct vdpad_observer *observer, const struct vdpad_act *act,
                struct vdpad_error *why);
 

@@ -110,7 +110,6 @@ serve(struct vdpad_observer *observer,
 
     case VDPAD_REQUEST_STEP:
         reply.error = vdpad_step(observer, &request->act, &why);
-        observer->malformed += reply.error == -EBADMSG;
         break;
 
     case VDPAD_REQUEST_SUSPECT:

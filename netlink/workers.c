@@ -59,6 +59,13 @@ on_end(struct vdpad_loop *loop, int fd, unsigned int events, void *leaver_)
     leaver->has_ended = true;
 }
 
+/* What a request that is not even sent ends with. */
+static int
+refusal(bool is_step)
+{
+    return is_step ? -ECOMM : -ETIMEDOUT;
+}
+
 /* Starts a worker of 'lane' in '*ret_worker'.  Returns 0 or a negative errno
  * with 'why'. */
 static int
@@ -70,7 +77,7 @@ worker_start(struct vdpad_netlink *netlink, enum vdpad_lane lane,
     int error;
 
     if (netlink->n_stuck >= VDPAD_MAX_STUCK) {
-        return vdpad_error_set(why, -ETIMEDOUT,
+        return vdpad_error_set(why, refusal(lane == VDPAD_LANE_POOL),
                                "%zu helper processes hang in the kernel: no "
                                "more are started",
                                netlink->n_stuck);
@@ -154,14 +161,15 @@ ask_suspect(struct vdpad_netlink *netlink)
 
 int
 vdpad_lane_refuse(struct vdpad_netlink *netlink, enum vdpad_lane lane,
-                  struct vdpad_error *why)
+                  const struct vdpad_job *job, struct vdpad_error *why)
 {
+    int error = refusal(job->kind == VDPAD_JOB_STEPS);
     struct tm tm;
     char since[32] = "";
 
     netlink->stats.timeouts++;
     if (lane != VDPAD_LANE_GENL) {
-        return vdpad_error_set(why, -ETIMEDOUT,
+        return vdpad_error_set(why, error,
                                "an earlier request (%s) has "
                                "not come back from the kernel",
                                lane_role(lane));
@@ -170,7 +178,7 @@ vdpad_lane_refuse(struct vdpad_netlink *netlink, enum vdpad_lane lane,
     if (gmtime_r(&(time_t){ netlink->genl_since }, &tm)) {
         (void) strftime(since, sizeof since, "%Y-%m-%dT%H:%M:%SZ", &tm);
     }
-    return vdpad_error_set(why, -ETIMEDOUT,
+    return vdpad_error_set(why, error,
                            "generic netlink has not answered "
                            "since %s%s%s",
                            since, netlink->suspect[0] ? ": " : "",
@@ -259,7 +267,7 @@ start_lane(struct vdpad_netlink *netlink, enum vdpad_lane lane)
             return;
         }
         if (lane_is_stuck(netlink, lane)) {
-            error = vdpad_lane_refuse(netlink, lane, &why);
+            error = vdpad_lane_refuse(netlink, lane, queue->first, &why);
         } else if (!worker) {
             error = worker_start(netlink, lane, &worker, &why);
             is_fresh = true;
@@ -294,7 +302,7 @@ start_pool(struct vdpad_netlink *netlink)
         size_t n = 0;
 
         if (vdpad_job_is_refused(netlink, job)) {
-            error = vdpad_lane_refuse(netlink, VDPAD_LANE_GENL, &why);
+            error = vdpad_lane_refuse(netlink, VDPAD_LANE_GENL, job, &why);
         } else {
             for (struct vdpad_worker *w = netlink->workers; w; w = w->next) {
                 n += w->lane == VDPAD_LANE_POOL;

@@ -31,10 +31,17 @@ typedef void vdpad_observed_cb(void *aux, enum vdpad_class class_, int error,
                                struct vdpad_picture *picture,
                                const struct vdpad_error *why);
 
-/* Ends one step.  'error' 0 or a negative errno, then 'why' says more.
- * -ETIMEDOUT: still running in the kernel after its deadline; that it ends
- * some day is told by an invalidation of all classes.  -ECANCELED: never
- * started, because a step before it in its batch is still running. */
+/* Ends one step.  'error' 0 or a negative errno, then 'why' says more:
+ *   -ETIMEDOUT   still running in the kernel after its deadline; that it ends
+ *                some day is told by an invalidation of all classes;
+ *   -ECOMM       never started, because what it needs hangs in the kernel;
+ *                the end of that is told in the same way;
+ *   -ECANCELED   never started, because a step before it in its batch is still
+ *                running;
+ *   -EIO         done or not: the helper process died, or the kernel's answer
+ *                was lost;
+ *   others       not done, as the kernel said; where it says one of the four
+ *                above, -EREMOTEIO. */
 typedef void vdpad_done_cb(void *aux, const struct vdpad_act *act, int error,
                            const struct vdpad_error *why);
 

@@ -394,6 +394,25 @@ step_past_its_deadline(void **state)
     expect_state(t->b, VF0, "blocked", "script: Connection timed out");
 }
 
+/* What was never sent is not there later by our doing. */
+static void
+step_that_was_not_sent(void **state)
+{
+    struct bench *t = *state;
+
+    given(t->b, HOST POLICY);
+    run(t);
+    end(t, VDPAD_ACT_VDPA_ADD, NAME0, -ECOMM);
+    assert_string_equal(vdpad_record_find_dev(t->b->record, VF0)->name, "");
+    end(t, VDPAD_ACT_VDPA_BIND, NAME0, -ECOMM);
+    run(t);
+    assert_int_equal(t->k.n_steps, 2);
+    expect_state(t->b, VF0, "blocked", "script: Communication error on send");
+    given(t->b, "vdpa " VF0);
+    run(t);
+    assert_int_equal(wb_dev(t->b, VF0)->owner, VDPAD_OWNER_FOREIGN);
+}
+
 static void
 kernel_that_takes_no_steps(void **state)
 {
@@ -543,6 +562,7 @@ main(void)
         TEST(failed_creation_is_not_claimed),
         TEST(failed_count_is_not_claimed),
         TEST(step_past_its_deadline),
+        TEST(step_that_was_not_sent),
         TEST(kernel_that_takes_no_steps),
         TEST(one_transaction),
         TEST(transaction_that_fails),

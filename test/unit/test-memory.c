@@ -224,8 +224,12 @@ step_past_its_deadline_stays_in_flight(void **state)
     assert_non_null(vdpad_memory_find(m, "vdpa-del x"));
     fail_step(m, "other x", -EIO, NOW);
     fail_step(m, "vdpa-add y", -ETIMEDOUT, NOW);
+    /* Not sent because of that one. */
+    fail_step(m, "vdpa-add z", -ECOMM, NOW);
+    assert_true(vdpad_memory_find(m, "vdpa-add z")->stuck);
     vdpad_memory_unstick(m, still, 2);
     assert_null(vdpad_memory_find(m, "vdpa-del x"));
+    assert_null(vdpad_memory_find(m, "vdpa-add z"));
     assert_true(vdpad_memory_find(m, "vdpa-add y")->stuck);
     vdpad_memory_unstick(m, NULL, 0);
     assert_null(vdpad_memory_find(m, "vdpa-add y"));

@@ -560,6 +560,27 @@ nothing_is_claimed_before_the_step(void **state)
     assert_int_equal(b->record->n_pfs, 0);
 }
 
+/* It was claimed, its helper process died, and there are none: who makes them
+ * now is another.  Not so while a helper of an earlier daemon may. */
+static void
+count_that_failed_is_not_claimed(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "record pf " PF " numvfs=0\n"
+             "failed numvfs " PF " 2 5 5\n"
+             "policy a pf=" PF " num-vfs=2");
+    b->record->pfs[0].in_doubt = true;
+    expect_plan(b, "numvfs " PF " 2 (deferred)\n");
+    wb_apply_plan(b);
+    assert_int_equal(b->record->pfs[0].numvfs, 0);
+    b->record->pfs[0].in_doubt = false;
+    expect_plan(b, "numvfs " PF " 2 (deferred)\n");
+    wb_apply_plan(b);
+    assert_int_equal(b->record->pfs[0].numvfs, -1);
+}
+
 static void
 stuck_step_blocks(void **state)
 {
@@ -638,6 +659,7 @@ main(void)
         TEST(uplink_that_fails_stops_nothing),
         TEST(in_flight_is_not_repeated),
         TEST(nothing_is_claimed_before_the_step),
+        TEST(count_that_failed_is_not_claimed),
         TEST(stuck_step_blocks),
         TEST(failed_step_is_due_later),
         TEST(pf_without_driver_waits),

@@ -21,6 +21,7 @@
 #include <sys/utsname.h>
 
 #include "netlink/observe.h"
+#include "netlink/step.h"
 #include "descriptors.h"
 #include "netlink-answers.h"
 
@@ -377,6 +378,51 @@ steps(void **state)
     vdpad_nl_close(&nl);
 }
 
+/* Whether a step was done is not known when its answer is lost; what the kernel
+ * says of it is never taken for that. */
+static void
+answers_to_steps(void **state)
+{
+    static const struct {
+        uint16_t type;
+        int32_t number;
+        int error;
+    } cases[] = {
+        { NLMSG_ERROR, 0, 0 },
+        { NLMSG_ERROR, -EBUSY, -EBUSY },
+        { NLMSG_ERROR, -EIO, -EREMOTEIO },
+        { NLMSG_ERROR, -ETIMEDOUT, -EREMOTEIO },
+        { NLMSG_ERROR, -ECANCELED, -EREMOTEIO },
+        { NLMSG_ERROR, -ECOMM, -EREMOTEIO },
+        { NLMSG_OVERRUN, 0, -EIO },
+        { NLMSG_DONE, 0, -EIO },
+    };
+    struct vdpad_act act = {
+        .kind = VDPAD_ACT_LINK_UP,
+        .ifindex = 1,
+        .number = 1,
+        .object = "eth1",
+    };
+
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        (void) add_datagram();
+        (void) add_link(1, 0);
+        (void) add_datagram();
+        (void) add_number(NLMSG_ERROR, 0, 0);
+        (void) add_datagram();
+        (void) add_number(cases[i].type, 0, cases[i].number);
+        observer.malformed = 0;
+        assert_int_equal(vdpad_step(&observer, &act, &why), cases[i].error);
+        assert_true(!cases[i].error || why.code == cases[i].error);
+        assert_true(!cases[i].number
+                    || strstr(why.text, strerror(-cases[i].number)));
+        assert_int_equal(observer.malformed, cases[i].type == NLMSG_DONE);
+        assert_int_equal(n_taken, n_datagrams);
+        forget_datagrams();
+    }
+}
+
 /* A picture that takes several requests is none when one of them got lost,
  * also if it could do without what a driver does not tell. */
 static void
@@ -534,6 +580,7 @@ main(void)
         TEST(wrong_ends),
         TEST(messages_that_make_no_sense),
         TEST(steps),
+        TEST(answers_to_steps),
         TEST(lost_details),
         TEST(lost_configurations),
     };

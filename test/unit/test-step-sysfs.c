@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which driver a VF gets, over files of /sys that do what the kernel's do.
+/* Steps by way of sysfs, over files that do what the kernel's do.
  *
  * wrap: open close fopen opendir readdir closedir readlink readlinkat
  * wrap: realpath stat lstat statx
@@ -30,6 +30,7 @@ static struct {
     bool autoprobe, in_use;
     unsigned int n_unbound;
 } vf;
+static int write_error;
 
 static void
 show(void)
@@ -67,6 +68,10 @@ __wrap_vdpad_sysfs_write(const char *value, struct vdpad_error *why,
     va_start(args, format);
     (void) vsnprintf(path, sizeof path, format, args);
     va_end(args);
+    if (write_error) {
+        return vdpad_error_set(why, write_error, "write %s to %s", value,
+                               path);
+    }
     if (!strcmp(path, DEVICES VF "/driver_override")) {
         (void) snprintf(vf.override, sizeof vf.override, "%s",
                         strcmp(value, "\n") != 0 ? value : "");
@@ -197,6 +202,34 @@ to_vfio(void **state)
     assert_int_equal(probe("igb_uio", ""), -ENOENT);
 }
 
+/* Who asked for the step takes these for something else than the kernel's
+ * answer. */
+static void
+errors_of_the_kernel(void **state)
+{
+    static const struct {
+        int said, error;
+    } cases[] = {
+        { -EBUSY, -EBUSY },         { -ETIMEDOUT, -EREMOTEIO },
+        { -EIO, -EREMOTEIO },       { -ECOMM, -EREMOTEIO },
+        { -ECANCELED, -EREMOTEIO }, { 0, 0 },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct vdpad_act act = { .kind = VDPAD_ACT_VF_UNBIND, .object = VF };
+        struct vdpad_error why = { .code = 0 };
+
+        given("mlx5_core", "", true);
+        write_error = cases[i].said;
+        tree_on(true);
+        assert_int_equal(vdpad_step(NULL, &act, &why), cases[i].error);
+        tree_on(false);
+        assert_int_equal(why.code, cases[i].error);
+        assert_true(!cases[i].error || strstr(why.text, "write " VF " to "));
+    }
+}
+
 int
 main(void)
 {
@@ -205,6 +238,7 @@ main(void)
         cmocka_unit_test(half_done),
         cmocka_unit_test(taken_meanwhile),
         cmocka_unit_test(to_vfio),
+        cmocka_unit_test(errors_of_the_kernel),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,10 +67,11 @@ bool vdpad_memory_is_refusal(int error);
 void vdpad_memory_started(struct vdpad_memory *, const char *key);
 
 /* With an 'error' the next attempt is due after 1, 2, 4 … 300 s; -ETIMEDOUT
- * leaves it in flight and stuck, and so does -ECOMM (see vdpad_done_cb).  -ECANCELED, -ESTALE and -EAGAIN are no
- * failures: due at once, unless that goes on.  Likewise after a success (0),
- * the entry of which goes with the plan that no longer has the step: one that
- * is planned again and again has no effect. */
+ * leaves it in flight and stuck, and so does -ECOMM (see vdpad_done_cb).
+ * -ECANCELED, -ESTALE and -EAGAIN are no failures: due at once, unless that
+ * goes on.  Likewise after a success (0), the entry of which goes with the
+ * plan that no longer has the step: one that is planned again and again has no
+ * effect. */
 void vdpad_memory_ended(struct vdpad_memory *, const char *key, int error,
                         const struct vdpad_error *why, int64_t now_ns);
 

@@ -296,8 +296,12 @@ plan_replace(struct vdpad_planner *p, struct vdpad_dev *dev,
                          "del %s` lets it be made anew",
                          difference, dev->name);
     } else if (is_free(p, dev, difference)) {
+        char parent[VDPAD_BDF_SIZE + 4];
+
         vdpad_text(reason, sizeof reason, "%.200s: made anew", difference);
-        ask_named(p, dev, vdpad_dev_lane(dev), VDPAD_ACT_VDPA_DEL, "", reason);
+        vdpad_text(parent, sizeof parent, "pci/%s", dev->vf->bdf);
+        ask_named(p, dev, vdpad_dev_lane(dev), VDPAD_ACT_VDPA_DEL, parent,
+                  reason);
     }
 }
 
@@ -340,12 +344,12 @@ fold_in_flight(const struct vdpad_planner *p, struct vdpad_dev *dev)
 
         /* One that was never sent changes nothing. */
         if (e && e->in_flight && !(e->stuck && e->error.code == -ECOMM)) {
-            vdpad_fold_state(
-                &dev->state, dev->reason,
-                e->stuck ? VDPAD_STATE_BLOCKED : VDPAD_STATE_APPLYING,
-                "%s, begun before, has not ended yet%s%.200s",
-                vdpad_act_name(kinds[i]), e->stuck ? ": " : "",
-                e->stuck ? e->error.text : "");
+            vdpad_fold_state(&dev->state, dev->reason,
+                             e->stuck ? VDPAD_STATE_BLOCKED
+                                      : VDPAD_STATE_APPLYING,
+                             "%s, begun before, has not ended yet%s%.200s",
+                             vdpad_act_name(kinds[i]), e->stuck ? ": " : "",
+                             e->stuck ? e->error.text : "");
         }
     }
 }

@@ -27,16 +27,29 @@ mode_name(int32_t mode)
                                             : "none";
 }
 
-/* A device on a VF of 'pf' that must not lose its VF: 'text' says why. */
+/* Whether step 'kind' (NUMVFS or ESWITCH_MODE) on 'pf' takes 'dev' away: the
+ * VFs go with both, subfunctions with the mode alone. */
+static bool
+is_concerned(const struct vdpad_dev *dev, const struct vdpad_pf *pf,
+             enum vdpad_act_kind kind)
+{
+    return (dev->vbus || dev->vdpa)
+           && (dev->pf == pf
+               || (kind == VDPAD_ACT_ESWITCH_MODE && !dev->pf && dev->vbus
+                   && !strcmp(dev->vbus->parent, pf->pci->bdf)));
+}
+
+/* A device that must not be taken away by step 'kind' on 'pf': 'text' says
+ * why. */
 static bool
 is_needed(const struct vdpad_planner *p, const struct vdpad_pf *pf,
-          char text[VDPAD_REASON_SIZE])
+          enum vdpad_act_kind kind, char text[VDPAD_REASON_SIZE])
 {
     for (size_t i = 0; i < p->world->n_devs; i++) {
         const struct vdpad_dev *dev = &p->world->devs[i];
         char use[VDPAD_REASON_SIZE];
 
-        if (dev->pf != pf || (!dev->vbus && !dev->vdpa)) {
+        if (!is_concerned(dev, pf, kind)) {
             continue;
         }
         if (!p->world->db_connected) {
@@ -91,18 +104,17 @@ is_held_by_unreadable(const struct vdpad_planner *p, const struct vdpad_pf *pf)
  * a newer one says otherwise (see ctl.c, HOLDER_POLL_NS). */
 static bool
 are_users_known(struct vdpad_planner *p, struct vdpad_pf *pf,
-                enum vdpad_state working)
+                enum vdpad_act_kind kind, enum vdpad_state working)
 {
     char text[VDPAD_REASON_SIZE];
 
-    if (is_needed(p, pf, text)) {
+    if (is_needed(p, pf, kind, text)) {
         return true;
     }
     for (size_t i = 0; i < p->world->n_devs; i++) {
         const struct vdpad_dev *dev = &p->world->devs[i];
 
-        if (dev->pf == pf && (dev->vbus || dev->vdpa)
-            && !vdpad_ask_holders(p)) {
+        if (is_concerned(dev, pf, kind) && !vdpad_ask_holders(p)) {
             vdpad_fold_holders(p, &pf->state, pf->reason, working,
                                "its e-switch or its VFs are to be changed");
             return false;
@@ -255,9 +267,10 @@ plan_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf)
                          "%.200s; that is done when the database is connected "
                          "again",
                          reason);
-    } else if (!are_users_known(p, pf, VDPAD_STATE_APPLYING)) {
+    } else if (!are_users_known(p, pf, VDPAD_ACT_NUMVFS,
+                                VDPAD_STATE_APPLYING)) {
         return;
-    } else if (is_needed(p, pf, text)) {
+    } else if (is_needed(p, pf, VDPAD_ACT_NUMVFS, text)) {
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
                          "%.200s; the kernel wants all VFs removed first and "
                          "%.100s",
@@ -290,7 +303,8 @@ give_mode_back(struct vdpad_planner *p, struct vdpad_pf *pf)
     for (size_t i = 0; i < p->world->n_devs; i++) {
         const struct vdpad_dev *dev = &p->world->devs[i];
 
-        if (dev->pf == pf && (dev->vbus || dev->vdpa || dev->record)) {
+        if ((dev->pf == pf && dev->record)
+            || is_concerned(dev, pf, VDPAD_ACT_ESWITCH_MODE)) {
             return;
         }
     }
@@ -318,18 +332,21 @@ plan_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
         give_mode_back(p, pf);
         return;
     }
-    if (is_mode_right(pf) || !are_users_known(p, pf, VDPAD_STATE_APPLYING)) {
+    if (is_mode_right(pf)
+        || !are_users_known(p, pf, VDPAD_ACT_ESWITCH_MODE,
+                            VDPAD_STATE_APPLYING)) {
         return;
     }
     if (pf->pci->numvfs > 0 && is_mode_first(p, pf) && ours
-        && p->world->db_connected && !is_needed(p, pf, text)
+        && p->world->db_connected
+        && !is_needed(p, pf, VDPAD_ACT_ESWITCH_MODE, text)
         && !is_held_by_unreadable(p, pf)) {
         ask_numvfs(p, pf, 0,
                    "the driver does not change the e-switch mode "
                    "while there are VFs");
         return;
     }
-    if (pf->pci->numvfs > 0 && is_needed(p, pf, text)) {
+    if (is_needed(p, pf, VDPAD_ACT_ESWITCH_MODE, text)) {
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
                          "e-switch is %s, policy %.60s wants %s; the change "
                          "would remove the vDPA devices and %.120s",
@@ -369,6 +386,8 @@ plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
     bool mode_left = r->mode >= 0 && pf->eswitch
                      && pf->eswitch->mode != r->mode;
     bool vfs_left = r->numvfs >= 0 && pf->pci->numvfs != r->numvfs;
+    enum vdpad_act_kind kind = mode_left ? VDPAD_ACT_ESWITCH_MODE
+                                         : VDPAD_ACT_NUMVFS;
     enum vdpad_ask outcome;
     char text[VDPAD_REASON_SIZE];
 
@@ -403,10 +422,10 @@ plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
         return;
     }
     if ((mode_left || vfs_left)
-        && !are_users_known(p, pf, VDPAD_STATE_REMOVING)) {
+        && !are_users_known(p, pf, kind, VDPAD_STATE_REMOVING)) {
         return;
     }
-    if ((mode_left || vfs_left) && is_needed(p, pf, text)) {
+    if ((mode_left || vfs_left) && is_needed(p, pf, kind, text)) {
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
                          "no policy needs it, but %s", text);
         return;

@@ -21,6 +21,8 @@ plan_delete(struct vdpad_planner *p, struct vdpad_dev *dev, bool forced)
                         : vdpad_dev_lane(dev);
 
     vdpad_copy(act.object, sizeof act.object, dev->name);
+    /* Another program may give the name to a device of its own meanwhile. */
+    vdpad_text(act.word, sizeof act.word, "pci/%s", dev->record->vf);
     vdpad_ask_dev(p, dev, lane, &act,
                   forced ? "teardown --force" : "no policy wants it");
 }

@@ -14,9 +14,11 @@
  * include/linux/proc_ns.h). */
 #define VDPAD_INITIAL_PID_NS 0xeffffffcU
 
-/* The major number of character devices 'name' (as in /proc/devices), or
- * VDPAD_NO_MAJOR. */
-uint32_t vdpad_holders_major(const char *name);
+/* Stores the major number of character devices 'name' (as in /proc/devices),
+ * or VDPAD_NO_MAJOR when there are none.  Returns 0, or a negative errno with
+ * 'why' when that cannot be known. */
+int vdpad_holders_major(const char *name, uint32_t *ret_major,
+                        struct vdpad_error *why);
 
 /* Calls 'cb' for each vhost-vdpa and VFIO device file that some process has
  * open (again for each descriptor), until it returns something else than 0,

@@ -26,17 +26,22 @@ struct scan {
     int fd_dir;
 };
 
-uint32_t
-vdpad_holders_major(const char *name)
+int
+vdpad_holders_major(const char *name, uint32_t *ret_major,
+                    struct vdpad_error *why)
 {
-    FILE *stream = fopen("/proc/devices", "re");
-    uint32_t found = VDPAD_NO_MAJOR;
+    static const char path[] = "/proc/devices";
+    FILE *stream = fopen(path, "re");
     char line[128];
+    int error;
 
+    *ret_major = VDPAD_NO_MAJOR;
     if (!stream) {
-        return VDPAD_NO_MAJOR;
+        error = -errno;
+        return vdpad_error_set(why, error, "open %s: %s", path,
+                               strerror(-error));
     }
-    while (found == VDPAD_NO_MAJOR && fgets(line, sizeof line, stream)
+    while (*ret_major == VDPAD_NO_MAJOR && fgets(line, sizeof line, stream)
            && strncmp(line, "Block", 5)) {
         const char *p = line + strspn(line, " ");
         uint64_t number;
@@ -44,11 +49,12 @@ vdpad_holders_major(const char *name)
         line[strcspn(line, "\n")] = '\0';
         if (!vdpad_number_take(&p, UINT16_MAX, &number) && *p == ' '
             && !strcmp(p + 1, name)) {
-            found = (uint32_t) number;
+            *ret_major = (uint32_t) number;
         }
     }
+    error = ferror(stream) ? vdpad_error_set(why, -EIO, "read %s", path) : 0;
     (void) fclose(stream);
-    return found;
+    return error;
 }
 
 static int
@@ -61,7 +67,7 @@ on_fd(void *scan_, const char *name)
 
     /* With CAP_DAC_OVERRIDE alone the names can be listed, but not read: of
      * that process nothing is known. */
-    if (n < 0 && (errno == EACCES || errno == EPERM)) {
+    if (n < 0 && (errno == EACCES || errno == EPERM || errno == ENOMEM)) {
         return -errno;
     }
     /* Closed meanwhile; sockets, pipes and the like, which have no path. */
@@ -119,17 +125,24 @@ on_process(void *scan_, const char *name)
 int
 vdpad_holders_scan(vdpad_holders_cb *cb, void *aux, struct vdpad_error *why)
 {
-    struct scan scan = {
-        .vhost_major = vdpad_holders_major("vhost-vdpa"),
-        .vfio_major = vdpad_holders_major("vfio"),
-        .vfio_cdev_major = vdpad_holders_major("vfio-dev"),
-        .cb = cb,
-        .aux = aux,
-        .why = why,
+    struct scan scan = { .cb = cb, .aux = aux, .why = why };
+    const struct {
+        const char *name;
+        uint32_t *major_;
+    } wanted[] = {
+        { "vhost-vdpa", &scan.vhost_major },
+        { "vfio", &scan.vfio_major },
+        { "vfio-dev", &scan.vfio_cdev_major },
     };
     struct stat status;
     int error;
 
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        error = vdpad_holders_major(wanted[i].name, wanted[i].major_, why);
+        if (error) {
+            return error;
+        }
+    }
     if (scan.vhost_major == VDPAD_NO_MAJOR && scan.vfio_major == VDPAD_NO_MAJOR
         && scan.vfio_cdev_major == VDPAD_NO_MAJOR) {
         return 0;
@@ -336,13 +349,11 @@ on_holder(void *collect_, uint32_t major_, uint32_t minor_, int32_t pid)
 int
 vdpad_holders_observe(struct vdpad_rows *rows, struct vdpad_error *why)
 {
-    struct collect collect = {
-        .rows = rows,
-        .major_ = vdpad_holders_major("vhost-vdpa"),
-    };
+    struct collect collect = { .rows = rows };
+    int error = vdpad_holders_major("vhost-vdpa", &collect.major_, why);
 
     /* No driver of that name, no such devices. */
-    return collect.major_ == VDPAD_NO_MAJOR
-               ? 0
+    return error || collect.major_ == VDPAD_NO_MAJOR
+               ? error
                : vdpad_holders_scan(on_holder, &collect, why);
 }

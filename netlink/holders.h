@@ -22,18 +22,22 @@
 int vdpad_holders_observe(struct vdpad_rows *rows, struct vdpad_error *why);
 
 /* Whether nothing uses the vDPA device 'name', or the VF 'vf' and the vDPA
- * devices on it, or any VF of the PF 'pf' and the vDPA devices on them.  Users
- * are processes that have its vhost-vdpa or VFIO character device open,
+ * devices on it, or any VF of the PF 'pf' and the vDPA devices on them, or
+ * these and the vDPA devices on 'pf' itself and its subfunctions.  Users are
+ * processes that have its vhost-vdpa or VFIO character device open,
  * network namespaces that its virtio netdev has been moved to, and whoever has
  * negotiated features on it by way of vhost-vdpa.
- * The last two also refuse while some vDPA device is in the middle of being
- * removed and held by someone: it may be theirs.
+ * All but the first also refuse while some vDPA device is in the middle of
+ * being removed and held by someone, since it may be theirs; the first, too,
+ * if 'name' has no driver.
  * Returns 0, -EBUSY when there is a user, named in 'why', or another negative
  * errno when that cannot be known. */
 int vdpad_holders_check_vdpa(struct vdpad_observer *, const char *name,
                              struct vdpad_error *why);
 int vdpad_holders_check_vf(struct vdpad_observer *, const char *vf,
                            struct vdpad_error *why);
+int vdpad_holders_check_vfs(struct vdpad_observer *, const char *pf,
+                            struct vdpad_error *why);
 int vdpad_holders_check_pf(struct vdpad_observer *, const char *pf,
                            struct vdpad_error *why);
 

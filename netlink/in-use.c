@@ -2,6 +2,7 @@
 /* Is a device in use, right now?  Asked immediately before every step that
  * would make the kernel wait for its user to let go. */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,36 @@ struct vfio_entry {
     const char *vf;
 };
 
+/* What became of looking at the file that 'format' names: it is not there, so
+ * nobody can have it open, or 'error' keeps that from being known. */
+static int __attribute__((format(printf, 3, 4)))
+unless_gone(struct vdpad_error *why, int error, const char *format, ...)
+{
+    char path[VDPAD_PATH_SIZE];
+    va_list args;
+
+    if (!error || error == -ENOENT) {
+        return 0;
+    }
+    va_start(args, format);
+    (void) vsnprintf(path, sizeof path, format, args);
+    va_end(args);
+    return vdpad_error_set(why, error, "who uses it cannot be known: %s: %s",
+                           path, strerror(-error));
+}
+
+/* As vdpad_sysfs_list(); without the directory there are no entries. */
+static int
+list(struct vdpad_error *why, const char *path, const char *prefix,
+     vdpad_sysfs_entry_cb *cb, void *aux)
+{
+    int error = vdpad_sysfs_list(path, prefix, cb, aux);
+
+    /* What 'cb' ended with it has explained. */
+    return error && error == why->code ? error
+                                       : unless_gone(why, error, "%s", path);
+}
+
 /* Watches the device whose number is 'text', "MAJOR:MINOR". */
 static int
 watch_number(struct watch *watch, const char *vf, const char *text,
@@ -88,7 +119,10 @@ watch_number(struct watch *watch, const char *vf, const char *text,
 
     return vdpad_number_take(&text, UINT32_MAX, &major_) || *text++ != ':'
                    || vdpad_number_take(&text, UINT32_MAX, &minor_)
-               ? 0
+               ? vdpad_error_set(watch->why, -EPROTO,
+                                 "who uses %.40s cannot be known: no number "
+                                 "of its device %.40s",
+                                 vf, node)
                : watch_add(watch, (uint32_t) major_, (uint32_t) minor_, vf,
                            node);
 }
@@ -98,32 +132,52 @@ on_vfio_dev(void *entry_, const char *name)
 {
     struct vfio_entry *entry = entry_;
     char text[32];
+    int error = vdpad_sysfs_read(text, sizeof text,
+                                 PCI_DEVICES "/%s/vfio-dev/%s/dev", entry->vf,
+                                 name);
 
-    return vdpad_sysfs_read(text, sizeof text,
-                            PCI_DEVICES "/%s/vfio-dev/%s/dev", entry->vf, name)
-               ? 0
-               : watch_number(entry->watch, entry->vf, text, name);
+    return error ? unless_gone(entry->watch->why, error,
+                               PCI_DEVICES "/%s/vfio-dev/%s/dev", entry->vf,
+                               name)
+                 : watch_number(entry->watch, entry->vf, text, name);
+}
+
+/* Without an IOMMU the group's device has another name
+ * (vfio_group_alloc(), drivers/vfio/group.c). */
+static int
+watch_group(struct watch *watch, const char *vf, const char *group)
+{
+    static const char *const prefixes[] = { "", "noiommu-" };
+    char text[32];
+    int error = 0;
+
+    for (size_t i = 0; i < 2 && !error; i++) {
+        error = vdpad_sysfs_read(text, sizeof text, "/sys/class/vfio/%s%s/dev",
+                                 prefixes[i], group);
+        error = error ? unless_gone(watch->why, error,
+                                    "/sys/class/vfio/%s%s/dev", prefixes[i],
+                                    group)
+                      : watch_number(watch, vf, text, "VFIO group");
+    }
+    return error;
 }
 
 static int
 watch_vfio(struct watch *watch, const char *vf)
 {
     struct vfio_entry entry = { .watch = watch, .vf = vf };
-    char path[VDPAD_PATH_SIZE], group[16], text[32];
-    int error;
+    char path[VDPAD_PATH_SIZE], group[16];
+    int error = vdpad_sysfs_link(group, sizeof group,
+                                 PCI_DEVICES "/%s/iommu_group", vf);
 
-    if (!vdpad_sysfs_link(group, sizeof group, PCI_DEVICES "/%s/iommu_group",
-                          vf)
-        && !vdpad_sysfs_read(text, sizeof text, "/sys/class/vfio/%s/dev",
-                             group)) {
-        error = watch_number(watch, vf, text, "VFIO group");
-        if (error) {
-            return error;
-        }
+    error = error ? unless_gone(watch->why, error,
+                                PCI_DEVICES "/%s/iommu_group", vf)
+                  : watch_group(watch, vf, group);
+    if (error) {
+        return error;
     }
     (void) snprintf(path, sizeof path, PCI_DEVICES "/%s/vfio-dev", vf);
-    error = vdpad_sysfs_list(path, "vfio", on_vfio_dev, &entry);
-    return error == -ENOENT ? 0 : error;
+    return list(watch->why, path, "", on_vfio_dev, &entry);
 }
 
 static int
@@ -140,11 +194,16 @@ watch_function(struct watch *watch, const char *vf)
 {
     char path[VDPAD_PATH_SIZE];
     size_t n = 0;
+    int error;
 
     /* The directory is there as long as there is a netdev, and shows only
      * those of the namespace that /sys belongs to. */
     (void) snprintf(path, sizeof path, PCI_DEVICES "/%s/net", vf);
-    if (!vdpad_sysfs_list(path, "", count_entry, &n) && !n) {
+    error = vdpad_sysfs_list(path, "", count_entry, &n);
+    if (error && error != -ENOENT) {
+        return unless_gone(watch->why, error, "%s", path);
+    }
+    if (!error && !n) {
         return vdpad_error_set(watch->why, -EBUSY,
                                "VF %s is in use: its netdev is in another "
                                "network namespace",
@@ -206,35 +265,84 @@ on_open(void *watch_, uint32_t major_, uint32_t minor_, int32_t pid)
     return 0;
 }
 
-/* What is asked about: the vDPA devices that 'is_concerned', and the functions
- * that 'add_functions' (may be NULL) adds. */
+/* What is asked about: the vDPA devices of which 'concerns' stores that they
+ * are (returning 0, or an errno with 'why'), and the functions that
+ * 'add_functions' (may be NULL) adds. */
 struct question {
     struct vdpad_observer *observer;
     const char *name;
-    bool (*is_concerned)(const struct vdpad_vbus *, const char *name);
+    int (*concerns)(const struct vdpad_vbus *, const char *name, bool *ret,
+                    struct vdpad_error *why);
     int (*add_functions)(struct watch *, const char *name);
 };
 
-/* Refuses when a guest drives one of the devices although nobody in /proc has
- * it open: the descriptor is on its way from one process to another
- * (SCM_RIGHTS), or held by the kernel for someone.  Asked last, since this
- * sleeps while anything else blocks generic netlink. */
+/* Looks at who has what open, now.  'vbus' gets the devices that 'q' is about
+ * and that exist. */
+static int
+look(const struct question *q, struct vdpad_rows *vbus,
+     struct vdpad_error *why)
+{
+    struct vdpad_rows all;
+    struct watch watch = {
+        .why = why,
+        .vbus = &all,
+        .refuse_orphans = q->add_functions != NULL,
+    };
+    const struct vdpad_vbus *row;
+    int error;
+
+    vdpad_rows_init(&all, VDPAD_VBUS);
+    error = vdpad_holders_major("vhost-vdpa", &watch.vhost_major, why);
+    if (!error) {
+        error = vdpad_observe_vbus(&all, why);
+    }
+    row = all.picture.rows;
+    for (size_t i = 0; !error && i < all.picture.n; i++) {
+        bool is_concerned = false;
+
+        error = q->concerns(&row[i], q->name, &is_concerned, why);
+        if (!error && is_concerned) {
+            *(struct vdpad_vbus *) vdpad_rows_add(vbus) = row[i];
+            /* Without a driver it may be in the middle of being unbound, for
+             * which somebody is waited for. */
+            watch.refuse_orphans |= !row[i].driver[0];
+            error = watch_vdpa(&watch, &row[i]);
+        }
+    }
+    if (!error && q->add_functions) {
+        error = q->add_functions(&watch, q->name);
+    }
+    if (!error && (watch.n || watch.refuse_orphans)) {
+        error = vdpad_holders_scan(on_open, &watch, why);
+    }
+    vdpad_rows_clear(&all);
+    free(watch.devices);
+    return error;
+}
+
+/* Refuses when a guest drives one of the devices 'vbus' although nobody in
+ * /proc has it open: the descriptor is on its way from one process to another
+ * (SCM_RIGHTS), or held by the kernel for someone.  Not asked first, since
+ * this sleeps while anything else blocks generic netlink.  '*ret_asked':
+ * whether there was anything to ask. */
 static int
 check_negotiated(const struct question *q, const struct vdpad_rows *vbus,
-                 struct vdpad_error *why)
+                 bool *ret_asked, struct vdpad_error *why)
 {
     const struct vdpad_vbus *row = vbus->picture.rows;
 
+    *ret_asked = false;
     for (size_t i = 0; i < vbus->picture.n; i++) {
-        /* What virtio_vdpa negotiates is the host's own. */
-        bool is_asked = q->is_concerned(&row[i], q->name)
-                        && !strcmp(row[i].driver, "vhost_vdpa");
         uint64_t features = 0;
-        int error = is_asked
-                        ? vdpad_observe_negotiated(q->observer, row[i].name,
-                                                   &features, why)
-                        : 0;
+        int error;
 
+        if (strcmp(row[i].driver, "vhost_vdpa")) {
+            /* What virtio_vdpa negotiates is the host's own. */
+            continue;
+        }
+        *ret_asked = true;
+        error = vdpad_observe_negotiated(q->observer, row[i].name, &features,
+                                         why);
         if (error) {
             return error;
         }
@@ -253,59 +361,68 @@ check_negotiated(const struct question *q, const struct vdpad_rows *vbus,
 static int
 check(const struct question *q, struct vdpad_error *why)
 {
-    struct vdpad_rows rows;
-    struct watch watch = {
-        .why = why,
-        .vbus = &rows,
-        .vhost_major = vdpad_holders_major("vhost-vdpa"),
-        .refuse_orphans = q->add_functions != NULL,
-    };
-    const struct vdpad_vbus *row;
+    struct vdpad_rows vbus;
+    struct vdpad_error unread;
+    bool has_asked = false;
     int error;
 
-    vdpad_rows_init(&rows, VDPAD_VBUS);
-    error = vdpad_observe_vbus(&rows, why);
-    row = rows.picture.rows;
-    for (size_t i = 0; !error && i < rows.picture.n; i++) {
-        if (q->is_concerned(&row[i], q->name)) {
-            error = watch_vdpa(&watch, &row[i]);
-        }
-    }
-    if (!error && q->add_functions) {
-        error = q->add_functions(&watch, q->name);
-    }
-    if (!error && (watch.n || watch.refuse_orphans)) {
-        error = vdpad_holders_scan(on_open, &watch, why);
-    }
+    why = why ? why : &unread;
+    why->code = 0;
+    vdpad_rows_init(&vbus, VDPAD_VBUS);
+    error = look(q, &vbus, why);
     if (!error) {
-        error = check_negotiated(q, &rows, why);
+        error = check_negotiated(q, &vbus, &has_asked, why);
     }
-    vdpad_rows_clear(&rows);
-    free(watch.devices);
+    vdpad_rows_clear(&vbus);
+    if (!error && has_asked) {
+        /* That may have slept, and somebody has opened one meanwhile. */
+        vdpad_rows_init(&vbus, VDPAD_VBUS);
+        error = look(q, &vbus, why);
+        vdpad_rows_clear(&vbus);
+    }
     return error;
 }
 
-static bool
-has_name(const struct vdpad_vbus *row, const char *name)
+static int
+has_name(const struct vdpad_vbus *row, const char *name, bool *ret,
+         struct vdpad_error *why)
 {
-    return !strcmp(row->name, name);
+    (void) why;
+    *ret = !strcmp(row->name, name);
+    return 0;
 }
 
-static bool
-is_on_vf(const struct vdpad_vbus *row, const char *vf)
+static int
+is_on_vf(const struct vdpad_vbus *row, const char *vf, bool *ret,
+         struct vdpad_error *why)
 {
-    return !strcmp(row->parent, vf);
+    (void) why;
+    *ret = !strcmp(row->parent, vf);
+    return 0;
 }
 
-static bool
-is_below_pf(const struct vdpad_vbus *row, const char *pf)
+/* Whether it is on a VF of 'pf'. */
+static int
+is_on_vf_of(const struct vdpad_vbus *row, const char *pf, bool *ret,
+            struct vdpad_error *why)
 {
     char physfn[VDPAD_BDF_SIZE];
+    int error = row->parent[0]
+                    ? vdpad_sysfs_link(physfn, sizeof physfn,
+                                       PCI_DEVICES "/%s/physfn", row->parent)
+                    : -ENOENT;
 
-    return row->parent[0]
-           && !vdpad_sysfs_link(physfn, sizeof physfn,
-                                PCI_DEVICES "/%s/physfn", row->parent)
-           && !strcmp(physfn, pf);
+    *ret = !error && !strcmp(physfn, pf);
+    return unless_gone(why, error, PCI_DEVICES "/%s/physfn", row->parent);
+}
+
+/* Likewise, or on 'pf' or a subfunction of it. */
+static int
+is_on_pf(const struct vdpad_vbus *row, const char *pf, bool *ret,
+         struct vdpad_error *why)
+{
+    *ret = !strcmp(row->parent, pf);
+    return *ret ? 0 : is_on_vf_of(row, pf, ret, why);
 }
 
 struct pf_watch {
@@ -318,23 +435,22 @@ on_virtfn(void *pf_watch_, const char *entry)
 {
     struct pf_watch *pf_watch = pf_watch_;
     char vf[VDPAD_BDF_SIZE];
+    int error = vdpad_sysfs_link(vf, sizeof vf, PCI_DEVICES "/%s/%s",
+                                 pf_watch->pf, entry);
 
-    return vdpad_sysfs_link(vf, sizeof vf, PCI_DEVICES "/%s/%s", pf_watch->pf,
-                            entry)
-               ? 0
-               : watch_function(pf_watch->watch, vf);
+    return error ? unless_gone(pf_watch->watch->why, error,
+                               PCI_DEVICES "/%s/%s", pf_watch->pf, entry)
+                 : watch_function(pf_watch->watch, vf);
 }
 
 static int
-watch_pf_functions(struct watch *watch, const char *pf)
+watch_vfs(struct watch *watch, const char *pf)
 {
     struct pf_watch pf_watch = { .watch = watch, .pf = pf };
     char path[VDPAD_PATH_SIZE];
-    int error;
 
     (void) snprintf(path, sizeof path, PCI_DEVICES "/%s", pf);
-    error = vdpad_sysfs_list(path, "virtfn", on_virtfn, &pf_watch);
-    return error == -ENOENT ? 0 : error;
+    return list(watch->why, path, "virtfn", on_virtfn, &pf_watch);
 }
 
 int
@@ -353,12 +469,18 @@ vdpad_holders_check_vf(struct vdpad_observer *observer, const char *vf,
 }
 
 int
+vdpad_holders_check_vfs(struct vdpad_observer *observer, const char *pf,
+                        struct vdpad_error *why)
+{
+    return check(&(struct question){ observer, pf, is_on_vf_of, watch_vfs },
+                 why);
+}
+
+int
 vdpad_holders_check_pf(struct vdpad_observer *observer, const char *pf,
                        struct vdpad_error *why)
 {
-    return check(&(struct question){ observer, pf, is_below_pf,
-                                     watch_pf_functions },
-                 why);
+    return check(&(struct question){ observer, pf, is_on_pf, watch_vfs }, why);
 }
 
 /* The first vDPA device without a driver, or NULL. */

@@ -180,6 +180,9 @@ void vdpad_completions_deliver(struct vdpad_netlink *);
 /* workers.c */
 /* Hands jobs to workers, as far as there are any to be had. */
 void vdpad_workers_start_jobs(struct vdpad_netlink *);
+/* Has a helper look for copies of filters that ended probes have left behind,
+ * and remove them (see query-probe.c). */
+void vdpad_workers_sweep(struct vdpad_netlink *);
 /* Takes in what workers have sent, gives up those past their deadline, reaps
  * those that have ended. */
 void vdpad_workers_run(struct vdpad_netlink *);

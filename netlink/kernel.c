@@ -237,6 +237,7 @@ vdpad_netlink_kernel_new(struct vdpad_loop *loop,
 {
     struct vdpad_netlink *netlink = vdpad_nl_calloc(1, sizeof *netlink);
     struct vdpad_netlink_options *o = &netlink->options;
+    bool has_earlier;
     int error;
 
     netlink->up.ops = &netlink_ops;
@@ -255,6 +256,8 @@ vdpad_netlink_kernel_new(struct vdpad_loop *loop,
     }
     netlink->last = &netlink->first;
     netlink->is_watch_wanted = true;
+    /* Its helpers may have been killed while they probed. */
+    has_earlier = o->lock_path != NULL;
     error = vdpad_former_open(netlink, why);
     o->lock_path = NULL;
     if (!error) {
@@ -264,6 +267,9 @@ vdpad_netlink_kernel_new(struct vdpad_loop *loop,
         vdpad_former_close(netlink);
         free(netlink);
         return error;
+    }
+    if (has_earlier) {
+        vdpad_workers_sweep(netlink);
     }
     *ret_kernel = &netlink->up;
     return 0;

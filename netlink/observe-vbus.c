@@ -38,13 +38,18 @@ on_entry(void *pick_, const char *name)
     return 0;
 }
 
-static struct pick
-pick_entry(const char *path, const char *prefix)
+/* What is gone by now has nothing to tell; other errors are no answer. */
+static int
+unless_gone(int error)
 {
-    struct pick pick = { .prefix_len = strlen(prefix) };
+    return error == -ENOENT ? 0 : error;
+}
 
-    (void) vdpad_sysfs_list(path, prefix, on_entry, &pick);
-    return pick;
+static int
+pick_entry(const char *path, const char *prefix, struct pick *ret_pick)
+{
+    *ret_pick = (struct pick){ .prefix_len = strlen(prefix) };
+    return unless_gone(vdpad_sysfs_list(path, prefix, on_entry, ret_pick));
 }
 
 /* Finds the virtio device of a vDPA device under virtio_vdpa, and its netdev.
@@ -52,71 +57,82 @@ pick_entry(const char *path, const char *prefix)
  * its PCI function, as with mlx5 (drivers/virtio/virtio_vdpa.c,
  * virtio_vdpa_probe()).  In the second case, if a function should ever have
  * several, one cannot tell which is whose. */
-static void
+static int
 read_virtio(struct vdpad_vbus *row, const char *name)
 {
     char path[VDPAD_PATH_SIZE], virtio[VDPAD_PATH_SIZE];
     char driver[VDPAD_WORD_SIZE];
     struct pick pick;
+    int error;
 
     (void) snprintf(path, sizeof path, VDPA_DEVICES "/%s", name);
-    pick = pick_entry(path, "virtio");
-    if (!pick.n && row->parent[0]) {
+    error = pick_entry(path, "virtio", &pick);
+    if (!error && !pick.n && row->parent[0]) {
         (void) snprintf(path, sizeof path, PCI_DEVICES "/%s", row->parent);
-        pick = pick_entry(path, "virtio");
+        error = pick_entry(path, "virtio", &pick);
     }
-    if (pick.n != 1) {
-        return;
+    if (error || pick.n != 1) {
+        return error;
     }
     vdpad_text_copy(row->virtio, sizeof row->virtio, pick.name);
     if (snprintf(virtio, sizeof virtio, "%s/%s/net", path, pick.name)
         >= (int) sizeof virtio) {
-        return;
+        return -ENAMETOOLONG;
     }
-    (void) vdpad_sysfs_link(driver, sizeof driver, "%s/%s/driver", path,
-                            pick.name);
-    if (strcmp(driver, "virtio_net")) {
-        return;
+    error = unless_gone(vdpad_sysfs_link(driver, sizeof driver, "%s/%s/driver",
+                                         path, pick.name));
+    if (error || strcmp(driver, "virtio_net")) {
+        return error;
     }
     /* The directory shows only netdevs of the namespace that /sys belongs
      * to. */
-    pick = pick_entry(virtio, "");
+    error = pick_entry(virtio, "", &pick);
     vdpad_text_copy(row->netdev, sizeof row->netdev, pick.name);
     row->netdev_away = !pick.n;
+    return error;
 }
 
-/* The PCI function that is the parent of the device, or "". */
-static void
-read_parent(struct vdpad_vbus *row, const char *name)
+int
+vdpad_vbus_parent(const char *name, char parent[VDPAD_BDF_SIZE])
 {
-    char path[VDPAD_PATH_SIZE], *real, *base, *slash;
+    char path[VDPAD_PATH_SIZE], *real, *slash;
 
+    memset(parent, 0, VDPAD_BDF_SIZE);
     (void) snprintf(path, sizeof path, VDPA_DEVICES "/%s", name);
     real = realpath(path, NULL);
     if (!real) {
-        return;
+        return -errno;
     }
-    slash = strrchr(real, '/');
-    if (slash) {
+    /* Upwards, as far as there are names of devices. */
+    for (slash = strrchr(real, '/'); slash; slash = strrchr(real, '/')) {
+        const char *base;
+
         *slash = '\0';
         base = strrchr(real, '/');
-        if (base && vdpad_sysfs_exists(PCI_DEVICES "/%s", base + 1)) {
-            vdpad_text_copy(row->parent, sizeof row->parent, base + 1);
+        if (base && base[1]
+            && vdpad_sysfs_exists(PCI_DEVICES "/%s", base + 1)) {
+            vdpad_text_copy(parent, VDPAD_BDF_SIZE, base + 1);
+            break;
         }
     }
     free(real);
+    return 0;
 }
 
 static int
-on_device(void *rows, const char *name)
+read_device(struct vdpad_vbus *row, const char *name)
 {
-    struct vdpad_vbus *row = vdpad_rows_add(rows);
     char path[VDPAD_PATH_SIZE];
+    struct pick pick;
+    int error = unless_gone(vdpad_vbus_parent(name, row->parent));
 
-    vdpad_text_copy(row->name, sizeof row->name, name);
-    read_parent(row, name);
-    (void) vdpad_sysfs_link(row->driver, sizeof row->driver,
-                            VDPA_DEVICES "/%s/driver", name);
+    if (!error) {
+        error = unless_gone(vdpad_sysfs_link(row->driver, sizeof row->driver,
+                                             VDPA_DEVICES "/%s/driver", name));
+    }
+    if (error) {
+        return error;
+    }
     if (row->driver[0]) {
         /* As with PCI functions: not while the removal of a driver may hold
          * the device's lock. */
@@ -125,12 +141,20 @@ on_device(void *rows, const char *name)
                                 VDPA_DEVICES "/%s/driver_override", name);
     }
     (void) snprintf(path, sizeof path, VDPA_DEVICES "/%s", name);
-    vdpad_text_copy(row->chardev, sizeof row->chardev,
-                    pick_entry(path, "vhost-vdpa-").name);
-    if (!strcmp(row->driver, "virtio_vdpa")) {
-        read_virtio(row, name);
-    }
-    return 0;
+    error = pick_entry(path, "vhost-vdpa-", &pick);
+    vdpad_text_copy(row->chardev, sizeof row->chardev, pick.name);
+    return error || strcmp(row->driver, "virtio_vdpa")
+               ? error
+               : read_virtio(row, name);
+}
+
+static int
+on_device(void *rows, const char *name)
+{
+    struct vdpad_vbus *row = vdpad_rows_add(rows);
+
+    vdpad_text_copy(row->name, sizeof row->name, name);
+    return read_device(row, name);
 }
 
 int

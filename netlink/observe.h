@@ -49,6 +49,12 @@ int vdpad_observe_kflow(struct vdpad_observer *, struct vdpad_rows *,
                         struct vdpad_error *why);
 int vdpad_observe_pci(struct vdpad_rows *, struct vdpad_error *why);
 int vdpad_observe_vbus(struct vdpad_rows *, struct vdpad_error *why);
+
+/* Stores the address of the PCI function that the vDPA device 'name' is on, or
+ * "": a subfunction's is its PF.  Returns 0 or a negative errno: -ENOENT when
+ * there is no such device. */
+int vdpad_vbus_parent(const char *name, char parent[VDPAD_BDF_SIZE]);
+
 int vdpad_observe_module(struct vdpad_rows *, struct vdpad_error *why);
 int vdpad_observe_tcprio(struct vdpad_observer *, struct vdpad_rows *,
                          struct vdpad_error *why);

@@ -5,8 +5,9 @@
  * Whoever is killed in between leaves the copy behind, which would go on
  * switching packets when the filter itself is long gone.  So copies can be
  * recognised, by their handle, the cookie of their actions and their flags,
- * and are looked for: before each probe in its scope, everywhere before a
- * helper process's first, and when one has ended in a probe. */
+ * and are looked for: before each probe in its scope; everywhere when the
+ * daemon starts, before a helper process's first, and when one has ended in a
+ * probe. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -103,8 +103,7 @@ take_reply(struct vdpad_worker *worker)
     if (job->kind == VDPAD_JOB_STEPS) {
         vdpad_job_stepped(netlink, job, reply->error, &why);
         while (job->act < job->n_acts && vdpad_job_is_refused(netlink, job)) {
-            int error = vdpad_lane_refuse(netlink, VDPAD_LANE_GENL, job,
-                                          &why);
+            int error = vdpad_lane_refuse(netlink, VDPAD_LANE_GENL, job, &why);
 
             vdpad_job_stepped(netlink, job, error, &why);
         }

@@ -79,7 +79,7 @@ vdpad_step_numvfs(struct vdpad_observer *observer, const struct vdpad_act *act,
         return 0;
     }
     if (now && !act->force) {
-        error = vdpad_holders_check_pf(observer, act->object, why);
+        error = vdpad_holders_check_vfs(observer, act->object, why);
         if (error) {
             return error;
         }

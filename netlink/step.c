@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "attrs.h"
@@ -198,6 +199,35 @@ step_feature(struct vdpad_observer *observer, const struct vdpad_act *act,
                          act->number ? "on" : "off");
 }
 
+/* Whether the device 'act' deletes is still on the function that it was seen
+ * on, and free. */
+static int
+check_del(struct vdpad_observer *observer, const struct vdpad_act *act,
+          struct vdpad_error *why)
+{
+    char parent[VDPAD_BDF_SIZE], word[VDPAD_BDF_SIZE + 4];
+    int error = act->word[0] ? vdpad_vbus_parent(act->object, parent) : 0;
+
+    if (error) {
+        return error == -ENOENT
+                   ? vdpad_error_set(why, -ENODEV, "vDPA device %s: not there",
+                                     act->object)
+                   : vdpad_error_set(why, error,
+                                     "where vDPA device %s is cannot be "
+                                     "known: %s",
+                                     act->object, strerror(-error));
+    }
+    (void) snprintf(word, sizeof word, "pci/%s", parent);
+    if (act->word[0] && strcmp(word, act->word)) {
+        return vdpad_error_set(why, -ESTALE,
+                               "vDPA device %s is on %s by now, not on %.60s",
+                               act->object, parent[0] ? word : "none",
+                               act->word);
+    }
+    return act->force ? 0
+                      : vdpad_holders_check_vdpa(observer, act->object, why);
+}
+
 static int
 step_vdpa(struct vdpad_observer *observer, const struct vdpad_act *act,
           struct vdpad_error *why)
@@ -207,13 +237,11 @@ step_vdpa(struct vdpad_observer *observer, const struct vdpad_act *act,
     struct nl_msg *msg;
     struct vdpad_nl *nl;
     uint8_t cmd;
-    int error = 0;
+    int error = open_family(observer, VDPA_GENL_NAME, &nl, &family, why);
 
-    if (act->kind == VDPAD_ACT_VDPA_DEL && !act->force) {
-        error = vdpad_holders_check_vdpa(observer, act->object, why);
-    }
-    if (!error) {
-        error = open_family(observer, VDPA_GENL_NAME, &nl, &family, why);
+    /* Last: to look up the family may take as long as to ask for anything. */
+    if (!error && act->kind == VDPAD_ACT_VDPA_DEL) {
+        error = check_del(observer, act, why);
     }
     if (error) {
         return error;

@@ -205,6 +205,14 @@ vdpad_scope_check_qdisc(struct vdpad_nl *nl, int32_t ifindex,
     int error = vdpad_tc_encode_qdisc_dump(msg);
 
     error = vdpad_nl_call(nl, msg, error, on_qdisc, &find, why, "qdisc dump");
+    if (!error && !find.found.ifindex) {
+        /* It was there a moment ago: a dump that passed over it, or another
+         * program, and then it is not known which blocks it would have. */
+        return vdpad_error_set(why, -EINTR,
+                               "the qdisc of ifindex %d is gone, or was not "
+                               "told",
+                               (int) ifindex);
+    }
     for (int egress = 0; !error && egress <= find.found.clsact; egress++) {
         uint32_t block = egress ? find.found.egress_block
                                 : find.found.ingress_block;

@@ -358,13 +358,12 @@ is_probe(const struct vdpad_job *job)
            && job->query.has_at;
 }
 
-/* A helper has ended in a probe and may have left its copy of the filter
- * behind: one without a filter only looks for those. */
-static void
-sweep(struct vdpad_netlink *netlink)
+void
+vdpad_workers_sweep(struct vdpad_netlink *netlink)
 {
     struct vdpad_job *job = vdpad_nl_calloc(1, sizeof *job);
 
+    /* A probe without a filter only looks. */
     job->kind = VDPAD_JOB_QUERY;
     job->query.kind = VDPAD_QUERY_PROBE;
     vdpad_queue_add(&netlink->queues[VDPAD_LANE_ROUTE], job);
@@ -394,7 +393,7 @@ vdpad_worker_failed(struct vdpad_worker *worker)
         netlink->lost |= VDPAD_TRACK_CLASSES;
     }
     if (job && is_probe(job)) {
-        sweep(netlink);
+        vdpad_workers_sweep(netlink);
     }
     if (job && !vdpad_job_fail(netlink, job, error, &why, 0)) {
         vdpad_queue_put_back(&netlink->queues[VDPAD_LANE_POOL], job);
@@ -463,7 +462,7 @@ reap_leavers(struct vdpad_netlink *netlink)
             }
         }
         if (leaver->has_probed) {
-            sweep(netlink);
+            vdpad_workers_sweep(netlink);
         }
         *p = leaver->next;
         free(leaver);

@@ -21,7 +21,8 @@ enum vdpad_act_kind {
     VDPAD_ACT_VF_UNBIND,    /* object: VF. */
     VDPAD_ACT_VDPA_ADD,     /* object: name; word: mgmtdev "pci/BDF";
                                  * mac, mtu, max_vqp: 0 means not given. */
-    VDPAD_ACT_VDPA_DEL,     /* object: name. */
+    VDPAD_ACT_VDPA_DEL,     /* object: name; word: "" or "pci/BDF", then
+                                 * -ESTALE if it is on another function. */
     VDPAD_ACT_VDPA_SET_MAC, /* object: name; mac. */
     VDPAD_ACT_VDPA_BIND,    /* object: name; word: vhost_vdpa or
                                  * virtio_vdpa.  Unbinds a different driver

@@ -163,7 +163,9 @@ struct vdpad_vdpa {
 /* VDPAD_VBUS; key 'name'.  /sys/bus/vdpa/devices. */
 struct vdpad_vbus {
     char name[VDPAD_NAME_SIZE];
-    char parent[VDPAD_BDF_SIZE];           /* PCI parent (the VF); "": none. */
+    char parent[VDPAD_BDF_SIZE];           /* PCI function that it is on: the
+                                            * VF, or the PF of a subfunction;
+                                            * "": none. */
     char driver[VDPAD_WORD_SIZE];          /* vhost_vdpa, virtio_vdpa, "". */
     char driver_override[VDPAD_WORD_SIZE]; /* Likewise. */
     char chardev[VDPAD_WORD_SIZE];         /* "vhost-vdpa-0"; node in /dev. */

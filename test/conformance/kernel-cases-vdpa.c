@@ -59,7 +59,7 @@ vdpa_add_and_del(void **state)
     struct vdpad_vdpa row;
     struct vdpad_vbus vbus;
     struct kc_vdpa seen;
-    char bdf[VDPAD_BDF_SIZE];
+    char bdf[VDPAD_BDF_SIZE], where[VDPAD_BDF_SIZE * 2 + 4];
 
     (void) state;
     kc_make_vfs(2);
@@ -93,12 +93,20 @@ vdpa_add_and_del(void **state)
     assert_int_equal(kc_step(add_act("conf0", 1), NULL), -EEXIST);
     assert_int_equal(kc_step(add_act("conf1", 0), NULL), -ENOSPC);
 
+    /* Nor is another VF's of that name deleted. */
+    kc_env->ops->vf_bdf(kc_env, 1, bdf);
+    (void) snprintf(where, sizeof where, "pci/%s", bdf);
+    assert_int_equal(kc_do(VDPAD_ACT_VDPA_DEL, "conf0", where, 0), -ESTALE);
+    assert_true(kc_env->ops->vdpa(kc_env, "conf0", &seen));
+
     kc_forget();
-    assert_int_equal(kc_do(VDPAD_ACT_VDPA_DEL, "conf0", "", 0), 0);
+    (void) snprintf(where, sizeof where, "pci/%s", row.dev);
+    assert_int_equal(kc_do(VDPAD_ACT_VDPA_DEL, "conf0", where, 0), 0);
     kc_wait_invalidated(BIT(VDPAD_VBUS) | BIT(VDPAD_VDPA));
     assert_false(kc_env->ops->vdpa(kc_env, "conf0", &seen));
     assert_false(find_vdpa("conf0", &row));
     assert_false(find_vbus("conf0", &vbus));
+    assert_int_equal(kc_do(VDPAD_ACT_VDPA_DEL, "conf0", where, 0), -ENODEV);
     assert_int_equal(kc_do(VDPAD_ACT_VDPA_DEL, "conf0", "", 0), -ENODEV);
 }
 

@@ -35,6 +35,15 @@ sim_is_frozen(const struct sim *sim)
     return false;
 }
 
+/* Whether VDPA_DEL 'act' means 'vdpa', which has its name. */
+static bool
+is_where_expected(const struct vdpad_act *act, const struct sim_vdpa *vdpa)
+{
+    const char *vf = strchr(act->word, '/');
+
+    return !vf || !strcmp(vdpa->dev, vf + 1);
+}
+
 /* Whether VF_PROBE 'act' takes 'vf' (may be NULL) away from its driver. */
 static bool
 is_unbound_first(const struct vdpad_act *act, const struct sim_vf *vf)
@@ -53,6 +62,8 @@ disturbs(struct sim *sim, const struct vdpad_act *act,
 
     switch ((enum vdpad_act_kind) act->kind) {
     case VDPAD_ACT_VDPA_DEL:
+        return !strcmp(vdpa->name, act->object)
+               && is_where_expected(act, vdpa);
     case VDPAD_ACT_VDPA_UNBIND:
         return !strcmp(vdpa->name, act->object);
     case VDPAD_ACT_VDPA_BIND:
@@ -399,6 +410,10 @@ change_vdpa(struct sim *sim, const struct vdpad_act *act,
                                act->object);
     }
     if (act->kind == VDPAD_ACT_VDPA_DEL) {
+        if (!is_where_expected(act, vdpa)) {
+            return vdpad_error_set(why, -ESTALE, "%s: not on %s", act->object,
+                                   act->word);
+        }
         sim_delete_vdpa(sim, vdpa);
     } else if (act->kind == VDPAD_ACT_VDPA_UNBIND) {
         if (vdpa->driver[0] || vdpa->dying) {

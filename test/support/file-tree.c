@@ -68,6 +68,9 @@ is_dir(const char *path)
 {
     const struct node *node = find(path);
 
+    if (node && node->type == BROKEN) {
+        return false;
+    }
     for (size_t i = 0; i < n_nodes; i++) {
         if (below(nodes[i].path, path)) {
             return true;

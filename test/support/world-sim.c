@@ -270,6 +270,11 @@ change_vdpa(struct wb *b, const struct vdpad_act *act)
                  vdpad_act_name((enum vdpad_act_kind) act->kind), act->object);
     }
     if (act->kind == VDPAD_ACT_VDPA_DEL) {
+        if (strncmp(act->word, "pci/", 4) != 0
+            || strcmp(act->word + 4, vbus->parent) != 0) {
+            fail_msg("%s is on %s, not on %s", act->object, vbus->parent,
+                     act->word);
+        }
         wb_del_vdpa(b, act->object);
     } else if (act->kind == VDPAD_ACT_VDPA_SET_MAC) {
         vdpa->has_mac = true;

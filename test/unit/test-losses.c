@@ -17,8 +17,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <vdpad/loop.h>
 #include <vdpad/netlink-kernel.h>
@@ -475,16 +477,42 @@ generic_netlink_hangs(void **state)
     assert_int_equal(t.error, -ECOMM);
 }
 
+/* Those of an earlier daemon, if there was any. */
+static void
+probes_of_an_earlier_daemon(void **state)
+{
+    char path[] = "/tmp/test-losses.XXXXXX";
+    struct vdpad_netlink_options options = { .lock_path = path };
+    struct vdpad_error why;
+    int fd = mkstemp(path);
+
+    (void) state;
+    assert_true(fd >= 0);
+    (void) close(fd);
+    t.kernel->ops->destroy(t.kernel);
+    puppets.n_sockets = 0;
+    assert_int_equal(
+        vdpad_netlink_kernel_new(t.loop, &options, &t.kernel, &why), 0);
+    turn();
+    assert_true(is_asked_to_probe("route", false));
+    (void) unlink(path);
+}
+
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, tear_down)
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(event_sockets_overflow),     TEST(announcements_that_are_cut),
-        TEST(listening_helpers_overflow), TEST(dumps_that_fail),
-        TEST(helpers_that_die),           TEST(probes_that_do_not_end),
-        TEST(as_many_as_may_hang),        TEST(generic_netlink_hangs),
+        TEST(event_sockets_overflow),
+        TEST(announcements_that_are_cut),
+        TEST(listening_helpers_overflow),
+        TEST(dumps_that_fail),
+        TEST(helpers_that_die),
+        TEST(probes_that_do_not_end),
+        TEST(as_many_as_may_hang),
+        TEST(generic_netlink_hangs),
+        TEST(probes_of_an_earlier_daemon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

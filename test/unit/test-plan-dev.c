@@ -117,7 +117,7 @@ device_of_ours_is_made_anew(void **state)
 
     given(b, HOST OURS POLICY "mtu=9000\n"
                               "vdpa " VF0 " mtu=1500");
-    expect_plan(b, "vdpa-del vdpa:" VF0 "\n"
+    expect_plan(b, "vdpa-del vdpa:" VF0 " pci/" VF0 "\n"
                    "link-mtu r65v0 9000\n");
     wb_apply_plan(b);
     expect_plan(b, "vdpa-add vdpa:" VF0 " pci/" VF0 " mtu=9000\n"
@@ -169,7 +169,7 @@ mac_is_set_or_the_device_made_anew(void **state)
                               "vdpa " VF0 " mac=02:00:00:00:00:99");
     expect_plan(b, "vdpa-set-mac vdpa:" VF0 " mac=02:00:00:00:00:10\n");
     given(b, "failed vdpa-set-mac vdpa:" VF0 " 1 95 10");
-    expect_plan(b, "vdpa-del vdpa:" VF0 "\n");
+    expect_plan(b, "vdpa-del vdpa:" VF0 " pci/" VF0 "\n");
     given(b, "holder vdpa:" VF0 " 77 qemu");
     expect_plan(b, "");
     expect_state(b, VF0, "blocked", "pid 77 (qemu)");
@@ -210,7 +210,7 @@ driver_that_ignores_a_value(void **state)
 
     /* Another value is another question. */
     given(b, POLICY "mtu=8000");
-    expect_plan(b, "vdpa-del vdpa:" VF0 "\n"
+    expect_plan(b, "vdpa-del vdpa:" VF0 " pci/" VF0 "\n"
                    "link-mtu r65v0 8000\n");
 }
 
@@ -474,7 +474,7 @@ stuck_deletion_blocks(void **state)
     given(b, HOST OURS POLICY "mtu=9000\n"
                               "vdpa " VF0 " mtu=1500\n"
                               "stuck vdpa-del vdpa:" VF0 " held by pid 77");
-    expect_plan(b, "vdpa-del vdpa:" VF0 " (in flight)\n"
+    expect_plan(b, "vdpa-del vdpa:" VF0 " pci/" VF0 " (in flight)\n"
                    "link-mtu r65v0 9000\n");
     expect_state(b, VF0, "blocked", "held by pid 77");
 }

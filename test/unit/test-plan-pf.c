@@ -184,6 +184,28 @@ mode_stays_while_a_device_is_in_use(void **state)
     expect_state(b, PF, "blocked", "in use by pid 4242 (qemu-system-x86)");
 }
 
+/* A device on a subfunction goes with the mode, not with the number of VFs. */
+static void
+mode_stays_for_a_subfunction(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vdpa " PF " name=sf0\n"
+             "record pf " PF " mode=0\n"
+             "policy a pf=" PF " num-vfs=0 eswitch-mode=legacy");
+    expect_plan(b, "");
+    expect_state(b, PF, "blocked", "sf0 was made by another program");
+    given(b, "policy a");
+    expect_plan(b, "");
+    expect_state(b, PF, "blocked", "sf0 was made by another program");
+
+    given(b, "vf " VF0 "\n"
+             "record pf " PF " numvfs=0\n"
+             "policy a pf=" PF " num-vfs=2");
+    expect_plan(b, "numvfs " PF " 0\n");
+}
+
 static void
 mode_of_vfs_of_others_changes(void **state)
 {
@@ -640,6 +662,7 @@ main(void)
         TEST(count_stays_while_a_netdev_is_away),
         TEST(count_stays_while_another_program_has_a_device),
         TEST(mode_stays_while_a_device_is_in_use),
+        TEST(mode_stays_for_a_subfunction),
         TEST(mode_of_vfs_of_others_changes),
         TEST(driver_wants_vfs_first),
         TEST(driver_wants_mode_first),

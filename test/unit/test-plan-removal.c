@@ -40,8 +40,8 @@ exact_reverse(void **state)
     expect_state(b, PF, "removing", "waits for the removal of vdpa:" VF0);
     wb_apply_plan(b);
     expect_plan(b, "qdisc-del r65v0\n"
-                   "vdpa-del vdpa:" VF0 "\n"
-                   "vdpa-del vdpa:" VF1 "\n");
+                   "vdpa-del vdpa:" VF0 " pci/" VF0 "\n"
+                   "vdpa-del vdpa:" VF1 " pci/" VF1 "\n");
     wb_apply_plan(b);
     expect_plan(b, "");
     wb_apply_plan(b);
@@ -96,7 +96,7 @@ one_of_two_policies_goes(void **state)
     given(b, "policy a");
     expect_plan(b, "port-del r65v0 br-int\n");
     wb_apply_plan(b);
-    expect_plan(b, "vdpa-del vdpa:" VF0 "\n");
+    expect_plan(b, "vdpa-del vdpa:" VF0 " pci/" VF0 "\n");
     wb_apply_plan(b);
     wb_converge(b, 3);
     expect_state(b, PF, "ready", "");
@@ -409,7 +409,7 @@ count_waits_for_removals(void **state)
     expect_plan(b, "port-del r65v1 br-int\n");
     expect_state(b, PF, "applying", "waits for the removal of vdpa:" VF1);
     wb_apply_plan(b);
-    expect_plan(b, "vdpa-del vdpa:" VF1 "\n");
+    expect_plan(b, "vdpa-del vdpa:" VF1 " pci/" VF1 "\n");
     wb_apply_plan(b);
     wb_plan(b);
     wb_apply_plan(b);
@@ -428,7 +428,7 @@ qdisc_of_a_foreign_port_stays(void **state)
              "port r65v0 br-int iface-id=x\n"
              "record policy a\n"
              "record dev " VF0 " a vdpa:" VF0);
-    expect_plan(b, "vdpa-del vdpa:" VF0 "\n");
+    expect_plan(b, "vdpa-del vdpa:" VF0 " pci/" VF0 "\n");
 }
 
 /* Nor is a clsact qdisc Open vSwitch's, nor one with filters of others. */

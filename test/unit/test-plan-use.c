@@ -44,7 +44,7 @@ in_use_is_refused(void **state)
     b->observed.class_[VDPAD_HOLDER].fresh = true;
     expect_plan(b, "port-del r65v1 br-int\n");
     wb_apply_plan(b);
-    expect_plan(b, "vdpa-del vdpa:" VF1 "\n");
+    expect_plan(b, "vdpa-del vdpa:" VF1 " pci/" VF1 "\n");
     wb_apply_plan(b);
     wb_converge(b, 3);
 
@@ -84,8 +84,8 @@ force_takes_what_is_in_use(void **state)
     expect_plan(b, "port-del r65v0 br-int\n"
                    "port-del r65v1 br-int\n");
     wb_apply_plan(b);
-    expect_plan(b, "vdpa-del vdpa:" VF0 " force\n"
-                   "vdpa-del vdpa:" VF1 " force\n");
+    expect_plan(b, "vdpa-del vdpa:" VF0 " pci/" VF0 " force\n"
+                   "vdpa-del vdpa:" VF1 " pci/" VF1 " force\n");
     first = &b->plan->steps[0];
     assert_int_not_equal(first->lane, b->plan->steps[1].lane);
     wb_apply_plan(b);
@@ -112,8 +112,8 @@ user_of_what_is_being_removed(void **state)
     assert_int_equal(wb_dev(b, VF0)->holders[0].pid, 4242);
     assert_int_equal(wb_dev(b, VF1)->n_holders, 0);
     wb_apply_plan(b);
-    expect_plan(b, "vdpa-del vdpa:" VF0 " force\n"
-                   "vdpa-del vdpa:" VF1 " force\n");
+    expect_plan(b, "vdpa-del vdpa:" VF0 " pci/" VF0 " force\n"
+                   "vdpa-del vdpa:" VF1 " pci/" VF1 " force\n");
     expect_state(b, VF0, "blocked",
                  "its removal waits in the kernel until it is let go of: "
                  "in use by pid 4242 (qemu)");
@@ -127,7 +127,7 @@ force_of_another_policy_does_not_count(void **state)
     given(b, HELD "force b");
     expect_plan(b, "");
     given(b, "force *");
-    expect_plan(b, "vdpa-del vdpa:" VF0 " force\n");
+    expect_plan(b, "vdpa-del vdpa:" VF0 " pci/" VF0 " force\n");
 }
 
 static void
@@ -137,7 +137,7 @@ forced_deletion_that_sleeps(void **state)
 
     given(b, HELD "force a\n"
                   "stuck vdpa-del vdpa:" VF0 " pid 4242 holds it");
-    expect_plan(b, "vdpa-del vdpa:" VF0 " force (in flight)\n");
+    expect_plan(b, "vdpa-del vdpa:" VF0 " pci/" VF0 " force (in flight)\n");
     expect_state(b, VF0, "blocked", "pid 4242 holds it");
 }
 

@@ -108,7 +108,7 @@ vfio_waits_for_the_device(void **state)
     b->observed.class_[VDPAD_HOLDER].picture.n = 0;
     expect_plan(b, "port-del r65v0 br-int\n");
     wb_apply_plan(b);
-    expect_plan(b, "vdpa-del vdpa:" VF0 "\n");
+    expect_plan(b, "vdpa-del vdpa:" VF0 " pci/" VF0 "\n");
     wb_apply_plan(b);
     expect_plan(b, "vf-probe " VF0 " vfio-pci\n");
     wb_converge(b, 4);

@@ -37,12 +37,13 @@ show(void)
 {
     static char text[1024];
     int n = snprintf(text, sizeof text,
-                     DEVICES PF "/driver>../../drivers/mlx5_core\n"
-                     DEVICES PF "/sriov_drivers_autoprobe=%d\n"
-                     DEVICES VF "/physfn>../" PF "\n"
-                     DEVICES VF "/physfn/driver>../../drivers/mlx5_core\n"
-                     DEVICES VF "/physfn/sriov_drivers_autoprobe=%d\n"
-                     DEVICES VF "/driver_override=%s\\n\n"
+                     DEVICES PF
+                     "/driver>../../drivers/mlx5_core\n" DEVICES PF
+                     "/sriov_drivers_autoprobe=%d\n" DEVICES VF
+                     "/physfn>../" PF "\n" DEVICES VF
+                     "/physfn/driver>../../drivers/mlx5_core\n" DEVICES VF
+                     "/physfn/sriov_drivers_autoprobe=%d\n" DEVICES VF
+                     "/driver_override=%s\\n\n"
                      "/sys/bus/pci/drivers/mlx5_core\n"
                      "/sys/bus/pci/drivers/vfio-pci\n",
                      vf.autoprobe, vf.autoprobe,
@@ -57,7 +58,8 @@ show(void)
 }
 
 int __wrap_vdpad_sysfs_write(const char *value, struct vdpad_error *why,
-                             const char *format, ...);
+                             const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 int
 __wrap_vdpad_sysfs_write(const char *value, struct vdpad_error *why,
                          const char *format, ...)
@@ -234,10 +236,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(back_from_vfio),
-        cmocka_unit_test(half_done),
-        cmocka_unit_test(taken_meanwhile),
-        cmocka_unit_test(to_vfio),
+        cmocka_unit_test(back_from_vfio),       cmocka_unit_test(half_done),
+        cmocka_unit_test(taken_meanwhile),      cmocka_unit_test(to_vfio),
         cmocka_unit_test(errors_of_the_kernel),
     };
 

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <linux/devlink.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <stdbool.h>
 #include <linux/vdpa.h>
@@ -378,8 +379,8 @@ steps(void **state)
     vdpad_nl_close(&nl);
 }
 
-/* Whether a step was done is not known when its answer is lost; what the kernel
- * says of it is never taken for that. */
+/* Whether a step was done is not known when its answer is lost; what the
+ * kernel says of it is never taken for that. */
 static void
 answers_to_steps(void **state)
 {
@@ -421,6 +422,49 @@ answers_to_steps(void **state)
         assert_int_equal(n_taken, n_datagrams);
         forget_datagrams();
     }
+}
+
+static void
+add_qdisc(int ifindex)
+{
+    const struct {
+        struct tcmsg header;
+        struct rtattr attr;
+        char kind[8];
+    } qdisc = {
+        .header = { .tcm_ifindex = ifindex, .tcm_parent = TC_H_INGRESS },
+        .attr = { .rta_len = RTA_LENGTH(8), .rta_type = TCA_KIND },
+        .kind = "ingress",
+    };
+
+    (void) add_datagram();
+    (void) add(RTM_NEWQDISC, NLM_F_MULTI, &qdisc, sizeof qdisc);
+    (void) add_datagram();
+    add_done();
+}
+
+/* A qdisc that the second look does not find may have a block with filters of
+ * others: it is not deleted. */
+static void
+qdisc_that_a_dump_lacks(void **state)
+{
+    struct vdpad_act act = {
+        .kind = VDPAD_ACT_QDISC_DEL,
+        .ifindex = 1,
+        .number = 1,
+        .object = "eth1",
+    };
+
+    (void) state;
+    (void) add_datagram();
+    (void) add_link(1, 0);
+    (void) add_datagram();
+    (void) add_number(NLMSG_ERROR, 0, 0);
+    add_qdisc(1);
+    add_qdisc(2);
+    assert_int_equal(vdpad_step(&observer, &act, &why), -EINTR);
+    assert_int_equal(n_taken, n_datagrams);
+    assert_non_null(strstr(why.text, "qdisc"));
 }
 
 /* A picture that takes several requests is none when one of them got lost,
@@ -581,6 +625,7 @@ main(void)
         TEST(messages_that_make_no_sense),
         TEST(steps),
         TEST(answers_to_steps),
+        TEST(qdisc_that_a_dump_lacks),
         TEST(lost_details),
         TEST(lost_configurations),
     };

@@ -272,13 +272,22 @@ class Host:
             time.sleep(pause)
             pause = min(pause * 1.5, 0.1)
 
+    def plan(self):
+        """None while the database has not been read."""
+        try:
+            return self.json("plan")
+        except Failed as e:
+            if "the database has not been read" not in str(e):
+                raise
+            return None
+
     def wait_ready(self, n, plan_empty=True):
         """Waits until exactly 'n' devices are ready, and nothing is left to
         do."""
         def is_ready():
             counts = self.json("status")["devices"]
             return (counts["ready"] == n == counts["total"]
-                    and (not plan_empty or self.json("plan") == []))
+                    and (not plan_empty or self.plan() == []))
         self.wait_until(is_ready, "%d ready devices" % n)
 
     def wait_state(self, device, state, reason=""):
@@ -296,7 +305,7 @@ class Host:
 
     def wait_quiet(self):
         """Waits until nothing is left to do."""
-        self.wait_until(lambda: self.json("plan") == [], "an empty plan")
+        self.wait_until(lambda: self.plan() == [], "an empty plan")
 
     def replan(self):
         """Has everything observed anew and failed steps tried again at once;

@@ -16,7 +16,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / 'twin'))
 
 import twinlib  # noqa: E402
-from twinlib import fails, run, wait_for  # noqa: E402
+from twinlib import CommandError, fails, run, wait_for  # noqa: E402
 
 BUILD = pathlib.Path(os.environ['VDPAD_BUILD'])
 LIMIT = 120
@@ -84,9 +84,18 @@ class Daemon:
             return len(states) == n and set(states.values()) == {'ready'}
         self.wait(ready, '%d ready devices' % n)
 
+    def plan(self):
+        """None while the database has not been read."""
+        try:
+            return self.json('plan')
+        except CommandError as e:
+            if 'the database has not been read' not in str(e):
+                raise
+            return None
+
     def wait_settled(self):
         """Nothing left to do."""
-        self.wait(lambda: not self.json('plan')
+        self.wait(lambda: self.plan() == []
                   and not any(p['state'] in ('applying', 'removing')
                               for p in self.json('pf/list')),
                   'an empty plan')

@@ -257,6 +257,31 @@ run_call(struct vdpad_call *call)
 }
 
 static void
+run_http(void *call_)
+{
+    struct vdpad_call *call = call_;
+
+    if (vdpad_http_is_gone(call->http)) {
+        vdpad_http_reply(call->http, NULL);
+        call_free(call);
+    } else {
+        run_call(call);
+    }
+}
+
+/* Runs 'call', whose classes are fresh.  Whoever can connect may make as many
+ * HTTP requests as there are slots: they are not all answered in one turn. */
+static void
+begin_call(struct vdpad_call *call)
+{
+    if (call->http) {
+        vdpad_call_later(run_http, call);
+    } else {
+        run_call(call);
+    }
+}
+
+static void
 on_refreshed(void *wait_, const struct vdpad_observed *fresh)
 {
     struct wait *wait = wait_;
@@ -271,7 +296,7 @@ on_refreshed(void *wait_, const struct vdpad_observed *fresh)
     }
     for (struct vdpad_call *call = wait->calls; call; call = next) {
         next = call->next;
-        run_call(call);
+        begin_call(call);
     }
     free(wait);
 }
@@ -403,7 +428,7 @@ vdpad_commands_run(int64_t now_ns)
                 *p = call->next;
                 call->next = NULL;
                 call->is_early = true;
-                run_call(call);
+                begin_call(call);
             } else {
                 p = &call->next;
             }
@@ -499,7 +524,7 @@ start_call(struct vdpad_call *call)
     if (stale) {
         wait_for(call, stale);
     } else {
-        run_call(call);
+        begin_call(call);
     }
 }
 

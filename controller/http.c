@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +26,7 @@ enum {
 };
 
 struct vdpad_http_request {
+    struct vdpad_http *http;       /* NULL: gone. */
     struct connection *connection; /* NULL: gone. */
 };
 
@@ -53,6 +53,8 @@ struct vdpad_http {
     struct vdpad_loop_fd *watch;
     struct connection *connections[MAX_CONNECTIONS];
     size_t n;
+    struct vdpad_http_request *requests[VDPAD_HTTP_REQUESTS]; /* Handed out. */
+    size_t n_requests;
 };
 
 struct vdpad_http *
@@ -98,6 +100,9 @@ vdpad_http_free(struct vdpad_http *http)
     }
     for (size_t i = 0; i < http->n; i++) {
         close_connection(http->connections[i]);
+    }
+    for (size_t i = 0; i < http->n_requests; i++) {
+        http->requests[i]->http = NULL;
     }
     close_listener(http);
     free(http);
@@ -306,11 +311,47 @@ set_answer(struct connection *c, const char *status, const char *text)
     vdpad_loop_mod_fd(c->watch, VDPAD_LOOP_READ | VDPAD_LOOP_WRITE);
 }
 
+bool
+vdpad_http_is_gone(const struct vdpad_http_request *request)
+{
+    return !request->connection || request->connection->is_gone;
+}
+
+/* Hands the request of 'c' out; not if too many are already, which may be
+ * those of clients that have gone. */
+static void
+hand_out(struct connection *c)
+{
+    struct vdpad_http *http = c->http;
+
+    if (http->n_requests == VDPAD_HTTP_REQUESTS) {
+        set_answer(c, "503 Service Unavailable", NULL);
+        return;
+    }
+    c->pending = vdpad_xcalloc(1, sizeof *c->pending);
+    c->pending->http = http;
+    c->pending->connection = c;
+    http->requests[http->n_requests++] = c->pending;
+    http->cb(c->pending, http->aux);
+}
+
+static void
+take_back(struct vdpad_http *http, const struct vdpad_http_request *request)
+{
+    for (size_t i = 0; http && i < http->n_requests; i++) {
+        if (http->requests[i] == request) {
+            http->requests[i] = http->requests[--http->n_requests];
+            return;
+        }
+    }
+}
+
 void
 vdpad_http_reply(struct vdpad_http_request *request, const char *text)
 {
     struct connection *c = request->connection;
 
+    take_back(request->http, request);
     if (c) {
         c->pending = NULL;
         set_answer(c, text ? "200 OK" : "503 Service Unavailable", text);
@@ -354,9 +395,7 @@ handle(struct connection *c)
     } else if (!is_for_page(r, "GET ") && !is_for_page(r, "HEAD ")) {
         set_answer(c, "404 Not Found", "see /metrics\n");
     } else {
-        c->pending = vdpad_xcalloc(1, sizeof *c->pending);
-        c->pending->connection = c;
-        c->http->cb(c->pending, c->http->aux);
+        hand_out(c);
     }
 }
 

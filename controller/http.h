@@ -3,7 +3,9 @@
  *
  * It answers "GET /metrics" (and HEAD) and closes the connection; whatever
  * else is asked gets an error.  Clients are not trusted: a request has up to
- * 4 KiB and 10 s, its answer 30 s, and there are 16 connections at most.
+ * 4 KiB and 10 s, its answer 30 s. There are 16 connections at most, and as
+ * many requests that wait for their answer, those of clients that have gone
+ * included: who comes when there are more is answered 503.
  *
  * No library: libmicrohttpd, the one that fits a foreign loop, brings GnuTLS
  * with it, which each of our helper processes would initialize at its
@@ -11,12 +13,16 @@
 #ifndef VDPAD_HTTP_H
 #define VDPAD_HTTP_H 1
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <vdpad/error.h>
 
 struct vdpad_loop;
 struct vdpad_http;
+
+/* The most requests that are handed out and not answered yet. */
+#define VDPAD_HTTP_REQUESTS 16
 
 /* A request for the page.  Ends, now or later, in exactly one
  * vdpad_http_reply() with 'request', also when the client is gone. */
@@ -40,6 +46,10 @@ int vdpad_http_listen(struct vdpad_http *, const char *endpoint,
  * comes. */
 void vdpad_http_run(struct vdpad_http *, int64_t now_ns);
 int64_t vdpad_http_next_ns(const struct vdpad_http *);
+
+/* Whether nobody is there any more for whom 'request' could be answered: no
+ * answer need be made. */
+bool vdpad_http_is_gone(const struct vdpad_http_request *request);
 
 /* Answers with 'text' (borrowed); NULL: it is not available now. */
 void vdpad_http_reply(struct vdpad_http_request *request, const char *text);

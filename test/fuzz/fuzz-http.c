@@ -27,7 +27,6 @@
 
 #define SEC_NS INT64_C(1000000000)
 #define N_CLIENTS 24 /* More than the server takes. */
-#define MAX_REQUESTS 64
 
 static struct {
     const uint8_t *data;
@@ -37,7 +36,7 @@ static struct {
     int clients[N_CLIENTS];    /* 0: none. */
     size_t n_heads[N_CLIENTS]; /* Bytes of its answer seen so far. */
     int waiting;               /* The server's end of the newest; 0: none. */
-    struct vdpad_http_request *requests[MAX_REQUESTS];
+    struct vdpad_http_request *requests[VDPAD_HTTP_REQUESTS];
     size_t n_requests;
 } f;
 
@@ -109,7 +108,7 @@ static void
 on_request(struct vdpad_http_request *request, void *aux)
 {
     (void) aux;
-    CHECK(f.n_requests < MAX_REQUESTS);
+    CHECK(f.n_requests < VDPAD_HTTP_REQUESTS);
     f.requests[f.n_requests++] = request;
 }
 

@@ -7,6 +7,7 @@
 
 #include <vdpad/log.h>
 
+#include "consumer.h"
 #include "util.h"
 
 /* Another transaction is under way: until it has ended. */
@@ -117,8 +118,9 @@ add_verdicts(struct batch *batch, const struct vdpad_world *world,
     }
 }
 
-/* Adds the removal of keys where none belongs, if they are there long
- * enough. */
+/* Adds the removal of keys where none belongs, if they are there long enough.
+ * Where the netdev has gone the key stays: it is the proof that the port was a
+ * representor, and so is dead. */
 static void
 add_strays(struct vdpad_publisher *p, struct batch *batch,
            const struct vdpad_world *world, const bool *tracked,
@@ -133,7 +135,8 @@ add_strays(struct vdpad_publisher *p, struct batch *batch,
         const struct vdpad_db_iface *iface = &world->db->ifaces[i];
 
         if (!tracked[i]
-            && vdpad_map_get(&iface->external_ids, VDPAD_OFFLOAD_KEY)) {
+            && vdpad_map_get(&iface->external_ids, VDPAD_OFFLOAD_KEY)
+            && vdpad_iface_life(world, iface) == VDPAD_IFACE_ALIVE) {
             add(batch, iface, NULL);
         }
     }

@@ -6,7 +6,8 @@
  * transaction, and not sooner than 10 s after the one before.  A verdict that
  * only says that nothing is known yet is not written, so that a restart of the
  * daemon changes nothing.  The key of an Interface that has been no such
- * representor for 10 s is removed. */
+ * representor for 10 s is removed, unless its netdev has gone: then it proves
+ * what the port was (see consumer.h). */
 #ifndef VDPAD_PUBLISH_H
 #define VDPAD_PUBLISH_H 1
 

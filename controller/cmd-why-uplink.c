@@ -382,6 +382,43 @@ address_of(const struct vdpad_world *world, const struct vdpad_link *link)
     return vdpad_host_fact(world, name);
 }
 
+/* Whether 'link' is a VLAN's device on 'lower', or on one on that, as deep as
+ * the kernel nests them (MAX_NEST_DEV, include/linux/netdevice.h). */
+static bool
+is_vlan_on(const struct vdpad_world *world, const struct vdpad_link *link,
+           const struct vdpad_link *lower)
+{
+    for (int i = 0; i < 8 && link && !strcmp(link->kind, "vlan"); i++) {
+        if (link->lower == lower->ifindex) {
+            return true;
+        }
+        link = link->lower ? vdpad_find_link(world->observed, link->lower)
+                           : NULL;
+    }
+    return false;
+}
+
+/* What tunnels may end on that leave through 'out': itself, or a VLAN's device
+ * on it that has an address.  NULL: nothing. */
+static const struct vdpad_link *
+find_end(const struct vdpad_world *world, const struct vdpad_link *out)
+{
+    const struct vdpad_link *rows = VDPAD_OBSERVED_ROWS(world->observed,
+                                                        VDPAD_LINK,
+                                                        vdpad_link);
+
+    if (address_of(world, out)) {
+        return out;
+    }
+    for (size_t i = 0; i < VDPAD_OBSERVED_N(world->observed, VDPAD_LINK);
+         i++) {
+        if (is_vlan_on(world, &rows[i], out) && address_of(world, &rows[i])) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
 /* An uplink that is a port of a bridge. */
 static void
 check_uplink_port(const struct vdpad_check_input *in, struct vdpad_finding *f,
@@ -419,9 +456,8 @@ uplink_port(const struct vdpad_check_input *in, struct vdpad_finding *f)
 {
     const struct vdpad_world *world = in->world;
     const struct vdpad_pf *pf = in->dev->pf;
-    const struct vdpad_link *bond = find_bond(in), *out, *other;
+    const struct vdpad_link *bond = find_bond(in), *out, *other, *end;
     const struct vdpad_db_iface *iface, *tunnel;
-    const char *address;
     char word[VDPAD_SHELL_SIZE];
 
     if (!pf || !pf->uplink || !pf->uplink->switch_id_len) {
@@ -442,11 +478,22 @@ uplink_port(const struct vdpad_check_input *in, struct vdpad_finding *f)
         return;
     }
     tunnel = find_tunnel(world->db);
-    address = address_of(world, out);
+    end = find_end(world, out);
     other = find_other_uplink(world, pf);
-    if (tunnel && address) {
+    if (tunnel && end) {
         vdpad_found(f, OK, "tunnel %s may leave through %s, which has %s",
-                    tunnel->name, out->name, address);
+                    tunnel->name, end->name, address_of(world, end));
+        return;
+    }
+    if (tunnel) {
+        /* Its address may be on the loopback, and routes lead here. */
+        vdpad_found(f, UNKNOWN,
+                    "uplink %s is in no bridge, and has no address, nor has a "
+                    "VLAN's device on it: whether tunnel %s leaves through it "
+                    "is not known",
+                    out->name, tunnel->name);
+        vdpad_remedy(f, "ip route get ADDRESS, the other end's, tells where "
+                        "tunnels leave");
         return;
     }
     if (other) {
@@ -457,9 +504,9 @@ uplink_port(const struct vdpad_check_input *in, struct vdpad_finding *f)
                     is_same_switch(out, other) ? "in no bond with it"
                                                : "shares no e-switch with it");
     } else {
-        vdpad_found(f, FAIL, "uplink %s is in no bridge%s", out->name,
-                    !tunnel ? ", and there is no tunnel"
-                            : ", and no tunnel ends on it: it has no address");
+        vdpad_found(f, FAIL,
+                    "uplink %s is in no bridge, and there is no tunnel",
+                    out->name);
     }
     vdpad_remedy(f,
                  "ovs-vsctl add-port BRIDGE %s, or give it the address "

@@ -49,6 +49,7 @@ static const struct vdpad_field link_fields[] = {
     FIELD(link, mtu, UINT, 0),
     FIELD(link, flags, HEX, 0),
     FIELD(link, master, INT, 0),
+    FIELD(link, lower, INT, 0),
     FIELD(link, mac, MAC, 0),
     FIELD(link, carrier, BOOL, 0),
     FIELD(link, switch_id_len, UINT, 0),

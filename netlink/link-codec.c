@@ -15,6 +15,7 @@
 static const struct nla_policy policy[ATTR_MAX + 1] = {
     [IFLA_IFNAME] = VDPAD_POLICY_TEXT,
     [IFLA_MTU] = VDPAD_POLICY_U32,
+    [IFLA_LINK] = VDPAD_POLICY_U32,
     [IFLA_MASTER] = VDPAD_POLICY_U32,
     [IFLA_LINKINFO] = VDPAD_POLICY_NEST,
     /* It grows at its end. */
@@ -102,6 +103,11 @@ vdpad_link_decode(const void *payload, size_t len, struct vdpad_link *row)
     }
     row->mtu = vdpad_attr_u32(tb[IFLA_MTU], 0);
     row->master = (int32_t) vdpad_attr_u32(tb[IFLA_MASTER], 0);
+    /* rtnl_fill_link_netnsid() of 4.0 to 6.12 adds the namespace where the
+     * number means something, if that is another one. */
+    if (!tb[IFLA_LINK_NETNSID]) {
+        row->lower = (int32_t) vdpad_attr_u32(tb[IFLA_LINK], 0);
+    }
     (void) vdpad_attr_mac(tb[IFLA_ADDRESS], row->mac);
     row->carrier = vdpad_attr_u8(tb[IFLA_CARRIER], 0) != 0;
     attr = tb[IFLA_PHYS_SWITCH_ID];

@@ -83,6 +83,8 @@ struct vdpad_link {
     uint32_t mtu;
     uint32_t flags; /* IFF_*. */
     int32_t master; /* ifindex, 0: none. */
+    int32_t lower;  /* ifindex of what it is made on, as a VLAN's device is;
+                     * 0: none, or in another network namespace. */
     uint8_t mac[6];
     bool carrier;
     uint8_t switch_id_len;            /* 0: none. */

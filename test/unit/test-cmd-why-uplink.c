@@ -138,13 +138,38 @@ uplink_port(void **state)
                  "uplink p0 is in no bridge, and there is no tunnel",
                  "ovs-vsctl add-port BRIDGE p0");
     ifaces[0].type = "geneve";
-    assert_fails("uplink-port", "no tunnel ends on it: it has no address",
-                 "address");
+    assert_unknown("uplink-port",
+                   "uplink p0 is in no bridge, and has no address, nor has a "
+                   "VLAN's device on it: whether tunnel gre0 leaves through "
+                   "it is not known");
+    struct vdpad_host row = fix.host[0];
     fix.host[0] = (struct vdpad_host){ "address/p0", "192.0.2.1" };
     WITH(fix.observed.class_[VDPAD_HOST].picture.n, 1,
          (void) run("uplink-port", &r));
     assert_string_equal(r.result, "ok");
     assert_contains(r.seen, "may leave through p0, which has 192.0.2.1");
+
+    /* On a VLAN of a VLAN on it. */
+    memcpy(links, fix.links, sizeof fix.links);
+    links[2] = (struct vdpad_link){ 12, "v12", .kind = "vlan", .lower = 13 };
+    links[3] = (struct vdpad_link){ 13, "v13", .kind = "vlan", .lower = 10 };
+    fix.observed.class_[VDPAD_LINK].picture.rows = links;
+    fix.observed.class_[VDPAD_LINK].picture.n = 4;
+    fix.devs[1].rep = NULL;
+    strcpy(fix.host[0].name, "address/v12");
+    WITH(fix.observed.class_[VDPAD_HOST].picture.n, 1,
+         (void) run("uplink-port", &r));
+    assert_string_equal(r.result, "ok");
+    assert_contains(r.seen, "may leave through v12, which has 192.0.2.1");
+    links[3].lower = 11;
+    WITH(fix.observed.class_[VDPAD_HOST].picture.n, 1,
+         (void) run("uplink-port", &r));
+    assert_string_equal(r.result, "unknown");
+    links[2].lower = 12; /* No end of it. */
+    WITH(fix.observed.class_[VDPAD_HOST].picture.n, 1,
+         (void) run("uplink-port", &r));
+    assert_string_equal(r.result, "unknown");
+    fix.host[0] = row;
 }
 
 int

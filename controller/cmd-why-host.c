@@ -86,6 +86,36 @@ has_mlx5(const struct vdpad_world *world)
     return false;
 }
 
+/* What shows that option 'name' of mlx5 is in effect though the kernel is
+ * built without: NVIDIA's own drivers, built beside it, take no notice of its
+ * configuration.  NULL: nothing. */
+static const char *
+find_own_mlx5(const struct vdpad_world *world, const char *name)
+{
+    const struct vdpad_module *module = find_module(world, "mlx5_vdpa");
+    const char *vdpa = vdpad_host_fact(world, "CONFIG_MLX5_VDPA_NET");
+
+    if (strncmp(name, "MLX5_", 5) != 0) {
+        return NULL;
+    }
+    if (vdpa && *vdpa == 'n' && module
+        && module->state != VDPAD_MODULE_MISSING) {
+        return "module mlx5_vdpa can be had";
+    }
+    /* mlx5e_build_rep_netdev(), drivers/net/ethernet/mellanox/mlx5/core/
+     * en_rep.c of 6.12: representors have it only with MLX5_CLS_ACT. */
+    for (size_t i = 0; i < world->n_devs && strcmp(name, "MLX5_VDPA_NET") != 0;
+         i++) {
+        const struct vdpad_dev *dev = &world->devs[i];
+
+        if (dev->rep_feature && dev->rep_feature->supported && dev->pf
+            && !strcmp(dev->pf->pci->driver, "mlx5_core")) {
+            return "representors have hw-tc-offload";
+        }
+    }
+    return NULL;
+}
+
 /* How the kernel was built. */
 static void
 kernel_config(const struct vdpad_check_input *in, struct vdpad_finding *f)
@@ -101,9 +131,11 @@ kernel_config(const struct vdpad_check_input *in, struct vdpad_finding *f)
         { "MLX5_ESWITCH", true },    { "NET_TC_SKB_EXT", true },
         { "MLX5_CLS_ACT", true },    { "MLX5_VDPA_NET", true },
     };
-    const char *path, *kernel = vdpad_host_fact(in->world, "kernel");
+    const char *own = NULL, *path,
+               *kernel = vdpad_host_fact(in->world, "kernel");
     bool mlx5 = has_mlx5(in->world);
     char missing[VDPAD_REASON_SIZE] = "";
+    bool fails = false;
 
     if (!vdpad_check_knows(in, VDPAD_HOST, f)) {
         return;
@@ -127,9 +159,16 @@ kernel_config(const struct vdpad_check_input *in, struct vdpad_finding *f)
         if (value && *value == 'n' && (mlx5 || !needed[i].mlx5)) {
             vdpad_text(missing + used, sizeof missing - used, "%s%s",
                        used ? ", " : "", name);
+            own = find_own_mlx5(in->world, needed[i].name);
+            fails |= !own;
         }
     }
-    if (missing[0]) {
+    if (missing[0] && !fails) {
+        vdpad_found(f, UNKNOWN,
+                    "kernel %s is built without %s (%s), but %s: drivers of "
+                    "another origin may have it",
+                    kernel, missing, path, own);
+    } else if (missing[0]) {
         vdpad_found(f, FAIL, "kernel %s is built without %s (%s)", kernel,
                     missing, path);
         vdpad_remedy(f, "boot a kernel with these: those of Ubuntu and RHEL "
@@ -166,7 +205,7 @@ hw_offload(const struct vdpad_check_input *in, struct vdpad_finding *f)
         return;
     }
     value = vdpad_map_get(&in->world->db->other_config, "hw-offload");
-    vdpad_found(f, value && !strcmp(value, "true") ? OK : FAIL,
+    vdpad_found(f, vdpad_hw_offload_configured(in->world->db) ? OK : FAIL,
                 "other_config:hw-offload is %s", value ? value : "not set");
     if (f->result == FAIL) {
         vdpad_remedy(f, "ovs-vsctl set Open_vSwitch . "

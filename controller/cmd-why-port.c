@@ -334,7 +334,8 @@ ingress_qdisc(const struct vdpad_check_input *in, struct vdpad_finding *f)
 }
 
 /* Filters of others are looked at before or after those of Open vSwitch, as
- * their priority says, and change what these see. */
+ * their priority says, and change what these see.  Flower filters only: others
+ * are not counted all the time. */
 static void
 foreign_filters(const struct vdpad_check_input *in, struct vdpad_finding *f)
 {
@@ -345,11 +346,12 @@ foreign_filters(const struct vdpad_check_input *in, struct vdpad_finding *f)
         return;
     }
     if (!dev->flow || !dev->flow->foreign_flows) {
-        vdpad_found(f, OK, "no other program's filters are on %s",
+        vdpad_found(f, OK, "no other program's flower filters are on %s",
                     dev->rep->name);
         return;
     }
-    vdpad_found(f, FAIL, "%u of the %u filters on %s are not Open vSwitch's",
+    vdpad_found(f, FAIL,
+                "%u of the %u flower filters on %s are not Open vSwitch's",
                 dev->flow->foreign_flows,
                 dev->flow->hw_flows + dev->flow->sw_flows, dev->rep->name);
     vdpad_remedy(f,

@@ -63,6 +63,11 @@ host_checks(void **state)
          assert_fails("hw-offload", "other_config:hw-offload is false",
                       "ovs-vsctl set Open_vSwitch . "
                       "other_config:hw-offload=true"));
+    /* As Open vSwitch reads it. */
+    struct result r;
+    WITH(fix.other_config[0].value, "True",
+         assert_int_equal(run("hw-offload", &r), 0));
+    assert_string_equal(r.result, "ok");
     WITH(fix.db.other_config.n, 0,
          assert_fails("hw-offload", "is not set", "ovs-vsctl"));
     fix.other_config[1] = (struct vdpad_kv){ "tc-policy", "skip_hw" };
@@ -139,7 +144,7 @@ port_checks(void **state)
          assert_fails("ingress-qdisc", "has a clsact qdisc in place",
                       "tc qdisc del dev p0vf0 clsact"));
     WITH(fix.flows[0].foreign_flows, 2,
-         assert_fails("foreign-filters", "2 of the 3 filters on p0vf0",
+         assert_fails("foreign-filters", "2 of the 3 flower filters on p0vf0",
                       "tc filter show dev p0vf0 ingress"));
     WITH(fix.vdpa[0].mtu, 9000,
          assert_fails("mtu",
@@ -159,12 +164,30 @@ port_checks(void **state)
     assert_fails("hw-offload-priority", "is none", "ovs-vsctl remove");
 }
 
+/* Others may fail for the same reason. */
+static void
+assert_kernel_config(const char *result, const char *seen)
+{
+    struct result r;
+
+    (void) run("kernel-config", &r);
+    assert_string_equal(r.result, result);
+    assert_contains(r.seen, seen);
+}
+
 static void
 kernel_config(void **state)
 {
+    struct vdpad_module *vdpa = NULL;
     size_t *n = &fix.observed.class_[VDPAD_HOST].picture.n;
 
     (void) state;
+    for (size_t i = 0; vdpad_module_names[i]; i++) {
+        if (!strcmp(vdpad_module_names[i], "mlx5_vdpa")) {
+            vdpa = &fix.modules[i];
+        }
+    }
+    assert_non_null(vdpa);
     *fact("CONFIG_NET_CLS_FLOWER") = 'n';
     assert_fails("kernel-config", "built without CONFIG_NET_CLS_FLOWER",
                  "Ubuntu");
@@ -174,11 +197,29 @@ kernel_config(void **state)
     assert_fails("kernel-config",
                  "without CONFIG_NET_TC_SKB_EXT, CONFIG_MLX5_VDPA_NET",
                  "Debian's lack NET_TC_SKB_EXT");
+    /* NVIDIA's drivers are built beside the kernel. */
+    *fact("CONFIG_NET_TC_SKB_EXT") = 'y';
+    *fact("CONFIG_MLX5_CLS_ACT") = 'n';
+    vdpa->state = VDPAD_MODULE_LOADABLE;
+    assert_unknown("kernel-config",
+                   "without CONFIG_MLX5_CLS_ACT, CONFIG_MLX5_VDPA_NET "
+                   "(/boot/config), but module mlx5_vdpa can be had");
+    *fact("CONFIG_MLX5_VDPA_NET") = 'm';
+    assert_unknown("kernel-config", "without CONFIG_MLX5_CLS_ACT "
+                                    "(/boot/config), but representors have "
+                                    "hw-tc-offload");
+    /* The kernel's own module proves nothing of other options. */
+    fix.devs[1].rep_feature = NULL;
+    WITH(fix.devs[0].rep_feature, NULL,
+         assert_kernel_config("fail", "without CONFIG_MLX5_CLS_ACT"));
+    *fact("CONFIG_MLX5_VDPA_NET") = 'n';
+    vdpa->state = VDPAD_MODULE_MISSING;
+    assert_kernel_config("fail", "CONFIG_MLX5_VDPA_NET");
+    *fact("CONFIG_NET_TC_SKB_EXT") = 'n';
+
     /* Another card needs none of mlx5's. */
     strcpy(fix.pci[0].driver, "other");
-    struct result r;
-    assert_int_equal(run("kernel-config", &r), 0);
-    assert_string_equal(r.result, "ok");
+    assert_kernel_config("ok", "has what offload needs");
     WITH(*n, 0, assert_unknown("kernel-config", "is in none of"));
 }
 

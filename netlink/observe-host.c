@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
+#include <inttypes.h>
 #include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include "holders-scan.h"
 #include "observe-guests.h"
 #include "sysfs.h"
+#include "vswitchd.h"
 
 /* Debian's is 270 kB; who writes more than this wants to keep us busy. */
 #define CONFIG_MAX_SIZE (4 << 20)
@@ -178,26 +180,15 @@ add_addresses(struct vdpad_rows *rows, struct vdpad_error *why)
     return 0;
 }
 
-/* Field 22 of /proc/PID/stat; the name before it may have blanks and
- * parentheses. */
 static void
 add_vswitchd(struct vdpad_rows *rows, int pid)
 {
-    enum { FIELDS_BEHIND_NAME = 20 };
-    char text[1024];
-    char *p;
+    char text[32];
+    uint64_t ticks;
 
-    if (vdpad_sysfs_read(text, sizeof text, "/proc/%d/stat", pid)) {
-        return;
-    }
-    p = strrchr(text, ')');
-    for (int i = 0; p && i < FIELDS_BEHIND_NAME; i++) {
-        p = strchr(p + 1, ' ');
-    }
-    if (p) {
-        p++;
-        p[strspn(p, "0123456789")] = '\0';
-        vdpad_host_add(rows, p, "vswitchd/%d", pid);
+    if (!vdpad_process_began(pid, &ticks)) {
+        (void) snprintf(text, sizeof text, "%" PRIu64, ticks);
+        vdpad_host_add(rows, text, "vswitchd/%d", pid);
     }
 }
 

@@ -12,10 +12,14 @@
 #include "observe.h"
 #include "rows.h"
 #include "uapi.h"
+#include "vswitchd.h"
 
 /* Filters that one dump may name for deletion; the rest is found by the
  * next. */
 #define DELETE_MAX 65536
+
+/* After so many deletions somebody else's claim is looked for. */
+#define DELETE_SLICE 4096
 
 bool
 vdpad_filter_is_ovs(const struct vdpad_filter *filter)
@@ -272,20 +276,50 @@ del_filter(struct vdpad_nl *nl, const struct vdpad_scope *scope,
     return error == -ENOENT || error == -EINVAL ? 0 : error;
 }
 
+/* Looks whether an ovs-vswitchd has begun since 'ticks': it may claim what is
+ * being deleted. */
+static int
+check_claim(uint64_t ticks, struct vdpad_error *why)
+{
+    uint64_t began;
+    int32_t pid;
+    int error = vdpad_vswitchd_newest(&pid, &began);
+
+    if (error) {
+        return vdpad_error_set(why, error, "read /proc: %s", strerror(-error));
+    }
+    return pid && began > ticks
+               ? vdpad_error_set(why, -EBUSY,
+                                 "an ovs-vswitchd (pid %d) has begun, whose "
+                                 "filters the rest may be",
+                                 (int) pid)
+               : 0;
+}
+
 int
 vdpad_scope_del_ovs(struct vdpad_nl *nl, const struct vdpad_scope *scope,
                     uint32_t chain, uint32_t prio, struct vdpad_error *why)
 {
     struct to_delete d = { .chain = chain, .prio = prio };
-    size_t last;
-    int error;
+    uint64_t ticks;
+    int32_t pid;
+    size_t last, n_deleted = 0;
+    int error = vdpad_vswitchd_newest(&pid, &ticks);
 
+    if (error) {
+        return vdpad_error_set(why, error, "read /proc: %s", strerror(-error));
+    }
     do {
         d.n = 0;
         error = vdpad_scope_filters(nl, scope, collect, &d, why);
         last = d.n;
         for (size_t i = 0; !error && i < d.n; i++) {
-            error = del_filter(nl, scope, &d.filters[i], why);
+            if (n_deleted++ % DELETE_SLICE == DELETE_SLICE - 1) {
+                error = check_claim(ticks, why);
+            }
+            if (!error) {
+                error = del_filter(nl, scope, &d.filters[i], why);
+            }
         }
     } while (!error && last == DELETE_MAX);
     free(d.filters);

@@ -195,10 +195,10 @@ is_tunnel_of(const struct vdpad_db_iface *iface, const char *name)
     static const struct {
         const char *prefix, *type;
     } tunnels[] = {
-        { "genev_sys_", "geneve" },    { "vxlan_sys_", "vxlan" },
-        { "gre_sys", "gre" },          { "ip6gre_sys", "ip6gre" },
-        { "erspan_sys", "erspan" },    { "ip6erspan_sys", "ip6erspan" },
-        { "bareudp_sys_", "bareudp" }, { "gtp_sys_", "gtpu" },
+        { "genev_sys_", "geneve" }, { "vxlan_sys_", "vxlan" },
+        { "gre_sys", "gre" },       { "ip6gre_sys", "ip6gre" },
+        { "erspan_sys", "erspan" }, { "ip6erspan_sys", "ip6erspan" },
+        { "udp_sys_", "bareudp" },  { "gtpu_sys_", "gtpu" },
     };
 
     for (size_t i = 0; i < sizeof tunnels / sizeof tunnels[0]; i++) {

@@ -120,6 +120,13 @@ classes(void **state)
     /* A tunnel's netdev is its port's. */
     fix.ifaces[0].type = "geneve";
     assert_classes(0, LONG_AGO, LIVE, STRANDED, LIVE, "in no bridge");
+    fix.ifaces[0].type = "bareudp";
+    assert_classes(0, LONG_AGO, LIVE, STRANDED, STRANDED, "in no bridge");
+    strcpy(links[3].name, "udp_sys_6635");
+    assert_classes(0, LONG_AGO, LIVE, STRANDED, LIVE, "in no bridge");
+    fix.ifaces[0].type = "gtpu";
+    strcpy(links[3].name, "gtpu_sys_2152");
+    assert_classes(0, LONG_AGO, LIVE, STRANDED, LIVE, "in no bridge");
     fix.ifaces[0].type = "";
     /* A bond's port, and one that was renamed. */
     links[2].master = 11;

@@ -245,7 +245,7 @@ def test_meter(probe, pf, reps):
     try:
         for dev in reps:
             tc('qdisc add dev %s ingress' % dev)
-            tc('filter add dev %s ingress prio 2 protocol ip flower skip_hw '
+            tc('filter add dev %s ingress prio 2 protocol ip flower '
                'action police index 268435456 pipe action drop' % dev)
         spaces[0].ip('neigh add 192.0.2.2 lladdr 02:00:00:00:00:99 dev eth0')
         probe.look()

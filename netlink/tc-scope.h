@@ -42,8 +42,8 @@ int vdpad_scope_check_qdisc(struct vdpad_nl *nl, int32_t ifindex,
 
 /* Deletes the filters in 'chain' with 'prio' that are Open vSwitch's, one by
  * one; those that have gone meanwhile are no error.  Returns 0 or the first
- * negative errno with 'why'; -EBUSY: an ovs-vswitchd has begun meanwhile, which
- * is looked for every few thousand filters, and the rest is left. */
+ * negative errno with 'why'; -EBUSY: an ovs-vswitchd has begun meanwhile,
+ * which is looked for every few thousand filters, and the rest is left. */
 int vdpad_scope_del_ovs(struct vdpad_nl *nl, const struct vdpad_scope *scope,
                         uint32_t chain, uint32_t prio,
                         struct vdpad_error *why);

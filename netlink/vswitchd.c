@@ -2,10 +2,8 @@
 #include "vswitchd.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "attrs.h"
 #include "sysfs.h"
 
 int
@@ -13,7 +11,7 @@ vdpad_process_began(int32_t pid, uint64_t *ticks)
 {
     enum { FIELDS_BEHIND_NAME = 20 };
     char text[1024];
-    char *p;
+    const char *p;
     int error = vdpad_sysfs_read(text, sizeof text, "/proc/%d/stat",
                                  (int) pid);
 
@@ -28,8 +26,8 @@ vdpad_process_began(int32_t pid, uint64_t *ticks)
     if (!p) {
         return -EBADMSG;
     }
-    *ticks = strtoull(p + 1, NULL, 10);
-    return 0;
+    p++;
+    return vdpad_number_take(&p, UINT64_MAX, ticks);
 }
 
 struct newest {

@@ -33,6 +33,7 @@ static struct datagram {
     size_t size;
     uint32_t sender;
     bool is_cut; /* There was more than there was room for. */
+    int error;   /* Instead: of receiving. */
 } datagrams[8];
 static size_t n_datagrams, n_taken, n_messages;
 static uint32_t request_seq;
@@ -59,7 +60,13 @@ fake_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags,
     (void) fd;
     (void) flags;
     (void) timeout;
-    for (; i < n && n_taken < n_datagrams; i++, n_taken++) {
+    if (n_taken < n_datagrams && datagrams[n_taken].error) {
+        errno = datagrams[n_taken++].error;
+        return -1;
+    }
+    /* An error is for the next call. */
+    for (; i < n && n_taken < n_datagrams && !datagrams[n_taken].error;
+         i++, n_taken++) {
         hand_over(&msgs[i].msg_hdr, &datagrams[n_taken]);
         msgs[i].msg_len = (unsigned int) datagrams[n_taken].size;
     }
@@ -74,6 +81,10 @@ fake_recvmsg(int fd, struct msghdr *msg, int flags)
     (void) flags;
     if (n_taken == n_datagrams) {
         errno = ENOBUFS;
+        return -1;
+    }
+    if (datagrams[n_taken].error) {
+        errno = datagrams[n_taken++].error;
         return -1;
     }
     hand_over(msg, &datagrams[n_taken]);
@@ -151,6 +162,12 @@ add_datagram(void)
     n_datagrams++;
 }
 
+static void
+add_error(int error)
+{
+    datagrams[n_datagrams++].error = error;
+}
+
 static int
 receive(void)
 {
@@ -217,6 +234,31 @@ test_refused(void **state)
     assert_int_equal(n_messages, 2);
 }
 
+/* The loss is told, and what comes behind it is handed on; an interrupted call
+ * has lost nothing. */
+static void
+test_lost(void **state)
+{
+    (void) state;
+    add_datagram();
+    add(RTM_NEWTFILTER, 36, 36, 0, 0);
+    add_error(ENOBUFS);
+    add_error(EINTR);
+    add_datagram();
+    add(RTM_NEWQDISC, 36, 36, 0, 0);
+    add_error(EBADF);
+    assert_int_equal(receive(), 1);
+    assert_int_equal(n_messages, 1);
+    assert_int_equal(receive(), -ENOBUFS);
+    assert_int_equal(receive(), 1);
+    assert_int_equal(n_messages, 1);
+    assert_int_equal(receive(), 1);
+    assert_int_equal(n_messages, 2);
+    assert_int_equal(types[1], RTM_NEWQDISC);
+    assert_int_equal(receive(), -EBADF);
+    assert_int_equal(receive(), 0);
+}
+
 /* Any process may send to the socket. */
 static void
 test_not_the_kernel(void **state)
@@ -274,6 +316,24 @@ test_dump(void **state)
     assert_false(is_broken);
     assert_int_equal(n_taken, 1);
 
+    /* An interrupted call is made again, a loss is the end. */
+    set_up(state);
+    add_datagram();
+    add(RTM_NEWTFILTER, 36, 36, 0, 0);
+    add_error(EINTR);
+    add_datagram();
+    add(NLMSG_DONE, 20, 20, 0, 0);
+    assert_int_equal(dump(&is_broken), 0);
+    assert_int_equal(n_messages, 1);
+    set_up(state);
+    add_datagram();
+    add(RTM_NEWTFILTER, 36, 36, 0, 0);
+    add_error(ENOBUFS);
+    add_datagram();
+    add(NLMSG_DONE, 20, 20, 0, 0);
+    assert_int_equal(dump(&is_broken), -ENOBUFS);
+    assert_true(is_broken);
+
     /* The end does not come. */
     set_up(state);
     add_datagram();
@@ -319,10 +379,10 @@ int
 main(void)
 {
 #define TEST(NAME) cmocka_unit_test_setup(NAME, set_up)
-    const struct CMUnitTest tests[] = { TEST(test_sound), TEST(test_refused),
-                                        TEST(test_not_the_kernel),
-                                        TEST(test_dump),
-                                        TEST(test_broken_dumps) };
+    const struct CMUnitTest tests[] = {
+        TEST(test_sound),          TEST(test_refused), TEST(test_lost),
+        TEST(test_not_the_kernel), TEST(test_dump),    TEST(test_broken_dumps)
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -319,6 +319,12 @@ class Host:
             s for s in self.json("plan") if s["when"] != "later"],
             "another plan, and its steps")
 
+    def cpu_s(self):
+        """Seconds of the processor that the daemon itself has taken."""
+        with open("/proc/%d/stat" % self.daemon.pid, encoding="utf-8") as f:
+            fields = f.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def assert_short_turns(self, limit_ms):
         """No turn of the loop since the last call has taken that much time of
         the processor, which is the same on a busy machine."""

@@ -12,14 +12,13 @@ def test_254_devices(bare):
     bare.wait_ready(254)
     bare.json("loop/show", "--reset")
     bare.json("why")
-    times = []
+    before = bare.cpu_s()
     for _ in range(3):
-        start = time.monotonic()
         rows = bare.json("why")
-        times.append(time.monotonic() - start)
+    took = (bare.cpu_s() - before) / 3
     assert len({r["device"] for r in rows}) == 255      # And the host.
     bare.assert_short_turns(30)
-    assert min(times) < 1
+    assert took < 1, took
 
 
 def test_slow_generic_netlink(bare):

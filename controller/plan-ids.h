@@ -20,8 +20,8 @@ struct vdpad_port_ids {
  * onto our port is none of our business. */
 void vdpad_wanted_ids(const struct vdpad_dev *dev, struct vdpad_port_ids *ids);
 
-/* Whether 'spec' (NULL: none) names VLANs.  vdpa-vlan on the Interface remembers
- * that those of its Port are from there. */
+/* Whether 'spec' (NULL: none) names VLANs.  vdpa-vlan on the Interface
+ * remembers that those of its Port are from there. */
 bool vdpad_spec_has_vlan(const struct vdpad_port_spec *spec);
 
 /* The value of 'key', NULL: it is not among them. */

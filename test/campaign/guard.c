@@ -423,8 +423,9 @@ check_op(struct campaign *c, const struct vdpad_snapshot *s,
          const struct vdpad_dbop *op, const struct vdpad_dbop *ops, size_t n)
 {
     static const char *const keys[] = {
-        "attached-mac",  "iface-id",    "iface-id-ver", "vm-uuid",
-        "vdpa-iface-id", "vdpa-vlan", "vdpa-device", "vdpa-vf",      "vdpa-offload",
+        "attached-mac", "iface-id",      "iface-id-ver",
+        "vm-uuid",      "vdpa-iface-id", "vdpa-vlan",
+        "vdpa-device",  "vdpa-vf",       "vdpa-offload",
     };
     const struct vdpad_db_iface *iface = op->port
                                              ? vdpad_find_iface(s, op->port)

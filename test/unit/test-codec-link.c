@@ -97,6 +97,30 @@ make(uint8_t family, unsigned int change)
     return msg;
 }
 
+/* A VLAN's device says on what it is, in which namespace if in another one. */
+static void
+test_lower(void **state)
+{
+    struct vdpad_link row;
+
+    (void) state;
+    for (int is_away = 0; is_away < 2; is_away++) {
+        struct nl_msg *msg = make(AF_UNSPEC, 0);
+        const struct nlmsghdr *header = nlmsg_hdr(msg);
+
+        nla_put_string(msg, IFLA_IFNAME, "p0.7");
+        nla_put_u32(msg, IFLA_LINK, 3);
+        if (is_away) {
+            nla_put_s32(msg, IFLA_LINK_NETNSID, 0);
+        }
+        assert_int_equal(decode_link(nlmsg_data(header),
+                                     (size_t) nlmsg_datalen(header), &row),
+                         0);
+        assert_int_equal(row.lower, is_away ? 0 : 3);
+        nlmsg_free(msg);
+    }
+}
+
 static unsigned int
 event_classes(struct nl_msg *msg, uint16_t type)
 {
@@ -187,6 +211,7 @@ main(void)
         cmocka_unit_test(test_links),
         cmocka_unit_test(test_kind_and_counters),
         cmocka_unit_test(test_events),
+        cmocka_unit_test(test_lower),
         cmocka_unit_test(test_made_events),
         cmocka_unit_test(test_mangled),
         cmocka_unit_test(test_encode),

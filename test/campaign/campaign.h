@@ -63,8 +63,8 @@ struct vf_truth {
 };
 
 struct tally {
-    uint64_t schedules, compared, configured, actions, turns, steps, commits,
-        failures, kills, stuck, requests;
+    uint64_t schedules, compared, configured, second_runs, refused, actions,
+        turns, steps, commits, failures, kills, stuck, requests;
     int64_t simulated_ns;
 };
 extern struct tally tally;
@@ -72,8 +72,11 @@ extern struct tally tally;
 /* One step, to see how often it is tried. */
 struct tries {
     char key[VDPAD_NAME_SIZE + 32];
-    unsigned int n;
-    int64_t at_ns[20]; /* A ring. */
+    unsigned int n;          /* Since something changed last. */
+    int64_t at_ns[20];       /* A ring. */
+    unsigned int n_calm;     /* Since the faults have ceased. */
+    unsigned int failures;   /* Likewise, in a row. */
+    int64_t last_ns, gap_ns; /* The last one, and from the one before it. */
 };
 #define MAX_TRIES 256
 
@@ -115,7 +118,8 @@ struct campaign {
     bool is_db_renewed;    /* The database was lost once. */
     bool are_ports_others; /* Others meddled with ports: no comparison. */
     bool is_uplink_away, is_pf_away;
-    bool host_pfs[N_PFS];      /* Others had set something up on them. */
+    bool host_pfs[N_PFS];      /* Others had set something up on them, */
+    int host_numvfs[N_PFS];    /* such as so many VFs. */
     bool host_features[N_PFS]; /* hw-tc-offload of their uplinks. */
     bool is_kept;              /* At the end; likewise. */
     int64_t lag_ns;            /* How late events can be at most. */
@@ -128,7 +132,10 @@ struct campaign {
     struct asked *asked; /* Batches under way. */
     struct tries tries[MAX_TRIES];
     size_t n_tries;
-    unsigned int n_requests; /* Commands without an answer. */
+    bool is_calm;      /* The faults have ceased. */
+    const char *quiet; /* Who is to do nothing now; NULL: nobody. */
+    unsigned int n_asked_modes[N_PFS]; /* See calm_may_ask(). */
+    unsigned int n_requests;           /* Commands without an answer. */
     unsigned int n_suspends;
     uint64_t turns_at; /* Turns since second 'turns_s'. */
     int64_t turns_s;
@@ -160,8 +167,17 @@ void host_run_vswitchd(struct campaign *);
 
 /* guard.c: the ports as the daemon has them, which check what it does. */
 void guard_set_up(struct campaign *);
-void guard_forget_tries(struct campaign *);
 void guard_forget_asked(struct campaign *);
+
+/* tries.c: how often each step is tried. */
+void tries_forget(struct campaign *); /* Something has changed. */
+/* Counts one; fails when it is too soon. */
+void tries_count(struct campaign *, const char *action, const char *object);
+void tries_note_end(struct campaign *, const struct vdpad_act *, int error);
+void tries_note_plan(struct campaign *);
+/* Between the last two tries of a step; INT64_MAX: there were none. */
+int64_t tries_last_gap_ns(const struct campaign *, const char *action,
+                          const char *object);
 
 /* daemon.c: its life, and time. */
 void daemon_start(struct campaign *);
@@ -177,6 +193,16 @@ void campaign_set_gen(struct campaign *);
 
 /* Nothing is under way and nothing is to come. */
 bool daemon_is_settled(struct campaign *);
+
+/* calm.c: after the faults. */
+/* Runs until nothing is left to do, or only what the host refuses for good. */
+void calm(struct campaign *);
+/* A settled daemon does nothing, nor does one that starts anew, which calls
+ * everything by the same names. */
+void calm_check_second_run(struct campaign *);
+/* Whether this step may be asked for although there is nothing to do. */
+bool calm_may_ask(struct campaign *, const char *action, const char *object);
+void calm_print(struct campaign *); /* Plan and states, to the trace. */
 
 /* actions.c, faults.c */
 struct action_kind {

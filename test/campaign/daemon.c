@@ -80,7 +80,7 @@ campaign_set_gen(struct campaign *c)
 {
     c->gen++;
     c->last_change_ns = c->now_ns;
-    guard_forget_tries(c);
+    tries_forget(c);
 }
 
 bool
@@ -153,7 +153,7 @@ end_daemon(struct campaign *c)
     c->client->ops->destroy(c->client);
     c->client = NULL;
     guard_forget_asked(c);
-    guard_forget_tries(c);
+    tries_forget(c);
     c->n_requests = c->n_suspends = 0;
     c->dying = DYING_NOT;
 }
@@ -284,6 +284,9 @@ one_turn(struct campaign *c)
         return;
     }
     note_ready(c);
+    if (c->is_calm) {
+        tries_note_plan(c);
+    }
     if (c->now_ns / SEC != c->turns_s) {
         c->turns_s = c->now_ns / SEC;
         c->turns_at = 0;

@@ -544,11 +544,11 @@ command(struct campaign *c, struct rng *r)
     switch (what) {
     case 0:
         vdpad_ctl_reconcile(c->ctl);
-        guard_forget_tries(c);
+        tries_forget(c);
         break;
     case 1:
         vdpad_ctl_resync(c->ctl);
-        guard_forget_tries(c);
+        tries_forget(c);
         break;
     case 2:
         c->n_requests++;

@@ -12,10 +12,6 @@
 
 #define BIT(CLASS) (1u << (CLASS))
 
-/* So often may one step be tried in a minute if nothing else happens: three
- * or eight times at once and then after 1, 2, 4, … s. */
-#define MOST_TRIES 16
-
 /* Between a look at the holders and the step that rests on it. */
 #define HOLDERS_LAG_NS (3 * SEC)
 
@@ -31,41 +27,6 @@ of_store(const struct vdpad_store *s)
 {
     return (struct campaign *) ((char *) (uintptr_t) s
                                 - offsetof(struct campaign, guard_store));
-}
-
-/* Retries. */
-
-void
-guard_forget_tries(struct campaign *c)
-{
-    c->n_tries = 0;
-}
-
-static void
-count_try(struct campaign *c, const char *action, const char *object)
-{
-    char key[VDPAD_NAME_SIZE + 32];
-    struct tries *t = NULL;
-
-    vdpad_memory_key(key, action, object);
-    for (size_t i = 0; i < c->n_tries && !t; i++) {
-        t = !strcmp(c->tries[i].key, key) ? &c->tries[i] : NULL;
-    }
-    if (!t) {
-        if (c->n_tries == MAX_TRIES) {
-            return;
-        }
-        t = &c->tries[c->n_tries++];
-        memset(t, 0, sizeof *t);
-        memcpy(t->key, key, sizeof key);
-    }
-    if (t->n >= MOST_TRIES
-        && c->now_ns - t->at_ns[(t->n - MOST_TRIES) % 20] < 60 * SEC) {
-        campaign_fail(c, "%s: tried %u times in %.1f s", key, MOST_TRIES + 1,
-                      (double) (c->now_ns - t->at_ns[(t->n - MOST_TRIES) % 20])
-                          / SEC);
-    }
-    t->at_ns[t->n++ % 20] = c->now_ns;
 }
 
 /* Steps of the kernel. */
@@ -183,7 +144,7 @@ check_act(struct campaign *c, const struct vdpad_act *act)
                           act->object, vdpad_class_name((enum vdpad_class) i));
         }
     }
-    count_try(c, name, act->object);
+    tries_count(c, name, act->object);
     for (int i = 0; i < SIM_VDPAS && i < 64; i++) {
         struct sim_vdpa *v = &c->sim->vdpas[i];
 
@@ -237,6 +198,7 @@ on_done(void *aux, const struct vdpad_act *act, int error,
                        act->object, why ? why->text : "?");
     }
     tally.stuck += error == -ETIMEDOUT;
+    tries_note_end(a->c, act, error);
     if (!--a->left) {
         struct asked **at = &a->c->asked;
 
@@ -506,15 +468,15 @@ guard_commit(struct vdpad_store *up, const struct vdpad_dbop *ops, size_t n,
         const struct vdpad_dbop *op = &ops[i];
         char action[32];
 
-        check_op(c, s, op, ops, n);
         (void) snprintf(action, sizeof action, "db-%d", op->kind);
+        check_op(c, s, op, ops, n);
         /* Several keys of one row are one step. */
         if (!i || op->kind != ops[i - 1].kind
             || op->kind != VDPAD_DBOP_IFACE_EXTERNAL_ID) {
-            count_try(c, action,
-                      op->port     ? op->port
-                      : op->bridge ? op->bridge
-                                   : op->key);
+            tries_count(c, action,
+                        op->port     ? op->port
+                        : op->bridge ? op->bridge
+                                     : op->key);
         }
     }
     c->last_step_ns = c->now_ns;

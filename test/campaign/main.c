@@ -134,22 +134,38 @@ keep_only(struct campaign *plan, const char *list)
 static void
 print_tally(double seconds, unsigned long n_failed)
 {
-    printf("%llu schedules, %lu failed, %llu compared (%llu with a policy "
-           "at the end); %llu actions, "
-           "%llu kills, %llu turns, "
-           "%llu steps (%llu failed, %llu stuck), %llu transactions, %llu "
-           "commands, %.0f h simulated, in %.1f s\n",
-           (unsigned long long) tally.schedules, n_failed,
-           (unsigned long long) tally.compared,
-           (unsigned long long) tally.configured,
-           (unsigned long long) tally.actions,
-           (unsigned long long) tally.kills, (unsigned long long) tally.turns,
-           (unsigned long long) tally.steps,
-           (unsigned long long) tally.failures,
-           (unsigned long long) tally.stuck,
-           (unsigned long long) tally.commits,
-           (unsigned long long) tally.requests,
-           (double) tally.simulated_ns / 3.6e12, seconds);
+    printf(
+        "%llu schedules, %lu failed, %llu compared (%llu with a policy "
+        "at the end), %llu second runs (%llu beside steps that the host "
+        "refuses); %llu actions, "
+        "%llu kills, %llu turns, "
+        "%llu steps (%llu failed, %llu stuck), %llu transactions, %llu "
+        "commands, %.0f h simulated, in %.1f s\n",
+        (unsigned long long) tally.schedules, n_failed,
+        (unsigned long long) tally.compared,
+        (unsigned long long) tally.configured,
+        (unsigned long long) tally.second_runs,
+        (unsigned long long) tally.refused, (unsigned long long) tally.actions,
+        (unsigned long long) tally.kills, (unsigned long long) tally.turns,
+        (unsigned long long) tally.steps, (unsigned long long) tally.failures,
+        (unsigned long long) tally.stuck, (unsigned long long) tally.commits,
+        (unsigned long long) tally.requests,
+        (double) tally.simulated_ns / 3.6e12, seconds);
+}
+
+/* Whether as much was looked at as in any series of some length. */
+static bool
+is_plausible(void)
+{
+    uint64_t n = tally.schedules;
+
+    if (n < 100
+        || (tally.second_runs >= n - n / 20 && tally.compared >= n / 2
+            && tally.configured >= n / 4)) {
+        return true;
+    }
+    printf("too few ends were compared, or second runs made\n");
+    return false;
 }
 
 int
@@ -210,6 +226,9 @@ main(int argc, char *argv[])
         }
     }
     print_tally(now_s() - begin, n_failed);
+    if (!n_failed && !is_plausible()) {
+        return 1;
+    }
     (void) fflush(NULL);
     if (n_failed) {
         _exit(1); /* What failed was left in the middle: it leaks. */

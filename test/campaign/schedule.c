@@ -10,10 +10,6 @@
 
 #include "controller/lookup.h"
 
-/* Back-off has at most 300 s between two tries. */
-#define CALM_NS (1500 * SEC)
-#define CALM_STEP_NS (5 * SEC)
-
 const struct action_kind *
 action_kind(const struct action *a)
 {
@@ -89,6 +85,7 @@ set_up(struct campaign *c)
     for (int i = 0; i < N_PFS; i++) {
         c->host_pfs[i] = c->sim->pfs[i].numvfs > 0
                          || c->sim->pfs[i].autoprobe != 1;
+        c->host_numvfs[i] = c->sim->pfs[i].numvfs;
         c->host_features[i] =
             c->sim->pfs[i].used
             && c->sim->netdevs[c->sim->pfs[i].uplink].feature;
@@ -120,84 +117,6 @@ tear_down(struct campaign *c)
     }
     (void) unlink(c->sim_path);
     (void) rmdir(c->dir);
-}
-
-/* Runs until nothing is left to do, or to the end of all patience. */
-static void
-calm(struct campaign *c)
-{
-    int64_t end = c->now_ns + CALM_NS;
-
-    guard_forget_tries(c);
-    c->last_step_ns = c->now_ns;
-    while (c->now_ns < end && !daemon_is_settled(c)) {
-        campaign_run_for(c, CALM_STEP_NS);
-    }
-    if (c->n_requests || c->n_suspends) {
-        campaign_fail(c, "%u commands are without an answer",
-                      c->n_requests + c->n_suspends);
-    }
-}
-
-static void
-print_plan(struct campaign *c)
-{
-    const struct vdpad_plan *plan = vdpad_ctl_plan(c->ctl);
-    const struct vdpad_world *w = vdpad_ctl_world(c->ctl);
-
-    for (size_t i = 0; c->trace && i < plan->n; i++) {
-        campaign_trace(c, "  planned: %s %s: %s%s%s",
-                       vdpad_step_action(&plan->steps[i]),
-                       vdpad_step_object(&plan->steps[i]),
-                       plan->steps[i].reason,
-                       plan->steps[i].deferred ? " (deferred)" : "",
-                       plan->steps[i].in_flight ? " (in flight)" : "");
-    }
-    for (size_t i = 0; c->trace && i < w->n_devs; i++) {
-        campaign_trace(c, "  %s: %s: %s", w->devs[i].name,
-                       vdpad_state_name(w->devs[i].state), w->devs[i].reason);
-    }
-    for (size_t i = 0; c->trace && i < w->n_pfs; i++) {
-        campaign_trace(c, "  %s: %s: %s", w->pfs[i].pci->bdf,
-                       vdpad_state_name(w->pfs[i].state), w->pfs[i].reason);
-    }
-    for (size_t i = 0; c->trace && i < w->n_problems; i++) {
-        campaign_trace(c, "  problem: %s %s: %s", w->problems[i].key,
-                       w->problems[i].word, w->problems[i].text);
-    }
-}
-
-/* A daemon that starts anew finds nothing to do. */
-static void
-check_second_run(struct campaign *c)
-{
-    struct rng r = { 0 };
-    char *before, *after;
-    uint64_t steps;
-    bool same;
-
-    /* What is waited for becomes what blocks (controller/patience.h). */
-    campaign_run_for(c, 100 * SEC);
-    before = host_essence(c, true);
-    steps = tally.steps + tally.commits;
-    daemon_kill(c, &r, 0);
-    c->last_change_ns = c->now_ns;
-    campaign_run_for(c, 100 * SEC);
-    if (tally.steps + tally.commits != steps) {
-        free(before);
-        print_plan(c);
-        campaign_fail(c, "a second run does something");
-    }
-    after = host_essence(c, true);
-    same = !strcmp(before, after);
-    if (!same) {
-        campaign_trace(c, "before\n%safter\n%s", before, after);
-    }
-    free(before);
-    free(after);
-    if (!same) {
-        campaign_fail(c, "a restart changes what is seen");
-    }
 }
 
 /* The database that was lost knew of policies that the new one does not: they
@@ -431,9 +350,9 @@ run(struct campaign *c, FILE *trace)
         settle_lost_policies(c);
     }
     calm(c);
-    print_plan(c);
-    if (c->is_faulty && daemon_is_settled(c) && !has_other_mode(c)) {
-        check_second_run(c);
+    calm_print(c);
+    if (c->is_faulty) {
+        calm_check_second_run(c);
     }
     give_up_wishes(c);
     c->is_kept = is_frozen(c);
@@ -448,7 +367,7 @@ run(struct campaign *c, FILE *trace)
         last = host_essence(c, false);
         if (strcmp(first, last) != 0) {
             campaign_trace(c, "at first\n%sat last\n%s", first, last);
-            print_plan(c);
+            calm_print(c);
             free(last);
             campaign_fail(c, "what was withdrawn has left something");
         }

@@ -321,15 +321,16 @@ plan_attached(struct vdpad_planner *p, struct vdpad_dev *dev,
 /* A port of ours that is no longer asked for.  One that a key had declared
  * goes with its key; a change of vdpa-attach does not cut off a guest. */
 static void
-plan_unwanted(struct vdpad_planner *p, struct vdpad_dev *dev)
+plan_unwanted(struct vdpad_planner *p, struct vdpad_dev *dev,
+              const struct vdpad_db_iface *iface)
 {
     char use[VDPAD_REASON_SIZE];
 
-    if (!dev->iface || !vdpad_iface_is_ours(dev->iface)
-        || vdpad_declaration_is_refused(p, dev->iface)) {
+    if (!iface || !vdpad_iface_is_ours(iface)
+        || vdpad_declaration_is_refused(p, iface)) {
         return;
     }
-    if (!vdpad_map_get(&dev->iface->external_ids, "vdpa-iface-id")) {
+    if (!vdpad_map_get(&iface->external_ids, "vdpa-iface-id")) {
         if (vdpad_dev_in_use(dev, use)) {
             vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                              "its port is to be removed (" VDPAD_KEY_ATTACH
@@ -344,7 +345,7 @@ plan_unwanted(struct vdpad_planner *p, struct vdpad_dev *dev)
             return;
         }
     }
-    ask_del(p, dev, dev->iface, "no key asks for it any more");
+    ask_del(p, dev, iface, "no key asks for it any more");
 }
 
 void
@@ -365,17 +366,20 @@ vdpad_plan_port(struct vdpad_planner *p, struct vdpad_dev *dev)
                                                           : VDPAD_KEY_BRIDGE);
         return;
     }
+
+    const struct vdpad_db_iface *old = find_renamed(p, dev);
+
     if (!dev->want_attach) {
-        plan_unwanted(p, dev);
+        plan_unwanted(p, dev, dev->iface);
+        if (old && !is_of_another(p, dev, old)) {
+            plan_unwanted(p, dev, old);
+        }
         return;
     }
     /* Whoever sees the port may use the device at once. */
     if (!dev->rep || (!dev->iface && !dev->vdpa && !dev->vbus)) {
         return;
     }
-
-    const struct vdpad_db_iface *old = find_renamed(p, dev);
-
     if ((old || !dev->iface)
         && !vdpad_ask_pictures(p, NAME_CLASSES, &outcome, text)) {
         vdpad_fold(&dev->state, dev->reason, outcome, VDPAD_STATE_APPLYING,

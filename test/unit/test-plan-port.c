@@ -534,6 +534,21 @@ attach_changes_while_in_use(void **state)
     expect_state(b, VF1, "blocked", "in use by pid 8 (qemu)");
 }
 
+/* Renamed at the very moment in which its port is no longer wanted. */
+static void
+attach_changes_and_name(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST POLICY PORT0 "\n" PORT1 "\nkey vdpa-attach declared");
+    strcpy(wb_find_link(b, "r65v0")->name, "enp0v0");
+    expect_plan(b, "port-del r65v0 br-int\n"
+                   "port-del r65v1 br-int\n");
+    wb_apply_plan(b);
+    expect_plan(b, "");
+    expect_state(b, VF0, "ready", "");
+}
+
 static void
 foreign_port_survives_attach_none(void **state)
 {
@@ -647,6 +662,7 @@ main(void)
         TEST(hw_offload_is_refused),
         TEST(attach_changes),
         TEST(attach_changes_while_in_use),
+        TEST(attach_changes_and_name),
         TEST(foreign_port_survives_attach_none),
         TEST(vswitchd_refuses_the_port),
         TEST(hw_offload),

@@ -63,8 +63,9 @@ struct vf_truth {
 };
 
 struct tally {
-    uint64_t schedules, compared, configured, second_runs, refused, actions,
-        turns, steps, commits, failures, kills, stuck, requests;
+    uint64_t schedules, compared, configured, second_runs, refused, facts,
+        excused, ready, actions, turns, steps, commits, failures, kills, stuck,
+        requests;
     int64_t simulated_ns;
 };
 extern struct tally tally;
@@ -113,15 +114,16 @@ struct campaign {
     uint64_t intent_version; /* Of the database since it is written. */
     uint64_t gen; /* Changes with the intent and what bears on devices. */
     struct vf_truth vfs[N_PFS][N_VFS];
-    bool is_forced;        /* Some teardown was. */
-    bool is_record_lost;   /* Nothing counts as ours from then on. */
-    bool is_db_renewed;    /* The database was lost once. */
+    bool is_meddled[N_PFS][N_VFS]; /* With the port of this VF. */
+    bool is_forced;                /* Some teardown was. */
+    bool is_record_lost;           /* Nothing counts as ours from then on. */
+    bool is_db_renewed;            /* The database was lost once. */
     bool are_ports_others; /* Others meddled with ports: no comparison. */
     bool is_uplink_away, is_pf_away;
-    bool host_pfs[N_PFS];      /* Others had set something up on them, */
-    int host_numvfs[N_PFS];    /* such as so many VFs. */
+    bool host_pfs[N_PFS];   /* Others had set something up on them, */
+    int host_numvfs[N_PFS]; /* such as so many VFs. */
+    int host_autoprobes[N_PFS];
     bool host_features[N_PFS]; /* hw-tc-offload of their uplinks. */
-    bool is_kept;              /* At the end; likewise. */
     int64_t lag_ns;            /* How late events can be at most. */
     int64_t last_step_ns;
     int64_t last_change_ns;    /* Of anything by us. */
@@ -158,12 +160,52 @@ void campaign_trace(struct campaign *, const char *format, ...)
 /* host.c: the host and what is seen of it. */
 void host_make(struct campaign *);
 void host_forget(struct campaign *);
-char *host_essence(struct campaign *, bool with_states);
 struct vf_truth *host_vf_truth(struct campaign *, const char *bdf);
 struct sim_vdpa *host_vdpa_of(struct campaign *, const char *bdf);
 void host_note_holders(struct campaign *);
 bool host_is_held(struct campaign *, const char *bdf);
 void host_run_vswitchd(struct campaign *);
+
+const char *host_state_of(struct campaign *, const char *bdf);
+
+/* wishes.c: what the keys ask for. */
+struct vf_wish {
+    bool is_vdpa, is_vhost, is_virtio, is_vfio, has_mac, has_base_mac;
+    bool has_max_vqp;
+    unsigned int mtu, max_vqp; /* 0: none, or (max_vqp) as many as can be. */
+    bool is_attached;          /* Whatever logical ports there are. */
+    bool has_port;             /* A logical port names it; */
+    bool may_have_port;        /* one may be put on it. */
+};
+struct pf_wish {
+    bool is_managed, is_external, is_vdpa, has_mode, has_numvfs, has_mtu;
+};
+void wish_for_vf(const struct campaign *, int pf, int vf, struct vf_wish *);
+void wish_for_pf(const struct campaign *, int pf, struct pf_wish *);
+bool wish_for_offload(const struct campaign *);
+
+/* ends.c: what a run ends with. */
+#define MAX_FACTS 512
+struct fact {
+    char object[24], field[16], value[160];
+    const char *why; /* It may be otherwise; NULL: it must not. */
+};
+struct end {
+    size_t n;
+    struct fact facts[MAX_FACTS];
+};
+extern const char end_is_theirs[]; /* As a fact's 'why'. */
+struct end *end_of(struct campaign *);
+size_t end_compare(const struct end *with, const struct end *without,
+                   char *text, size_t size);
+/* Whether nothing has changed, for whatever reason; else 'text' says what. */
+bool end_is_same(const struct end *, const struct end *, char *text,
+                 size_t size);
+
+/* promises.c: what the manual promises of an end. */
+void promises_check(struct campaign *);
+void promises_check_withdrawn(struct campaign *, const struct end *first,
+                              const struct end *last);
 
 /* guard.c: the ports as the daemon has them, which check what it does. */
 void guard_set_up(struct campaign *);

@@ -632,6 +632,7 @@ renew_database(struct campaign *c, struct rng *r)
     fake_db_renew(c->db);
     fake_db_add_bridge(c->db, "br-other");
     fake_db_add_port(c->db, "br-other", "foreign");
+    fake_db_set_iface_key(c->db, "foreign", "iface-id", "theirs");
     c->is_db_renewed = true;
     c->last_change_ns = c->now_ns;
     (void) campaign_later(c, ns, write_again, NULL);
@@ -658,12 +659,15 @@ meddle_with_ports(struct campaign *c, struct rng *r)
     struct sim_vf *vf = any_vf(c, r);
     uint32_t what = any(r, 4);
     const char *name;
+    struct sim_pf *pf;
 
     if (!vf || vf->rep < 0) {
         return;
     }
     name = c->sim->netdevs[vf->rep].link.name;
     c->are_ports_others = true;
+    (void) sim_find_vf(c->sim, vf->bdf, &pf);
+    c->is_meddled[pf - c->sim->pfs][vf - pf->vfs] = true;
     campaign_trace(c, "  others meddle with port %s: %u", name, what);
     switch (what) {
     case 0:

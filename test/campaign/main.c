@@ -136,7 +136,9 @@ print_tally(double seconds, unsigned long n_failed)
 {
     printf(
         "%llu schedules, %lu failed, %llu compared (%llu with a policy "
-        "at the end), %llu second runs (%llu beside steps that the host "
+        "at the end, %llu facts, %llu of which may and do differ), "
+        "%llu devices were ready, "
+        "%llu second runs (%llu beside steps that the host "
         "refuses); %llu actions, "
         "%llu kills, %llu turns, "
         "%llu steps (%llu failed, %llu stuck), %llu transactions, %llu "
@@ -144,6 +146,8 @@ print_tally(double seconds, unsigned long n_failed)
         (unsigned long long) tally.schedules, n_failed,
         (unsigned long long) tally.compared,
         (unsigned long long) tally.configured,
+        (unsigned long long) tally.facts, (unsigned long long) tally.excused,
+        (unsigned long long) tally.ready,
         (unsigned long long) tally.second_runs,
         (unsigned long long) tally.refused, (unsigned long long) tally.actions,
         (unsigned long long) tally.kills, (unsigned long long) tally.turns,
@@ -175,10 +179,12 @@ main(int argc, char *argv[])
         { "only", required_argument, NULL, 'o' },
         { "trace", no_argument, NULL, 't' },
         { "limit", required_argument, NULL, 'l' },
+        { "quick", no_argument, NULL, 'q' },
         { NULL, 0, NULL, 0 },
     };
     const char *only = NULL;
     bool is_traced = false;
+    bool is_short = true; /* Failing schedules are shortened. */
     unsigned long limit = 5, n_failed = 0;
     double begin = now_s();
     uint64_t seed, n;
@@ -192,12 +198,16 @@ main(int argc, char *argv[])
         case 't':
             is_traced = true;
             break;
+        case 'q':
+            is_short = false;
+            break;
         case 'l':
             limit = strtoul(optarg, NULL, 10);
             break;
         default:
-            fprintf(stderr, "usage: campaign [--trace] [--limit=FAILURES] "
-                            "[--only=ACTION,…] [SEED] [N]\n");
+            fprintf(stderr,
+                    "usage: campaign [--trace] [--quick] [--limit=FAILURES] "
+                    "[--only=ACTION,…] [SEED] [N]\n");
             return 2;
         }
     }
@@ -217,7 +227,7 @@ main(int argc, char *argv[])
         if (!schedule_run(&plan, failure, sizeof failure,
                           is_traced ? stdout : NULL)) {
             n_failed++;
-            if (only || is_traced) {
+            if (only || is_traced || !is_short) {
                 printf("seed %llu: %s\n", (unsigned long long) plan.seed,
                        failure);
             } else {

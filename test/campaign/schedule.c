@@ -85,6 +85,7 @@ set_up(struct campaign *c)
     for (int i = 0; i < N_PFS; i++) {
         c->host_pfs[i] = c->sim->pfs[i].numvfs > 0
                          || c->sim->pfs[i].autoprobe != 1;
+        c->host_autoprobes[i] = c->sim->pfs[i].autoprobe;
         c->host_numvfs[i] = c->sim->pfs[i].numvfs;
         c->host_features[i] =
             c->sim->pfs[i].used
@@ -164,6 +165,21 @@ is_hopeless(const struct vdpad_pf *pf)
                   : pf->want_numvfs < 0;
 }
 
+/* What has been set up is kept while a policy is about a PF that there is
+ * not: it may come, and be what the policy was about. */
+static bool
+is_about_nothing(const struct campaign *c, const char *policy)
+{
+    unsigned int pf;
+
+    if (sscanf(policy, "pf=0000:%x:", &pf) == 1) {
+        pf -= 0x65;
+    } else if (sscanf(policy, "pf=up%u", &pf) != 1) {
+        return false;
+    }
+    return pf >= N_PFS || !c->sim->pfs[pf].used;
+}
+
 /* Takes back keys that are refused or hopeless.  Returns whether there were
  * any. */
 static bool
@@ -179,7 +195,8 @@ take_back(struct campaign *c)
 
         (void) snprintf(name, sizeof name, "p%u", i);
         is_bad = is_among(name, config->refused_policies,
-                          config->n_refused_policies);
+                          config->n_refused_policies)
+                 || is_about_nothing(c, c->intent.policies[i]);
         for (size_t p = 0; p < w->n_pfs; p++) {
             is_bad |= is_hopeless(&w->pfs[p])
                       && !strcmp(w->pfs[p].policy->name, name);
@@ -243,101 +260,26 @@ act_all(struct campaign *c)
     }
 }
 
-/* Whether some PF has a mode that nobody asks for any more and that its driver
- * does not change at present. */
-static bool
-has_other_mode(struct campaign *c)
-{
-    const struct vdpad_world *w = vdpad_ctl_world(c->ctl);
-
-    for (size_t i = 0; i < w->n_pfs; i++) {
-        if (w->pfs[i].managed && w->pfs[i].record
-            && w->pfs[i].record->mode >= 0
-            && w->pfs[i].want_mode == VDPAD_ESWITCH_NONE) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether a port of ours is left that no device wants: it stays for as long as
- * some policy cannot be applied in full. */
-static bool
-has_kept_port(const struct vdpad_world *w)
-{
-    bool is_unsure = false;
-
-    for (size_t i = 0; i < w->n_problems; i++) {
-        is_unsure |= !strncmp(w->problems[i].key, VDPAD_KEY_POLICY,
-                              strlen(VDPAD_KEY_POLICY));
-    }
-    for (size_t i = 0; is_unsure && w->db && i < w->db->n_ifaces; i++) {
-        const struct vdpad_db_iface *iface = &w->db->ifaces[i];
-        bool is_wanted = !vdpad_iface_is_ours(iface);
-
-        for (size_t d = 0; d < w->n_devs && !is_wanted; d++) {
-            is_wanted = w->devs[d].iface == iface && w->devs[d].want_attach;
-        }
-        if (!is_wanted) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether something is kept because nobody can tell whether it is wanted: what
- * that is depends on what was before. */
-static bool
-is_frozen(struct campaign *c)
-{
-    const struct vdpad_world *w = vdpad_ctl_world(c->ctl);
-    bool frozen = has_other_mode(c) || has_kept_port(w);
-
-    for (int i = 0; i < N_PFS; i++) {
-        /* A VF of others that a policy had given to vfio-pci stays there. */
-        for (int j = 0; c->host_pfs[i] && j < N_VFS; j++) {
-            frozen |= !strcmp(c->sim->pfs[i].vfs[j].driver, "vfio-pci");
-        }
-    }
-    for (size_t i = 0; i < w->n_pfs; i++) {
-        const struct vdpad_record_pf *r = w->pfs[i].record;
-
-        frozen |= w->pfs[i].managed && w->pfs[i].want_numvfs < 0 && r
-                  && r->numvfs >= 0;
-        frozen |= w->pfs[i].frozen || w->pfs[i].external
-                  || w->pfs[i].state == VDPAD_STATE_BLOCKED
-                  || (w->pfs[i].state == VDPAD_STATE_FAILED
-                      && w->pfs[i].pci->numvfs
-                      && (!w->pfs[i].record || w->pfs[i].record->numvfs));
-    }
-    frozen |= w->config->n_refused_ports > 0
-              || w->config->n_refused_policies > 0 || c->are_ports_others;
-    for (size_t i = 0; i < w->n_devs; i++) {
-        frozen |= w->devs[i].intent == VDPAD_INTENT_FREEZE;
-        /* Who comes first has the name. */
-        frozen |= strstr(w->devs[i].reason, "is already called") != NULL;
-    }
-    return frozen;
-}
-
-/* Returns the essence at the end, or NULL when it failed. */
-static char *
+/* Returns the end, or NULL when it failed. */
+static struct end *
 run(struct campaign *c, FILE *trace)
 {
     static jmp_buf failed;
-    char *volatile first = NULL;
-    char *volatile end = NULL;
+    struct end *volatile first = NULL;
+    struct end *volatile end = NULL;
+    struct end *volatile last = NULL;
 
     c->trace = trace;
     c->failed = &failed;
     if (setjmp(failed)) {
         free(first);
         free(end);
+        free(last);
         tear_down(c);
         return NULL;
     }
     set_up(c);
-    first = host_essence(c, false);
+    first = end_of(c);
     daemon_start(c);
     act_all(c);
     campaign_trace(c, "calm");
@@ -346,7 +288,7 @@ run(struct campaign *c, FILE *trace)
         campaign_run_for(c, 35 * SEC); /* Commands come to their end. */
     }
     intent_write(c);
-    if (c->is_db_renewed) {
+    if (c->is_db_renewed && c->is_faulty) {
         settle_lost_policies(c);
     }
     calm(c);
@@ -355,25 +297,18 @@ run(struct campaign *c, FILE *trace)
         calm_check_second_run(c);
     }
     give_up_wishes(c);
-    c->is_kept = is_frozen(c);
-    end = host_essence(c, true);
-    campaign_trace(c, "end\n%s", end);
+    promises_check(c);
+    end = end_of(c);
     if (c->is_faulty && !c->is_record_lost) {
-        char *last;
-
         campaign_trace(c, "withdrawn");
         intent_withdraw(c);
         calm(c);
-        last = host_essence(c, false);
-        if (strcmp(first, last) != 0) {
-            campaign_trace(c, "at first\n%sat last\n%s", first, last);
-            calm_print(c);
-            free(last);
-            campaign_fail(c, "what was withdrawn has left something");
-        }
-        free(last);
+        calm_print(c);
+        last = end_of(c);
+        promises_check_withdrawn(c, first, last);
     }
     free(first);
+    free(last);
     tear_down(c);
     return end;
 }
@@ -395,8 +330,9 @@ schedule_run(const struct campaign *plan, char *failure, size_t size,
 {
     struct campaign *c = malloc(sizeof *c);
     struct campaign *ref = malloc(sizeof *ref);
-    char *with, *without = NULL;
-    bool same;
+    struct end *with, *without = NULL;
+    char difference[400];
+    bool same = true;
 
     assert(c && ref);
     *c = *plan;
@@ -404,24 +340,22 @@ schedule_run(const struct campaign *plan, char *failure, size_t size,
     c->is_faulty = true;
     tally.schedules++;
     with = run(c, trace);
-    if (with && !c->is_record_lost && !c->is_kept) {
-        ref->are_ports_others = c->are_ports_others;
+    if (!with) {
+        (void) snprintf(failure, size, "%s", c->failure);
+        same = false;
+    } else if (!c->is_record_lost) {
+        memcpy(ref->is_meddled, c->is_meddled, sizeof c->is_meddled);
         without = run(ref, trace);
-        if (without && !ref->is_kept) {
+        if (!without) {
+            (void) snprintf(failure, size, "%s", ref->failure);
+            same = false;
+        } else if (end_compare(with, without, difference, sizeof difference)) {
+            (void) snprintf(failure, size,
+                            "another end than without faults: %s", difference);
+            same = false;
+        } else {
             tally.compared++;
             tally.configured += has_policy(ref);
-        }
-    }
-    same = with
-           && (c->is_record_lost || c->is_kept || ref->is_kept
-               || (without && !strcmp(with, without)));
-    if (!same) {
-        (void) snprintf(failure, size, "%s",
-                        !with      ? c->failure
-                        : !without ? ref->failure
-                                   : "another end than without faults");
-        if (trace && with && without) {
-            fprintf(trace, "with faults\n%swithout\n%s", with, without);
         }
     }
     free(with);

@@ -155,7 +155,9 @@ intent_write(struct campaign *c)
     write_key(c, VDPAD_KEY_SUSPENDED, i->suspended);
     write_key(c, "vdpa-junk", i->junk);
     c->intent_version = ++c->db->version;
-    campaign_set_gen(c);
+    strcpy(c->suspended, i->suspended);
+    tries_forget(c);
+    changed_wishes(c);
 }
 
 void

@@ -15,22 +15,24 @@
 /* Longer than anything that is repeated: the audit, back-off. */
 #define QUIET_NS (400 * SEC)
 
-/* Whether the driver refuses another mode of the PF that 'step' is about,
- * while it has the VFs that it has. */
+bool
+calm_is_mode_fixed(const struct campaign *c, int pf)
+{
+    return c->sim->order == SIM_ORDER_MODE_FIRST && c->sim->pfs[pf].used
+           && c->sim->pfs[pf].numvfs > 0;
+}
+
+/* Whether the driver refuses such a step while the PF, *ret_pf, has the VFs
+ * that it has. */
 static bool
 is_mode_fixed(const struct campaign *c, const char *action, const char *object,
               int *ret_pf)
 {
-    if (strcmp(action, vdpad_act_name(VDPAD_ACT_ESWITCH_MODE)) != 0
-        || c->sim->order != SIM_ORDER_MODE_FIRST) {
-        return false;
-    }
     for (int i = 0; i < N_PFS; i++) {
-        const struct sim_pf *pf = &c->sim->pfs[i];
-
-        if (pf->used && !strcmp(pf->bdf, object)) {
+        if (!strcmp(action, vdpad_act_name(VDPAD_ACT_ESWITCH_MODE))
+            && !strcmp(c->sim->pfs[i].bdf, object)) {
             *ret_pf = i;
-            return pf->numvfs > 0;
+            return calm_is_mode_fixed(c, i);
         }
     }
     return false;
@@ -188,7 +190,6 @@ calm_check_second_run(struct campaign *c)
     campaign_run_for(c, QUIET_NS);
     before = end_of(c);
     daemon_kill(c, &r, 0);
-    c->last_change_ns = c->now_ns;
     c->quiet = "a second run";
     memset(c->n_asked_modes, 0, sizeof c->n_asked_modes);
     campaign_run_for(c, 100 * SEC);

@@ -58,8 +58,10 @@ struct intent {
 
 /* What is known of one VF, whatever becomes of the daemon. */
 struct vf_truth {
-    uint64_t ready_gen; /* Generation in which it was ready last; 0: never. */
+    bool is_ready;      /* Seen ready, and nothing has changed since. */
+    int64_t changed_ns; /* When something last did. */
     int64_t held_ns;    /* In use since; 0: not. */
+    char wish[256];     /* What was asked for last. */
 };
 
 struct tally {
@@ -112,7 +114,7 @@ struct campaign {
 
     struct intent intent;
     uint64_t intent_version; /* Of the database since it is written. */
-    uint64_t gen; /* Changes with the intent and what bears on devices. */
+    char suspended[64];      /* Likewise, or by a command. */
     struct vf_truth vfs[N_PFS][N_VFS];
     bool is_meddled[N_PFS][N_VFS]; /* With the port of this VF. */
     bool is_forced;                /* Some teardown was. */
@@ -126,7 +128,7 @@ struct campaign {
     bool host_features[N_PFS]; /* hw-tc-offload of their uplinks. */
     int64_t lag_ns;            /* How late events can be at most. */
     int64_t last_step_ns;
-    int64_t last_change_ns;    /* Of anything by us. */
+    int64_t worst_ns;          /* When events were last as late as that. */
     int64_t vswitchd_ns;       /* Its next look; INT64_MAX: it is down. */
     uint64_t vswitchd_version; /* Of the database when it last looked. */
     int64_t last_ofport;
@@ -178,11 +180,17 @@ struct vf_wish {
     bool may_have_port;        /* one may be put on it. */
 };
 struct pf_wish {
-    bool is_managed, is_external, is_vdpa, has_mode, has_numvfs, has_mtu;
+    bool is_managed;
+    bool is_ours, is_external; /* Not, and all by others. */
+    bool is_vdpa, has_mode;
+    int numvfs; /* -1: none says. */
 };
 void wish_for_vf(const struct campaign *, int pf, int vf, struct vf_wish *);
 void wish_for_pf(const struct campaign *, int pf, struct pf_wish *);
 bool wish_for_offload(const struct campaign *);
+/* What bears on VF 'vf' of all that is asked for. */
+void wish_text(const struct campaign *, int pf, int vf, char *text,
+               size_t size);
 
 /* ends.c: what a run ends with. */
 #define MAX_FACTS 512
@@ -230,8 +238,19 @@ bool campaign_later(struct campaign *, int64_t ns,
                     void (*what)(struct campaign *, const struct later *),
                     const struct vdpad_act *act);
 
-/* Something has changed that bears on what devices should be. */
-void campaign_set_gen(struct campaign *);
+/* changes.c: something has changed that bears on what devices should be, or
+ * whether they are: on one VF, all of a PF, all that 'object' (a PF, VF, vDPA
+ * device, netdev or module) has to do with, all. */
+void changed_vf(struct campaign *, int pf, int vf);
+void changed_pf(struct campaign *, int pf);
+void changed_object(struct campaign *, const char *object);
+void changed_all(struct campaign *);
+/* On those VFs of which something else is asked for than before. */
+void changed_wishes(struct campaign *);
+/* At each turn: the key vdpa-suspended, which commands write, and how late
+ * events can be. */
+void changes_note_suspended(struct campaign *);
+void changes_note_lag(struct campaign *);
 
 /* Nothing is under way and nothing is to come. */
 bool daemon_is_settled(struct campaign *);
@@ -242,6 +261,9 @@ void calm(struct campaign *);
 /* A settled daemon does nothing, nor does one that starts anew, which calls
  * everything by the same names. */
 void calm_check_second_run(struct campaign *);
+/* Whether the driver refuses another mode while there are the VFs that there
+ * are. */
+bool calm_is_mode_fixed(const struct campaign *, int pf);
 /* Whether this step may be asked for although there is nothing to do. */
 bool calm_may_ask(struct campaign *, const char *action, const char *object);
 void calm_print(struct campaign *); /* Plan and states, to the trace. */

@@ -17,6 +17,8 @@
 /* More turns than this in a second are a loop without end. */
 #define MOST_TURNS 4000
 
+#define MAX_STUCK 64
+
 struct campaign *the_campaign;
 struct tally tally;
 
@@ -75,14 +77,6 @@ campaign_fail(struct campaign *c, const char *format, ...)
     longjmp(*c->failed, 1);
 }
 
-void
-campaign_set_gen(struct campaign *c)
-{
-    c->gen++;
-    c->last_change_ns = c->now_ns;
-    tries_forget(c);
-}
-
 bool
 campaign_later(struct campaign *c, int64_t ns,
                void (*what)(struct campaign *, const struct later *),
@@ -132,12 +126,13 @@ finish_step(struct campaign *c, const struct later *later)
         && campaign_later(c, SEC, finish_step, &later->act)) {
         return;
     }
+    changed_object(c, later->act.object);
     error = sim_apply(c->sim, &later->act, true, &block, &why);
     if (error == SIM_BLOCKED) {
         c->sim->blocks[block].is_orphan = true;
     }
     c->sim->n_former--;
-    campaign_set_gen(c);
+    changed_object(c, later->act.object);
     campaign_trace(c, "late step %s %s: %d",
                    vdpad_act_name((enum vdpad_act_kind) later->act.kind),
                    later->act.object, error);
@@ -231,12 +226,11 @@ note_ready(struct campaign *c)
         const struct vdpad_dev *dev = &w->devs[i];
 
         if (dev->state == VDPAD_STATE_READY && dev->vf
-            && dev->intent == VDPAD_INTENT_APPLY
-            && c->now_ns - c->last_change_ns > c->lag_ns) {
+            && dev->intent == VDPAD_INTENT_APPLY) {
             struct vf_truth *t = host_vf_truth(c, dev->vf->bdf);
 
-            if (t) {
-                t->ready_gen = c->gen;
+            if (t && c->now_ns - t->changed_ns > c->lag_ns) {
+                t->is_ready = true;
             }
         }
     }
@@ -255,10 +249,31 @@ is_in_kernel(const struct campaign *c)
     return false;
 }
 
+/* What had been given up, and is done now, has changed something. */
+static void
+note_late_ends(struct campaign *c, const struct vdpad_stuck *before, size_t n)
+{
+    struct vdpad_stuck now[MAX_STUCK];
+    size_t n_now = c->fake->ops->stuck(c->fake, now, MAX_STUCK);
+
+    for (size_t i = 0; i < n && i < MAX_STUCK; i++) {
+        const char *space = strchr(before[i].what, ' ');
+        bool is_there = false;
+
+        for (size_t j = 0; j < n_now && j < MAX_STUCK; j++) {
+            is_there |= !strcmp(now[j].what, before[i].what);
+        }
+        if (!is_there && space) {
+            changed_object(c, space + 1);
+        }
+    }
+}
+
 static void
 one_turn(struct campaign *c)
 {
-    size_t n_stuck = c->fake->ops->stuck(c->fake, NULL, 0);
+    struct vdpad_stuck stuck[MAX_STUCK];
+    size_t n_stuck = c->fake->ops->stuck(c->fake, stuck, MAX_STUCK);
     enum dying dying = c->dying;
     char copy[128];
     struct rng r = { c->seed ^ (uint64_t) c->now_ns };
@@ -267,12 +282,11 @@ one_turn(struct campaign *c)
         (void) snprintf(copy, sizeof copy, "%s.copy", c->record_path);
         copy_file(c->record_path, copy);
     }
+    changes_note_suspended(c);
     c->client->ops->run(c->client);
     vdpad_ctl_run(c->ctl, c->now_ns);
     tally.turns++;
-    if (c->fake->ops->stuck(c->fake, NULL, 0) < n_stuck) {
-        campaign_set_gen(c); /* What had been given up is done now. */
-    }
+    note_late_ends(c, stuck, n_stuck);
     if (dying == DYING_IN_KERNEL && !is_in_kernel(c)) {
         dying = DYING_NOT;
     }
@@ -283,6 +297,7 @@ one_turn(struct campaign *c)
         daemon_kill(c, &r, any(&r, 5000) * MS);
         return;
     }
+    changes_note_lag(c);
     note_ready(c);
     if (c->is_calm) {
         tries_note_plan(c);

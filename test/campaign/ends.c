@@ -13,6 +13,8 @@
  * more, or what is there when it is asked for is accepted. */
 static const char not_asked[] = "no key asks for it: as it was left";
 static const char is_external[] = "others manage the PF";
+static const char is_refused[] =
+    "the driver refuses the mode that comes first, while VFs of others exist";
 static const char is_untold[] = "the kernel does not tell it";
 static const char is_chosen[] = "any device of the policy will do";
 static const char is_scarce[] = "there are fewer devices than ports";
@@ -205,10 +207,15 @@ add_pf(struct campaign *c, struct end *end, int i)
     const struct sim_pf *pf = &c->sim->pfs[i];
     const struct sim_netdev *uplink = &c->sim->netdevs[pf->uplink];
     struct pf_wish wish;
-    const char *why;
+    const char *why, *all;
 
     wish_for_pf(c, i, &wish);
-    why = wish.is_external ? is_external : NULL;
+    why = wish.is_external ? is_external
+          : wish.has_mode && calm_is_mode_fixed(c, i) && c->host_numvfs[i]
+                  && pf->mode != VDPAD_ESWITCH_SWITCHDEV
+              ? is_refused
+              : NULL;
+    all = why;
     add(end, pf->bdf, "numvfs", why, "%d", pf->numvfs);
     add(end, pf->bdf, "mode",
         why || wish.has_mode || !wish.is_managed ? why : not_asked, "%d",
@@ -223,9 +230,7 @@ add_pf(struct campaign *c, struct end *end, int i)
         if (pf->vfs[j].present) {
             add_vf(c, end, &wish, i, j);
         }
-        why = wish.is_external             ? is_external
-              : is_vfio_of_others(c, i, j) ? is_left_to_vfio
-                                           : NULL;
+        why = !all && is_vfio_of_others(c, i, j) ? is_left_to_vfio : all;
         for (; why && n < end->n; n++) {
             end->facts[n].why = why;
         }

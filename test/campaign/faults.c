@@ -44,15 +44,16 @@ others_do(struct campaign *c, const struct vdpad_act *act)
 {
     struct vdpad_error why;
     int block;
-    int error = sim_apply(c->sim, act, false, &block, &why);
+    int error;
 
+    changed_object(c, act->object);
+    error = sim_apply(c->sim, act, false, &block, &why);
     if (error == SIM_BLOCKED) {
         c->sim->blocks[block].is_orphan = true;
     }
     campaign_trace(c, "  others: %s %s %lld: %d",
                    vdpad_act_name((enum vdpad_act_kind) act->kind),
                    act->object, (long long) act->number, error);
-    campaign_set_gen(c);
 }
 
 /* Steps and observations. */
@@ -136,9 +137,6 @@ slow_down(struct campaign *c, struct rng *r)
             knobs->step_delay_ns[kind] = ns;
         } else {
             knobs->observe_delay_ns[class_] = ns;
-            if (ns > c->lag_ns) {
-                c->lag_ns = ns;
-            }
         }
     }
 }
@@ -176,11 +174,9 @@ disturb_events(struct campaign *c, struct rng *r)
     case 1:
         /* Without a word: only the audit finds out. */
         knobs->drop_events = 1 + n % 3;
-        c->lag_ns = 75 * SEC;
         break;
     case 2:
         knobs->event_delay_ns = n * MS;
-        c->lag_ns = c->lag_ns > 5 * SEC ? c->lag_ns : 5 * SEC;
         break;
     case 3:
         knobs->repeat_delay_ns = n * MS;
@@ -203,8 +199,10 @@ reset_pf(struct campaign *c, struct rng *r)
     if (pf && !c->host_pfs[pf - c->sim->pfs]) {
         campaign_trace(c, "  reset of %s", pf->bdf);
         (void) sim_reset_pf(c->sim, pf->bdf, c->now_ns + ns);
-        campaign_set_gen(c);
-        c->last_change_ns = c->now_ns + ns;
+        changed_pf(c, (int) (pf - c->sim->pfs));
+        for (int j = 0; j < N_VFS; j++) {
+            c->vfs[pf - c->sim->pfs][j].changed_ns += ns;
+        }
     }
 }
 
@@ -219,7 +217,7 @@ return_pf(struct campaign *c, const struct later *later)
     c->sim->netdevs[sim_find_pf(c->sim, bdf)->uplink].feature =
         c->host_features[sim_find_pf(c->sim, bdf) - c->sim->pfs];
     sim_settle(c->sim);
-    campaign_set_gen(c);
+    changed_object(c, bdf);
 }
 
 /* Only where nothing was set up by others: that does not come back. */
@@ -240,8 +238,8 @@ remove_pf(struct campaign *c, struct rng *r)
     (void) snprintf(act.word, sizeof act.word, "up%u",
                     (unsigned int) (pf - c->sim->pfs));
     campaign_trace(c, "  %s is removed", pf->bdf);
+    changed_pf(c, (int) (pf - c->sim->pfs));
     (void) sim_vanish(c->sim, act.object);
-    campaign_set_gen(c);
     (void) campaign_later(c, ns, return_pf, &act);
 }
 
@@ -262,7 +260,7 @@ rename_later(struct campaign *c, const struct later *later)
 {
     (void) sim_rename(c->sim, later->act.object, later->act.word);
     c->is_uplink_away = false;
-    campaign_set_gen(c);
+    changed_object(c, later->act.word);
 }
 
 static void
@@ -283,13 +281,13 @@ rename_netdev(struct campaign *c, struct rng *r)
         memcpy(act.object, name, sizeof name);
         (void) sim_rename(c->sim, act.word, name);
         c->is_uplink_away = true;
-        campaign_set_gen(c);
+        changed_pf(c, (int) (pf - c->sim->pfs));
         (void) campaign_later(c, ns, rename_later, &act);
     } else if (!uplink && vf && vf->rep >= 0) {
         campaign_trace(c, "  %s becomes %s",
                        c->sim->netdevs[vf->rep].link.name, name);
         (void) sim_rename(c->sim, c->sim->netdevs[vf->rep].link.name, name);
-        campaign_set_gen(c);
+        changed_object(c, name);
     }
 }
 
@@ -395,7 +393,7 @@ module_back(struct campaign *c, const struct later *later)
         (void) sim_set_module(c->sim, later->act.object,
                               VDPAD_MODULE_LOADABLE);
     }
-    campaign_set_gen(c);
+    changed_all(c);
 }
 
 static bool
@@ -436,7 +434,7 @@ unload_module(struct campaign *c, struct rng *r)
     (void) sim_set_module(c->sim, act.object,
                           missing ? VDPAD_MODULE_MISSING
                                   : VDPAD_MODULE_LOADABLE);
-    campaign_set_gen(c);
+    changed_all(c);
     (void) campaign_later(c, ns, module_back, &act);
 }
 
@@ -505,7 +503,7 @@ lose_record(struct campaign *c, struct rng *r)
             c->sim->vdpas[i].foreign_ns = 1;
         }
     }
-    campaign_set_gen(c);
+    changed_all(c);
 }
 
 static void
@@ -525,7 +523,7 @@ on_suspended(void *aux, int error, const struct vdpad_error *why)
     (void) why;
     campaign_trace(c, "  teardown or resume: %d", error);
     c->n_suspends--;
-    campaign_set_gen(c);
+    tries_forget(c);
 }
 
 static void
@@ -562,7 +560,6 @@ command(struct campaign *c, struct rng *r)
                        force ? " --force" : "");
         c->n_suspends++;
         c->is_forced |= on && force;
-        campaign_set_gen(c);
         vdpad_ctl_suspend(c->ctl, name, on, on && force, on_suspended, c);
         break;
     }
@@ -613,11 +610,8 @@ disturb_commits(struct campaign *c, struct rng *r)
 static void
 write_again(struct campaign *c, const struct later *later)
 {
-    uint64_t gen = c->gen;
-
     (void) later;
-    intent_write(c);
-    c->gen = gen; /* The very same wishes. */
+    intent_write(c); /* The very same wishes. */
 }
 
 static void
@@ -634,7 +628,6 @@ renew_database(struct campaign *c, struct rng *r)
     fake_db_add_port(c->db, "br-other", "foreign");
     fake_db_set_iface_key(c->db, "foreign", "iface-id", "theirs");
     c->is_db_renewed = true;
-    c->last_change_ns = c->now_ns;
     (void) campaign_later(c, ns, write_again, NULL);
 }
 
@@ -683,7 +676,7 @@ meddle_with_ports(struct campaign *c, struct rng *r)
         fake_db_add_port(c->db, "br-other", name);
         break;
     }
-    campaign_set_gen(c);
+    changed_object(c, vf->bdf);
 }
 
 const struct action_kind fault_kinds[] = {
@@ -747,5 +740,5 @@ faults_end(struct campaign *c)
     if (c->vswitchd_ns == INT64_MAX) {
         c->vswitchd_ns = c->now_ns;
     }
-    campaign_set_gen(c);
+    tries_forget(c);
 }

@@ -121,7 +121,7 @@ check_taking(struct campaign *c, const struct vdpad_act *act,
                       act->object, v->name,
                       act->force ? ", by force that nobody asked for" : "");
     }
-    if (t->ready_gen == c->gen) {
+    if (t->is_ready) {
         campaign_fail(c,
                       "%s %s takes %s, which was ready, and nothing has "
                       "changed since",
@@ -371,8 +371,7 @@ check_port_del(struct campaign *c, const struct vdpad_snapshot *s,
                       iface->name, vf);
     }
     /* One of a former name may have been there without a trace. */
-    if (t->ready_gen == c->gen && wanted
-        && !is_name_taken(c, s, vf, iface->name)) {
+    if (t->is_ready && wanted && !is_name_taken(c, s, vf, iface->name)) {
         campaign_fail(c,
                       "port %s of %s is removed, which was ready, and "
                       "nothing has changed since",

@@ -105,13 +105,17 @@ check_pf(struct campaign *c, int i)
         || !wish.is_managed) {
         return;
     }
-    if (wish.is_vdpa
-        && (pf->mode != VDPAD_ESWITCH_SWITCHDEV || !pf->numvfs
-            || !uplink->feature)) {
-        FAIL(c, pf->bdf, "has %d VFs, mode %d, hw-tc-offload %d", pf->numvfs,
-             pf->mode, uplink->feature);
+    if (pf->numvfs < wish.numvfs
+        || (pf->numvfs > wish.numvfs && wish.numvfs >= 0
+            && !c->host_numvfs[i])) {
+        FAIL(c, pf->bdf, "has %d VFs", pf->numvfs);
     }
-    if (pf->autoprobe != c->host_autoprobes[i]) {
+    if (wish.has_mode
+        && (pf->mode != VDPAD_ESWITCH_SWITCHDEV || !uplink->feature)) {
+        FAIL(c, pf->bdf, "has mode %d and hw-tc-offload %d", pf->mode,
+             uplink->feature);
+    }
+    if (!c->is_record_lost && pf->autoprobe != c->host_autoprobes[i]) {
         FAIL(c, pf->bdf, "sriov_drivers_autoprobe is %d", pf->autoprobe);
     }
 }
@@ -251,25 +255,24 @@ promises_check_withdrawn(struct campaign *c, const struct end *first,
         const char *value = before ? before->value : "";
 
         if (strcmp(fact->value, value) != 0 && !may_stay(fact, value)) {
-            campaign_fail(
-                c,
-                "what was withdrawn has left something: %s %s is %s and was %s",
-                fact->object, fact->field, fact->value,
-                before ? value : "not there");
+            campaign_fail(c,
+                          "withdrawal has left something: %s %s is %s and was "
+                          "%s",
+                          fact->object, fact->field, fact->value,
+                          before ? value : "not there");
         }
     }
     for (size_t i = 0; i < first->n; i++) {
         const struct fact *fact = &first->facts[i];
 
         if (!find(last, fact) && !(c->is_db_renewed && is(fact, "bridge"))) {
-            campaign_fail(
-                c, "what was withdrawn has taken something along: %s %s, %s",
-                fact->object, fact->field, fact->value);
+            campaign_fail(c, "withdrawal has taken %s %s along, %s",
+                          fact->object, fact->field, fact->value);
         }
     }
     for (size_t k = 0; k < c->db->n_ports; k++) {
         if (fdb_get(&c->db->ports[k].iface_ids, VDPAD_OWNER_KEY)) {
-            campaign_fail(c, "what was withdrawn has left port %s",
+            campaign_fail(c, "withdrawal has left port %s",
                           c->db->ports[k].name);
         }
     }

@@ -78,7 +78,6 @@ set_up(struct campaign *c)
     (void) snprintf(c->record_path, sizeof c->record_path, "%s/record",
                     c->dir);
     c->now_ns = 1000 * SEC;
-    c->gen = 1;
     c->lag_ns = 2 * SEC;
     the_campaign = c;
     host_make(c);

@@ -41,14 +41,14 @@ is(const char *text, const char *key, const char *value)
     return word(text, key, have, sizeof have) && !strcmp(have, value);
 }
 
+/* 'suspended' is the key's value. */
 static bool
-is_suspended(const struct intent *intent, unsigned int policy)
+is_suspended(const char *suspended, unsigned int policy)
 {
     char name[8];
 
     (void) snprintf(name, sizeof name, "p%u", policy);
-    return !strcmp(intent->suspended, "*")
-           || strstr(intent->suspended, name) != NULL;
+    return !strcmp(suspended, "*") || strstr(suspended, name) != NULL;
 }
 
 /* Whether policy 'text' is about PF 'pf', and its VF 'vf' (-1: any). */
@@ -81,40 +81,210 @@ selects(const char *text, int pf, int vf)
     return vf >= first && vf <= last;
 }
 
-static int
-policy_of(const struct intent *intent, int pf, int vf)
+static long
+number(const char *text, const char *key, long otherwise)
 {
-    long best = 0;
-    int found = -1;
+    char value[64];
 
-    for (unsigned int i = 0; i < N_POLICIES; i++) {
-        const char *text = intent->policies[i];
-        char value[16];
+    return word(text, key, value, sizeof value) ? strtol(value, NULL, 10)
+                                                : otherwise;
+}
 
-        if (!is_suspended(intent, i) && selects(text, pf, vf)) {
-            long priority = word(text, "priority", value, sizeof value)
-                                ? strtol(value, NULL, 10)
-                                : 99;
+static bool
+wants_vdpa(const char *text)
+{
+    return is(text, "vdpa-type", "vhost") || is(text, "vdpa-type", "virtio");
+}
 
-            if (found < 0 || priority < best) {
-                found = (int) i;
-                best = priority;
+/* Of the e-switch: "" when the policy leaves it alone. */
+static const char *
+wanted_mode(const char *text)
+{
+    return (wants_vdpa(text) && !has(text, "externally-managed"))
+                   || has(text, "eswitch-mode")
+               ? "switchdev"
+               : "";
+}
+
+/* Whether the policy is refused for itself, or is none. */
+static bool
+is_bad(const char *text)
+{
+    char value[64];
+    int n = 0;
+
+    if (!word(text, "pf", value, sizeof value) || !strcmp(value, "nonsense#")
+        || is(text, "num-vfs", "many")
+        || (wants_vdpa(text) && number(text, "num-vfs", 1) == 0)) {
+        return true;
+    }
+    for (int i = 0; i < N_PFS; i++) {
+        for (int j = 0; j < N_VFS; j++) {
+            bool is_beyond = j >= number(text, "num-vfs", N_VFS);
+
+            if (selects(text, i, j)) {
+                n += !is_beyond;
+                if (strchr(value, '#') && is_beyond) {
+                    return true;
+                }
             }
         }
     }
-    return found;
+    return n != 1 && is(text, "name", "one");
+}
+
+static bool
+differ(const char *a, const char *b)
+{
+    return a[0] && b[0] && strcmp(a, b) != 0;
+}
+
+/* Whether two policies of the same priority cannot both be applied. */
+static bool
+is_conflict(const char *a, const char *b)
+{
+    char number_a[64] = "", number_b[64] = "";
+
+    (void) word(a, "num-vfs", number_a, sizeof number_a);
+    (void) word(b, "num-vfs", number_b, sizeof number_b);
+    for (int i = 0; i < N_PFS; i++) {
+        if (!selects(a, i, -1) || !selects(b, i, -1)) {
+            continue;
+        }
+        for (int j = 0; j < N_VFS; j++) {
+            if (selects(a, i, j) && selects(b, i, j)) {
+                return true;
+            }
+        }
+        if (differ(wanted_mode(a), wanted_mode(b))
+            || differ(number_a, number_b)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Fills 'order' with the policies that apply, most urgent first; returns how
+ * many. */
+static unsigned int
+applied(const struct intent *intent, const char *suspended,
+        const char *order[N_POLICIES])
+{
+    unsigned int n = 0;
+
+    for (unsigned int i = 0; i < N_POLICIES; i++) {
+        const char *text = intent->policies[i];
+        long priority = number(text, "priority", 99);
+        bool out = is_suspended(suspended, i) || is_bad(text);
+        unsigned int at = n;
+
+        for (unsigned int k = 0; k < n && !out; k++) {
+            out = number(order[k], "priority", 99) == priority
+                  && is_conflict(order[k], text);
+        }
+        if (out) {
+            continue;
+        }
+        while (at > 0 && number(order[at - 1], "priority", 99) > priority) {
+            order[at] = order[at - 1];
+            at--;
+        }
+        order[at] = text;
+        n++;
+    }
+    return n;
+}
+
+/* The policy of a VF; NULL: none. */
+static const char *
+policy_of(const struct intent *intent, const char *suspended, int pf, int vf)
+{
+    const char *order[N_POLICIES];
+    unsigned int n = applied(intent, suspended, order);
+
+    for (unsigned int i = 0; i < n; i++) {
+        if (selects(order[i], pf, vf)) {
+            return order[i];
+        }
+    }
+    return NULL;
+}
+
+static bool
+is_named(const struct intent *intent, const char *policy, const char *port)
+{
+    char name[64];
+    unsigned int i;
+
+    return word(port, "policy", name, sizeof name)
+           && sscanf(name, "p%u", &i) == 1 && i < N_POLICIES
+           && policy == intent->policies[i];
+}
+
+static void
+append(char *text, size_t size, const char *more)
+{
+    size_t len = strlen(text);
+
+    (void) snprintf(text + len, size - len, "%s ", more);
+}
+
+void
+wish_text(const struct campaign *c, int pf, int vf, char *text, size_t size)
+{
+    static const char *const words[] = {
+        "vdpa-type", "device-type", "mtu", "mac", "max-vqp",
+    };
+    const struct intent *intent = &c->intent;
+    const char *order[N_POLICIES];
+    const char *policy = policy_of(intent, c->suspended, pf, vf);
+    unsigned int n = applied(intent, c->suspended, order);
+    char value[64] = "", mode[64] = "", vfs[64] = "", bdf[32];
+    bool is_external = true, chosen = false;
+
+    text[0] = '\0';
+    for (size_t i = 0; policy && i < sizeof words / sizeof *words; i++) {
+        append(text, size,
+               word(policy, words[i], value, sizeof value) ? value : "-");
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        if (selects(order[i], pf, -1)
+            && !is(order[i], "externally-managed", "true")) {
+            is_external = false;
+            if (!vfs[0]) {
+                (void) word(order[i], "num-vfs", vfs, sizeof vfs);
+            }
+            if (!mode[0]) {
+                (void) snprintf(mode, sizeof mode, "%s",
+                                wanted_mode(order[i]));
+            }
+        }
+    }
+    append(text, size, is_external ? "external" : "ours");
+    append(text, size, vfs);
+    append(text, size, mode);
+    append(text, size, intent->attach);
+    append(text, size, intent->bridge);
+    (void) snprintf(bdf, sizeof bdf, "0000:%02x:00.%d", 0x65 + pf, 2 + vf);
+    for (unsigned int i = 0; policy && i < N_PORTS; i++) {
+        chosen |= is_named(intent, policy, intent->ports[i]);
+    }
+    for (unsigned int i = 0; i < N_PORTS; i++) {
+        if (chosen || is(intent->ports[i], "vf", bdf)) {
+            append(text, size, intent->ports[i]);
+        }
+    }
 }
 
 void
 wish_for_vf(const struct campaign *c, int pf, int vf, struct vf_wish *wish)
 {
     const struct intent *intent = &c->intent;
-    int policy = policy_of(intent, pf, vf);
-    const char *text = policy < 0 ? "" : intent->policies[policy];
-    char name[16], bdf[32], value[16];
+    const char *policy = policy_of(intent, intent->suspended, pf, vf);
+    const char *text = policy ? policy : "";
+    char bdf[32], value[16];
 
     memset(wish, 0, sizeof *wish);
-    (void) snprintf(name, sizeof name, "p%d", policy);
     (void) snprintf(bdf, sizeof bdf, "0000:%02x:00.%d", 0x65 + pf, 2 + vf);
     wish->is_vhost = is(text, "vdpa-type", "vhost");
     wish->is_virtio = is(text, "vdpa-type", "virtio");
@@ -139,7 +309,7 @@ wish_for_vf(const struct campaign *c, int pf, int vf, struct vf_wish *wish)
             wish->has_port = true;
             wish->mtu = has(port, "mtu") ? 9000 : wish->mtu;
             wish->is_attached |= !strcmp(intent->attach, "declared");
-        } else if (policy >= 0 && is(port, "policy", name)) {
+        } else if (is_named(intent, policy, port)) {
             wish->may_have_port = true;
         }
     }
@@ -148,24 +318,29 @@ wish_for_vf(const struct campaign *c, int pf, int vf, struct vf_wish *wish)
 void
 wish_for_pf(const struct campaign *c, int pf, struct pf_wish *wish)
 {
-    memset(wish, 0, sizeof *wish);
-    for (unsigned int i = 0; i < N_POLICIES; i++) {
-        const char *text = c->intent.policies[i];
+    const char *order[N_POLICIES];
+    unsigned int n = applied(&c->intent, c->intent.suspended, order);
 
-        if (is_suspended(&c->intent, i) || !selects(text, pf, -1)) {
+    memset(wish, 0, sizeof *wish);
+    wish->numvfs = -1;
+    for (unsigned int i = 0; i < n; i++) {
+        const char *text = order[i];
+
+        if (!selects(text, pf, -1)) {
             continue;
         }
         wish->is_managed = true;
         if (is(text, "externally-managed", "true")) {
-            wish->is_external = true;
             continue;
         }
-        wish->is_vdpa |= is(text, "vdpa-type", "vhost")
-                         || is(text, "vdpa-type", "virtio");
-        wish->has_mode |= wish->is_vdpa || has(text, "eswitch-mode");
-        wish->has_numvfs |= has(text, "num-vfs");
-        wish->has_mtu |= has(text, "mtu");
+        wish->is_ours = true;
+        if (wish->numvfs < 0) {
+            wish->numvfs = (int) number(text, "num-vfs", -1);
+        }
+        wish->is_vdpa |= wants_vdpa(text);
+        wish->has_mode |= wanted_mode(text)[0] != '\0';
     }
+    wish->is_external = wish->is_managed && !wish->is_ours;
 }
 
 bool

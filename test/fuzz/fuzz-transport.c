@@ -112,15 +112,15 @@ sendmsg(int fd, const struct msghdr *message, int flags)
 }
 
 ssize_t
-sendto(int fd, const void *data, size_t size, int flags,
-       const struct sockaddr *to, socklen_t to_size)
+sendto(int fd, const void *buf, size_t n, int flags,
+       const struct sockaddr *addr, socklen_t addr_len)
 {
     (void) fd;
     (void) flags;
-    (void) to;
-    (void) to_size;
-    take_request(data, size);
-    return (ssize_t) size;
+    (void) addr;
+    (void) addr_len;
+    take_request(buf, n);
+    return (ssize_t) n;
 }
 
 /* Puts the next datagram in 'message', the 'i'th of a batch.  Returns its
@@ -159,17 +159,17 @@ recvmsg(int fd, struct msghdr *message, int flags)
 }
 
 int
-recvmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags,
-         struct timespec *timeout)
+recvmmsg(int fd, struct mmsghdr *vmessages, unsigned int vlen, int flags,
+         struct timespec *tmo)
 {
     unsigned int i = 0;
 
     (void) fd;
-    (void) timeout;
-    CHECK(flags == MSG_DONTWAIT && n <= BATCH);
-    for (; i < n && f.n_taken < f.n && !f.datagrams[f.n_taken].error; i++) {
-        messages[i].msg_len = (unsigned int) hand_over(&messages[i].msg_hdr,
-                                                       i);
+    (void) tmo;
+    CHECK(flags == MSG_DONTWAIT && vlen <= BATCH);
+    for (; i < vlen && f.n_taken < f.n && !f.datagrams[f.n_taken].error; i++) {
+        vmessages[i].msg_len = (unsigned int) hand_over(&vmessages[i].msg_hdr,
+                                                        i);
     }
     if (!i) {
         errno = f.n_taken < f.n ? f.datagrams[f.n_taken++].error : EAGAIN;
@@ -337,11 +337,10 @@ expect_answer(struct reading *r, enum kind kind)
             return got;
         }
     }
-    return !r->is_done && kind == TRACK_DUMP ? -ENOBUFS
-           : r->error                        ? r->error
-           : !r->is_done                     ? -ENOBUFS
-           : r->is_interrupted               ? -EINTR
-                                             : 0;
+    if (!r->is_done && (kind == TRACK_DUMP || !r->error)) {
+        return -ENOBUFS; /* The rest was lost. */
+    }
+    return r->error ? r->error : r->is_interrupted ? -EINTR : 0;
 }
 
 /* The result of one batch of announcements, from the first that was not taken

@@ -362,7 +362,7 @@ static int
 check(const struct question *q, struct vdpad_error *why)
 {
     struct vdpad_rows vbus;
-    struct vdpad_error unread;
+    struct vdpad_error unread = { .code = 0 };
     bool has_asked = false;
     int error;
 

@@ -312,14 +312,16 @@ expect_answer(struct reading *r, enum kind kind)
         const uint8_t *payload;
         size_t at = 0;
         int error = 0, got = 0;
+        bool is_none = d->error == EINTR
+                       || (!d->error && d->is_foreign
+                           && (kind == TRACK_DUMP || !is_cut(d)));
 
-        if (d->error == EINTR) {
+        if (is_none) {
             continue;
-        } else if (d->error) {
+        }
+        if (d->error) {
             error = kind == TRACK_DUMP || d->error == ENOBUFS ? -d->error
                                                               : -EIO;
-        } else if (d->is_foreign && (kind == TRACK_DUMP || !is_cut(d))) {
-            continue;
         } else if (is_cut(d) || (kind != TRACK_DUMP && !is_whole(d))) {
             error = -EBADMSG;
         }

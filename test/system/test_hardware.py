@@ -8,9 +8,9 @@ import signal
 import pytest
 
 from conftest import (driver, fixtures, has_offload, interface, link, ports,
-                      set_id, vdpa_config, vdpa_dev)
+                      remove_id, set_id, vdpa_config, vdpa_dev)
 from traffic import new_macs, traffic_in_hardware, wait_in_hardware
-from twinlib import run, wait_for, write
+from twinlib import Pf, run, wait_for, write
 
 DRIVER = '/sys/bus/pci/drivers/twin'
 
@@ -252,3 +252,92 @@ def test_links_flap(rich, ovs, pf):
         run('ip link set %s up' % netdev)
     assert_recovers(rich, ovs, pf, before)
     flow_once(rich, pf)
+
+
+@pytest.fixture
+def other(ovs):
+    other = Pf(1)
+    yield other
+    remove_id(ovs, 'vdpa-policy-other')
+    other.defaults()
+
+
+def last_event(daemon):
+    return daemon.json('event/list', '-n', '1')[0]['serial']
+
+
+def test_faults_of_another_pf(rich, ovs, pf, other, policy):
+    """Whatever fails on one PF, the devices of its neighbour stay ready, and
+    all of their packets arrive."""
+    ours = {d['name'] for d in rich.json('device/list')}
+    before = chain(ovs, pf, 2)
+    ifindexes = [link(pf.rep(i))['ifindex'] for i in range(2)]
+
+    def states():
+        """Of the devices, or of the PF, that has the fault."""
+        return {d['state'] for d in rich.json('device/list')
+                + rich.json('pf/list') if d['pf'] == other.bdf}
+
+    def wait_mended():
+        rich.wait_ready(4)
+        rich.wait_settled()
+
+    def set_other(words):
+        policy(words + ' vdpa-type=vhost', name='other', selector=other.bdf)
+
+    def fails_for_long(knob):
+        def fault():
+            other.knob(knob, '-1')
+            set_other('num-vfs=2')
+            rich.wait(lambda: 'failed' in states(), 'a fault')
+            other.knob(knob, '0')
+            rich.appctl('reconcile')
+            wait_mended()
+            remove_id(ovs, 'vdpa-policy-other')
+            rich.wait(lambda: other.numvfs() == 0
+                      and other.mode() == 'legacy', 'a bare neighbour')
+            rich.wait_settled()
+        return fault
+
+    def refused():
+        set_other('num-vfs=2')
+        wait_mended()
+        set_other('num-vfs=4000')
+        rich.wait(lambda: any('at most 127 VFs' in p for p in
+                              rich.json('status')['problems']), 'a refusal')
+        rich.replan()
+        set_other('num-vfs=2')
+        wait_mended()
+
+    def driver_goes():
+        write(DRIVER + '/unbind', other.bdf)
+        rich.wait(lambda: states() & {'blocked', 'waiting', 'failed'},
+                  'a fault')
+        write(DRIVER + '/bind', other.bdf)
+        wait_mended()
+
+    def resets():
+        count = int(other.knob('resets'))
+        reset(other)
+        assert int(other.knob('resets')) == count + 1
+        wait_mended()
+
+    with traffic_in_hardware(rich, pf) as traffic:
+        since = last_event(rich)
+        for name, fault in (
+                ('numvfs', fails_for_long('numvfs_fail')),
+                ('mode', fails_for_long('mode_fail')),
+                ('vdpa', fails_for_long('vdpa_add_fail')),
+                ('refused', refused), ('resets', resets),
+                ('driver', driver_goes)):
+            fault()
+            figures = traffic.mark()
+            assert figures['sent'] > 20 and not figures['lost'], (name,
+                                                                  figures)
+        wait_in_hardware(pf.rep(0))
+        told = [e for e in rich.json('event/list', '-n', '1000')
+                if e['serial'] > since and e['object'] in ours
+                and e['what'] in ('state', 'step')]
+        assert told == []
+        assert ifindexes == [link(pf.rep(i))['ifindex'] for i in range(2)]
+        assert chain(ovs, pf, 2) == before

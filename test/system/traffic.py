@@ -114,10 +114,17 @@ def in_hardware(rep):
 
 
 def wait_in_hardware(rep, more=20):
-    """Waits until hardware has counted 'more' packets."""
+    """Waits until hardware has counted 'more' packets.  Rules that are made
+    anew begin at 0."""
     start = in_hardware(rep)
-    wait_for(lambda: in_hardware(rep) >= start + more
-             or in_hardware(rep) < start, 'packets in hardware at ' + rep)
+
+    def counted():
+        nonlocal start
+        now = in_hardware(rep)
+        start = min(start, now)
+        return now >= start + more
+
+    wait_for(counted, 'packets in hardware at ' + rep)
     return in_hardware(rep)
 
 

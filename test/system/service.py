@@ -5,7 +5,7 @@ import os
 import pathlib
 import subprocess
 
-from conftest import LIMIT, Daemon
+from conftest import LIMIT, Daemon, assert_no_reports
 from twinlib import run, wait_for
 
 UNIT = 'ovs-vdpad.service'
@@ -77,6 +77,9 @@ class Service(Daemon):
         systemctl('reset-failed', UNIT)
         systemctl('restart', *([] if wait else ['--no-block']), UNIT)
 
-
-def sanitizer_reports():
-    return ''.join(p.read_text() for p in pathlib.Path('/run/asan').iterdir())
+    def assert_no_reports(self):
+        """UBSan's are in the journal, ASan's in files (see install)."""
+        files = ''.join(p.read_text()
+                        for p in pathlib.Path('/run/asan').iterdir())
+        assert_no_reports(self.log() + files)
+        assert files == ''

@@ -13,7 +13,7 @@ import subprocess
 import pytest
 
 from conftest import interface, vdpa_dev
-from service import Service, sanitizer_reports, systemctl
+from service import Service, systemctl
 from twinlib import Pf, run, wait_for
 
 LIMIT = 180
@@ -44,7 +44,7 @@ def daemon():
     daemon = Service()
     daemon.wait_up()
     yield daemon
-    assert sanitizer_reports() == ''
+    daemon.assert_no_reports()
 
 
 @pytest.fixture(scope='module')

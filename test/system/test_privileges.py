@@ -14,7 +14,7 @@ import subprocess
 import pytest
 
 from conftest import LIMIT, vdpa_dev
-from service import UNIT, Service, sanitizer_reports, show, systemctl
+from service import UNIT, Service, show, systemctl
 from twinlib import CommandError, Pf, run, wait_for
 
 RUNDIR = pathlib.Path('/run/openvswitch')
@@ -62,7 +62,7 @@ def service():
     service = Service()
     service.wait_up()
     yield service
-    assert sanitizer_reports() == ''
+    service.assert_no_reports()
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ import signal
 import pytest
 
 from conftest import driver, interface, vdpa_config, vdpa_dev
-from service import (UNIT, Service, is_active, sanitizer_reports, show,
-                     systemctl)
+from service import UNIT, Service, is_active, show, systemctl
 from traffic import Spaces, Traffic
 from twinlib import Pf, run, wait_for
 
@@ -28,7 +27,7 @@ only_first = pytest.mark.skipif(not FIRST, reason='done in the first boot')
 def daemon():
     daemon = Service()
     yield daemon
-    assert sanitizer_reports() == ''
+    daemon.assert_no_reports()
 
 
 @pytest.fixture(scope='module')

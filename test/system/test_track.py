@@ -239,7 +239,8 @@ def test_counters(probe, pf, reps):
 
 def test_meter(probe, pf, reps):
     """A meter counts the packets of all filters that have it."""
-    tc('actions add action police rate 1gbit burst 1m index 268435456')
+    tc('actions add action police rate 1gbit burst 1m conform-exceed drop/pipe '
+       'index 268435456')
     spaces = [Namespace('c%d' % i, pf.nic(i), '192.0.2.%d/24' % (i + 1))
               for i in range(2)]
     try:

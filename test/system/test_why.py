@@ -453,6 +453,18 @@ def traffic(host):
     ping.wait()
 
 
+@pytest.fixture
+def at_work(host):
+    """A daemon that may offer filters to the card; it mends nothing of
+    these."""
+    host.daemon.stop()
+    host.daemon.start()
+    host.daemon.wait_ready(3)
+    yield
+    host.daemon.stop()
+    host.daemon.start('--dry-run')
+
+
 def flows_of(host, *words):
     """Checks of single flows that fail."""
     checks = ('rules', 'hw-table', 'kernel-flows')
@@ -460,7 +472,7 @@ def flows_of(host, *words):
             if k[1] in checks}
 
 
-def test_refused_rules(host, traffic):
+def test_refused_rules(host, at_work, traffic):
     """The card refuses every rule; only the driver knows why."""
     name = host.name(0)
     host.pf.knob('rule_fail', '-1 95 refused by a test')
@@ -479,7 +491,7 @@ def test_refused_rules(host, traffic):
     wait_for(lambda: not flows_of(host, name), 'all in hardware', WHY_LIMIT)
 
 
-def test_full_table(host, traffic):
+def test_full_table(host, at_work, traffic):
     name = host.name(0)
     host.pf.knob('rule_limit', 1)
     try:

@@ -116,10 +116,13 @@ struct campaign {
     uint64_t intent_version; /* Of the database since it is written. */
     char suspended[64];      /* Likewise, or by a command. */
     struct vf_truth vfs[N_PFS][N_VFS];
-    bool is_meddled[N_PFS][N_VFS]; /* With the port of this VF. */
-    bool is_forced;                /* Some teardown was. */
-    bool is_record_lost;           /* Nothing counts as ours from then on. */
-    bool is_db_renewed;            /* The database was lost once. */
+    bool is_meddled[N_PFS][N_VFS];    /* With the port of this VF. */
+    bool is_forced[N_POLICIES + 1];   /* Torn down by force; the last: all. */
+    int64_t suspended_ns[N_POLICIES]; /* When it was suspended last. */
+    bool is_pf_ready[N_PFS];          /* As of VFs. */
+    bool has_others_vfs[N_PFS];       /* VFs that are not ours. */
+    bool is_record_lost;   /* Nothing counts as ours from then on. */
+    bool is_db_renewed;    /* The database was lost once. */
     bool are_ports_others; /* Others meddled with ports: no comparison. */
     bool is_uplink_away, is_pf_away;
     bool host_pfs[N_PFS];   /* Others had set something up on them, */
@@ -187,6 +190,7 @@ struct pf_wish {
 };
 void wish_for_vf(const struct campaign *, int pf, int vf, struct vf_wish *);
 void wish_for_pf(const struct campaign *, int pf, struct pf_wish *);
+bool wish_is_suspended(const char *suspended, unsigned int policy);
 bool wish_for_offload(const struct campaign *);
 /* What bears on VF 'vf' of all that is asked for. */
 void wish_text(const struct campaign *, int pf, int vf, char *text,
@@ -250,6 +254,9 @@ void changed_wishes(struct campaign *);
 /* At each turn: the key vdpa-suspended, which commands write, and how late
  * events can be. */
 void changes_note_suspended(struct campaign *);
+/* Whether a command has asked, in this life of the daemon, for devices of
+ * policy 'name' to be taken down by force, and nothing has ended that. */
+bool changes_is_forced(const struct campaign *, const char *name);
 void changes_note_lag(struct campaign *);
 
 /* Nothing is under way and nothing is to come. */

@@ -10,10 +10,14 @@
 /* In the worst case the audit, each 60 s, is the first to see a change. */
 #define AUDIT_LAG_NS (75 * SEC)
 
+/* From a change of the database until the daemon knows it: the connection may
+ * be lost at that moment. */
+#define FORCE_LAG_NS (35 * SEC)
+
 void
 changed_vf(struct campaign *c, int pf, int vf)
 {
-    c->vfs[pf][vf].is_ready = false;
+    c->vfs[pf][vf].is_ready = c->is_pf_ready[pf] = false;
     c->vfs[pf][vf].changed_ns = c->now_ns;
     tries_forget(c);
 }
@@ -101,6 +105,21 @@ changes_note_suspended(struct campaign *c)
         tries_forget(c);
         changed_wishes(c);
     }
+    for (unsigned int i = 0; i < N_POLICIES; i++) {
+        if (wish_is_suspended(c->suspended, i)) {
+            c->suspended_ns[i] = c->now_ns;
+        }
+    }
+}
+
+bool
+changes_is_forced(const struct campaign *c, const char *name)
+{
+    unsigned int i;
+
+    return name && sscanf(name, "p%u", &i) == 1 && i < N_POLICIES
+           && (c->is_forced[i] || c->is_forced[N_POLICIES])
+           && c->now_ns - c->suspended_ns[i] < FORCE_LAG_NS;
 }
 
 void

@@ -151,6 +151,7 @@ end_daemon(struct campaign *c)
     tries_forget(c);
     c->n_requests = c->n_suspends = 0;
     c->dying = DYING_NOT;
+    memset(c->is_forced, 0, sizeof c->is_forced);
 }
 
 void
@@ -213,6 +214,28 @@ copy_file(const char *from, const char *to)
     fclose(out);
 }
 
+/* PFs of which nothing has changed on any VF either. */
+static void
+note_ready_pfs(struct campaign *c)
+{
+    const struct vdpad_world *w = vdpad_ctl_world(c->ctl);
+
+    for (int i = 0; i < N_PFS; i++) {
+        bool is_old = c->sim->pfs[i].used;
+
+        c->has_others_vfs[i] &= c->sim->pfs[i].numvfs > 0;
+        for (int j = 0; j < N_VFS; j++) {
+            is_old &= c->now_ns - c->vfs[i][j].changed_ns > c->lag_ns;
+        }
+        for (size_t k = 0; is_old && k < w->n_pfs; k++) {
+            c->is_pf_ready[i] |= w->pfs[k].managed
+                                 && w->pfs[k].state == VDPAD_STATE_READY
+                                 && !strcmp(w->pfs[k].pci->bdf,
+                                            c->sim->pfs[i].bdf);
+        }
+    }
+}
+
 static void
 note_ready(struct campaign *c)
 {
@@ -234,6 +257,7 @@ note_ready(struct campaign *c)
             }
         }
     }
+    note_ready_pfs(c);
 }
 
 /* Whether a step has begun and is not done yet. */

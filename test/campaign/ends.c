@@ -14,7 +14,7 @@
 static const char not_asked[] = "no key asks for it: as it was left";
 static const char is_external[] = "others manage the PF";
 static const char is_refused[] =
-    "the driver refuses the mode that comes first, while VFs of others exist";
+    "the driver refuses the mode with the VFs that there are, or without";
 static const char is_untold[] = "the kernel does not tell it";
 static const char is_chosen[] = "any device of the policy will do";
 static const char is_scarce[] = "there are fewer devices than ports";
@@ -201,6 +201,22 @@ is_vfio_of_others(const struct campaign *c, int i, int j)
            && !strcmp(c->sim->pfs[i].vfs[j].driver, "vfio-pci");
 }
 
+/* Whether the mode, which comes before all else, is refused for good, since
+ * VFs of others are there or a policy wants none; or was set before that. */
+static bool
+is_mode_refused(const struct campaign *c, const struct pf_wish *wish, int i)
+{
+    const struct sim_pf *pf = &c->sim->pfs[i];
+
+    if (!wish->has_mode) {
+        return false;
+    }
+    return pf->numvfs
+               ? calm_is_mode_fixed(c, i) && c->host_numvfs[i]
+                     && pf->mode != VDPAD_ESWITCH_SWITCHDEV
+               : c->sim->order == SIM_ORDER_VFS_FIRST && wish->numvfs == 0;
+}
+
 static void
 add_pf(struct campaign *c, struct end *end, int i)
 {
@@ -210,11 +226,9 @@ add_pf(struct campaign *c, struct end *end, int i)
     const char *why, *all;
 
     wish_for_pf(c, i, &wish);
-    why = wish.is_external ? is_external
-          : wish.has_mode && calm_is_mode_fixed(c, i) && c->host_numvfs[i]
-                  && pf->mode != VDPAD_ESWITCH_SWITCHDEV
-              ? is_refused
-              : NULL;
+    why = wish.is_external               ? is_external
+          : is_mode_refused(c, &wish, i) ? is_refused
+                                         : NULL;
     all = why;
     add(end, pf->bdf, "numvfs", why, "%d", pf->numvfs);
     add(end, pf->bdf, "mode",
@@ -341,6 +355,18 @@ find(const struct end *end, const struct fact *like)
     return NULL;
 }
 
+/* Whether nothing of 'object' can be expected to be as in another run. */
+static bool
+is_left(const struct end *end, const char *object)
+{
+    for (size_t i = 0; i < end->n; i++) {
+        if (!strcmp(end->facts[i].object, object)) {
+            return end->facts[i].why == is_left_to_vfio;
+        }
+    }
+    return false;
+}
+
 /* Of the facts of 'a'; 'is_back': only of those that 'b' has not. */
 static size_t
 compare(const struct end *a, const struct end *b, bool is_back, char *text,
@@ -358,7 +384,8 @@ compare(const struct end *a, const struct end *b, bool is_back, char *text,
         if (other && (is_back || !strcmp(fact->value, other->value))) {
             continue;
         }
-        if (fact->why || (other && other->why)) {
+        if (fact->why
+            || (other ? other->why != NULL : is_left(b, fact->object))) {
             tally.excused++;
             continue;
         }

@@ -261,6 +261,7 @@ rename_later(struct campaign *c, const struct later *later)
     (void) sim_rename(c->sim, later->act.object, later->act.word);
     c->is_uplink_away = false;
     changed_object(c, later->act.word);
+    changed_wishes(c);
 }
 
 static void
@@ -282,6 +283,7 @@ rename_netdev(struct campaign *c, struct rng *r)
         (void) sim_rename(c->sim, act.word, name);
         c->is_uplink_away = true;
         changed_pf(c, (int) (pf - c->sim->pfs));
+        changed_wishes(c);
         (void) campaign_later(c, ns, rename_later, &act);
     } else if (!uplink && vf && vf->rep >= 0) {
         campaign_trace(c, "  %s becomes %s",
@@ -498,6 +500,9 @@ lose_record(struct campaign *c, struct rng *r)
     }
     campaign_trace(c, "  the record is lost");
     c->is_record_lost = true;
+    for (int i = 0; i < N_PFS; i++) {
+        c->has_others_vfs[i] |= c->sim->pfs[i].numvfs > 0;
+    }
     for (int i = 0; i < 64; i++) {
         if (c->sim->vdpas[i].used) {
             c->sim->vdpas[i].foreign_ns = 1;
@@ -559,7 +564,7 @@ command(struct campaign *c, struct rng *r)
         campaign_trace(c, "  %s %s%s", on ? "teardown" : "resume", name,
                        force ? " --force" : "");
         c->n_suspends++;
-        c->is_forced |= on && force;
+        c->is_forced[policy] |= on && force;
         vdpad_ctl_suspend(c->ctl, name, on, on && force, on_suspended, c);
         break;
     }

@@ -97,6 +97,54 @@ takes(struct campaign *c, const struct vdpad_act *act, struct sim_vdpa *v)
     return false;
 }
 
+/* The policy that the device on 'vf' is, or was, under; NULL: none. */
+static const char *
+policy_name_of(const struct campaign *c, const char *vf)
+{
+    const struct vdpad_world *w = vdpad_ctl_world(c->ctl);
+
+    for (size_t i = 0; i < w->n_devs; i++) {
+        if (w->devs[i].vf && !strcmp(w->devs[i].vf->bdf, vf)) {
+            return w->devs[i].policy_name;
+        }
+    }
+    return NULL;
+}
+
+/* VFs may carry what nobody sees here: a VM's driver, a container's netdev. */
+static void
+check_taking_vfs(struct campaign *c, const struct vdpad_act *act)
+{
+    const char *name = vdpad_act_name((enum vdpad_act_kind) act->kind);
+
+    for (int i = 0; i < N_PFS; i++) {
+        const struct sim_pf *pf = &c->sim->pfs[i];
+        bool takes_vfs = act->kind == VDPAD_ACT_NUMVFS
+                         && act->number < pf->numvfs;
+        bool changes_mode = act->kind == VDPAD_ACT_ESWITCH_MODE
+                            && act->number != pf->mode && pf->numvfs > 0;
+        struct pf_wish wish;
+
+        if (!pf->used || strcmp(pf->bdf, act->object) != 0) {
+            continue;
+        }
+        if (takes_vfs && c->has_others_vfs[i]) {
+            campaign_fail(c, "%s %s takes VFs, which are not ours", name,
+                          act->object);
+        }
+        /* A mode that nobody asks for any more is given back when that can
+         * be: each daemon learns by one refusal that it cannot. */
+        wish_for_pf(c, i, &wish);
+        if ((takes_vfs || (changes_mode && wish.has_mode))
+            && c->is_pf_ready[i]) {
+            campaign_fail(c,
+                          "%s %s takes what was ready, and nothing has "
+                          "changed since",
+                          name, act->object);
+        }
+    }
+}
+
 static void
 check_taking(struct campaign *c, const struct vdpad_act *act,
              struct sim_vdpa *v)
@@ -114,7 +162,7 @@ check_taking(struct campaign *c, const struct vdpad_act *act,
         return;
     }
     if (act->force
-            ? !c->is_forced
+            ? !changes_is_forced(c, policy_name_of(c, v->dev))
             : t->held_ns
                   && c->now_ns - t->held_ns > HOLDERS_LAG_NS + c->lag_ns) {
         campaign_fail(c, "%s %s takes %s, which is in use%s", name,
@@ -145,6 +193,7 @@ check_act(struct campaign *c, const struct vdpad_act *act)
         }
     }
     tries_count(c, name, act->object);
+    check_taking_vfs(c, act);
     for (int i = 0; i < SIM_VDPAS && i < 64; i++) {
         struct sim_vdpa *v = &c->sim->vdpas[i];
 
@@ -365,7 +414,7 @@ check_port_del(struct campaign *c, const struct vdpad_snapshot *s,
         return;
     }
     if (t->held_ns && c->now_ns - t->held_ns > HOLDERS_LAG_NS + c->lag_ns
-        && !c->is_forced
+        && !changes_is_forced(c, policy_name_of(c, vf))
         && !vdpad_map_get(&iface->external_ids, "vdpa-iface-id")) {
         campaign_fail(c, "port %s of %s is removed, which is in use",
                       iface->name, vf);

@@ -43,9 +43,9 @@ check_device(struct campaign *c, const struct vf_wish *wish, int i, int j)
         FAIL(c, vf->bdf, "it has %u pairs of queues", v->max_vqp);
     }
     if (wish->has_mac
-        && (!v->has_mac
-            || (wish->has_base_mac
-                && (memcmp(v->mac, base, 5) != 0 || v->mac[5] != j)))) {
+        && (!v->has_mac || (v->mac[0] & 3) != 2
+            || (wish->has_base_mac ? memcmp(v->mac, base, 5) || v->mac[5] != j
+                                   : !memcmp(v->mac, base, 5)))) {
         FAIL(c, vf->bdf, "its MAC address is another");
     }
 }
@@ -161,7 +161,9 @@ check_verdicts(struct campaign *c)
 {
     for (size_t k = 0; k < c->db->n_ports; k++) {
         const struct fdb_port *port = &c->db->ports[k];
-        bool is_rep = false;
+        const char *of = fdb_get(&port->iface_ids, "vdpa-vf");
+        /* Or its representor is away, and the port waits for it. */
+        bool is_rep = of && strcmp(host_state_of(c, of), "-") != 0;
 
         for (int i = 0; i < N_PFS; i++) {
             for (int j = 0; c->sim->pfs[i].used && j < N_VFS; j++) {

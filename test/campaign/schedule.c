@@ -86,6 +86,7 @@ set_up(struct campaign *c)
                          || c->sim->pfs[i].autoprobe != 1;
         c->host_autoprobes[i] = c->sim->pfs[i].autoprobe;
         c->host_numvfs[i] = c->sim->pfs[i].numvfs;
+        c->has_others_vfs[i] = c->host_numvfs[i] > 0;
         c->host_features[i] =
             c->sim->pfs[i].used
             && c->sim->netdevs[c->sim->pfs[i].uplink].feature;

@@ -42,8 +42,8 @@ is(const char *text, const char *key, const char *value)
 }
 
 /* 'suspended' is the key's value. */
-static bool
-is_suspended(const char *suspended, unsigned int policy)
+bool
+wish_is_suspended(const char *suspended, unsigned int policy)
 {
     char name[8];
 
@@ -164,18 +164,37 @@ is_conflict(const char *a, const char *b)
     return false;
 }
 
+/* Whether the policy names a netdev that its PF has not at present: then it is
+ * about no PF. */
+static bool
+is_name_away(const struct campaign *c, const char *text)
+{
+    char name[16];
+    unsigned int pf;
+
+    if (sscanf(text, "pf=up%u", &pf) != 1 || pf >= N_PFS
+        || !c->sim->pfs[pf].used) {
+        return false;
+    }
+    (void) snprintf(name, sizeof name, "up%u", pf);
+    return strcmp(c->sim->netdevs[c->sim->pfs[pf].uplink].link.name, name)
+           != 0;
+}
+
 /* Fills 'order' with the policies that apply, most urgent first; returns how
  * many. */
 static unsigned int
-applied(const struct intent *intent, const char *suspended,
+applied(const struct campaign *c, const char *suspended,
         const char *order[N_POLICIES])
 {
+    const struct intent *intent = &c->intent;
     unsigned int n = 0;
 
     for (unsigned int i = 0; i < N_POLICIES; i++) {
         const char *text = intent->policies[i];
         long priority = number(text, "priority", 99);
-        bool out = is_suspended(suspended, i) || is_bad(text);
+        bool out = wish_is_suspended(suspended, i) || is_bad(text)
+                   || is_name_away(c, text);
         unsigned int at = n;
 
         for (unsigned int k = 0; k < n && !out; k++) {
@@ -197,10 +216,10 @@ applied(const struct intent *intent, const char *suspended,
 
 /* The policy of a VF; NULL: none. */
 static const char *
-policy_of(const struct intent *intent, const char *suspended, int pf, int vf)
+policy_of(const struct campaign *c, const char *suspended, int pf, int vf)
 {
     const char *order[N_POLICIES];
-    unsigned int n = applied(intent, suspended, order);
+    unsigned int n = applied(c, suspended, order);
 
     for (unsigned int i = 0; i < n; i++) {
         if (selects(order[i], pf, vf)) {
@@ -237,8 +256,8 @@ wish_text(const struct campaign *c, int pf, int vf, char *text, size_t size)
     };
     const struct intent *intent = &c->intent;
     const char *order[N_POLICIES];
-    const char *policy = policy_of(intent, c->suspended, pf, vf);
-    unsigned int n = applied(intent, c->suspended, order);
+    const char *policy = policy_of(c, c->suspended, pf, vf);
+    unsigned int n = applied(c, c->suspended, order);
     char value[64] = "", mode[64] = "", vfs[64] = "", bdf[32];
     bool is_external = true, chosen = false;
 
@@ -280,7 +299,7 @@ void
 wish_for_vf(const struct campaign *c, int pf, int vf, struct vf_wish *wish)
 {
     const struct intent *intent = &c->intent;
-    const char *policy = policy_of(intent, intent->suspended, pf, vf);
+    const char *policy = policy_of(c, intent->suspended, pf, vf);
     const char *text = policy ? policy : "";
     char bdf[32], value[16];
 
@@ -319,7 +338,7 @@ void
 wish_for_pf(const struct campaign *c, int pf, struct pf_wish *wish)
 {
     const char *order[N_POLICIES];
-    unsigned int n = applied(&c->intent, c->intent.suspended, order);
+    unsigned int n = applied(c, c->intent.suspended, order);
 
     memset(wish, 0, sizeof *wish);
     wish->numvfs = -1;

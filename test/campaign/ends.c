@@ -240,11 +240,17 @@ add_pf(struct campaign *c, struct end *end, int i)
     add(end, pf->bdf, "state", why, "%s", host_state_of(c, pf->bdf));
     for (int j = 0; j < pf->totalvfs; j++) {
         size_t n = end->n;
+        struct vf_wish vf_wish;
 
         if (pf->vfs[j].present) {
             add_vf(c, end, &wish, i, j);
         }
-        why = !all && is_vfio_of_others(c, i, j) ? is_left_to_vfio : all;
+        wish_for_vf(c, i, j, &vf_wish);
+        why = all                          ? all
+              : is_vfio_of_others(c, i, j) ? is_left_to_vfio
+              : vf_wish.is_vdpa && !wish.has_mode
+                  ? not_asked /* But by a policy that leaves it to others. */
+                  : NULL;
         for (; why && n < end->n; n++) {
             end->facts[n].why = why;
         }
@@ -286,7 +292,7 @@ is_any_external(const struct campaign *c)
 
     for (int i = 0; i < N_PFS; i++) {
         wish_for_pf(c, i, &wish);
-        any |= wish.is_external;
+        any |= wish.is_external || (wish.is_managed && !wish.has_mode);
     }
     return any;
 }

@@ -161,9 +161,8 @@ check_verdicts(struct campaign *c)
 {
     for (size_t k = 0; k < c->db->n_ports; k++) {
         const struct fdb_port *port = &c->db->ports[k];
-        const char *of = fdb_get(&port->iface_ids, "vdpa-vf");
-        /* Or its representor is away, and the port waits for it. */
-        bool is_rep = of && strcmp(host_state_of(c, of), "-") != 0;
+        /* While its netdev is gone the key tells that it was one. */
+        bool is_rep = !sim_find_netdev(c->sim, port->name);
 
         for (int i = 0; i < N_PFS; i++) {
             for (int j = 0; c->sim->pfs[i].used && j < N_VFS; j++) {

@@ -178,6 +178,7 @@ struct vf_wish {
     bool is_vdpa, is_vhost, is_virtio, is_vfio, has_mac, has_base_mac;
     bool has_max_vqp;
     unsigned int mtu, max_vqp; /* 0: none, or (max_vqp) as many as can be. */
+    bool is_name_shared;       /* Another policy gives the same name. */
     bool is_attached;          /* Whatever logical ports there are. */
     bool has_port;             /* A logical port names it; */
     bool may_have_port;        /* one may be put on it. */

@@ -18,6 +18,8 @@ static const char is_refused[] =
 static const char is_untold[] = "the kernel does not tell it";
 static const char is_chosen[] = "any device of the policy will do";
 static const char is_scarce[] = "there are fewer devices than ports";
+static const char is_name_shared[] =
+    "of two devices of one name there is the one that came first";
 static const char is_left_to_vfio[] =
     "a VF of others that was given to vfio-pci stays there";
 const char end_is_theirs[] = "others have meddled with the port";
@@ -247,6 +249,7 @@ add_pf(struct campaign *c, struct end *end, int i)
         }
         wish_for_vf(c, i, j, &vf_wish);
         why = all                          ? all
+              : vf_wish.is_name_shared     ? is_name_shared
               : is_vfio_of_others(c, i, j) ? is_left_to_vfio
               : vf_wish.is_vdpa && !wish.has_mode
                   ? not_asked /* But by a policy that leaves it to others. */
@@ -367,7 +370,8 @@ is_left(const struct end *end, const char *object)
 {
     for (size_t i = 0; i < end->n; i++) {
         if (!strcmp(end->facts[i].object, object)) {
-            return end->facts[i].why == is_left_to_vfio;
+            return end->facts[i].why == is_left_to_vfio
+                   || end->facts[i].why == is_name_shared;
         }
     }
     return false;

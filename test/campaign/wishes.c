@@ -299,8 +299,10 @@ void
 wish_for_vf(const struct campaign *c, int pf, int vf, struct vf_wish *wish)
 {
     const struct intent *intent = &c->intent;
+    const char *order[N_POLICIES];
     const char *policy = policy_of(c, intent->suspended, pf, vf);
     const char *text = policy ? policy : "";
+    unsigned int n = applied(c, intent->suspended, order);
     char bdf[32], value[16];
 
     memset(wish, 0, sizeof *wish);
@@ -310,6 +312,10 @@ wish_for_vf(const struct campaign *c, int pf, int vf, struct vf_wish *wish)
     wish->is_vdpa = wish->is_vhost || wish->is_virtio;
     wish->is_vfio = is(text, "device-type", "vfio-pci");
     wish->has_mac = has(text, "mac");
+    for (unsigned int i = 0; is(text, "name", "one") && i < n; i++) {
+        wish->is_name_shared |= order[i] != policy
+                                && is(order[i], "name", "one");
+    }
     wish->has_base_mac = is(text, "mac", "02:00:00:00:01:00");
     wish->has_max_vqp = has(text, "max-vqp");
     if (word(text, "mtu", value, sizeof value)) {

@@ -138,11 +138,9 @@ changes_note_lag(struct campaign *c)
     if (knobs->drop_events) {
         lag = AUDIT_LAG_NS;
     }
-    if (lag >= c->lag_ns) {
+    /* What was late comes within that time. */
+    if (lag >= c->lag_ns || c->now_ns - c->worst_ns > c->lag_ns) {
         c->lag_ns = lag;
-        c->worst_ns = c->now_ns;
-    } else if (c->now_ns - c->worst_ns > c->lag_ns) {
-        c->lag_ns = lag; /* What was late then has come. */
         c->worst_ns = c->now_ns;
     }
 }

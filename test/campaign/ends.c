@@ -24,21 +24,21 @@ static const char is_left_to_vfio[] =
     "a VF of others that was given to vfio-pci stays there";
 const char end_is_theirs[] = "others have meddled with the port";
 
-static struct fact *__attribute__((format(printf, 5, 6)))
+static void __attribute__((format(printf, 5, 6)))
 add(struct end *end, const char *object, const char *field, const char *why,
     const char *format, ...)
 {
-    struct fact *fact = &end->facts[end->n++];
+    struct fact *fact = &end->facts[end->n];
     va_list args;
 
-    assert(end->n <= MAX_FACTS);
-    (void) snprintf(fact->object, sizeof fact->object, "%s", object);
-    (void) snprintf(fact->field, sizeof fact->field, "%s", field);
+    assert(end->n < MAX_FACTS);
+    end->n++;
     va_start(args, format);
     (void) vsnprintf(fact->value, sizeof fact->value, format, args);
     va_end(args);
+    (void) snprintf(fact->object, sizeof fact->object, "%s", object);
+    (void) snprintf(fact->field, sizeof fact->field, "%s", field);
     fact->why = why;
-    return fact;
 }
 
 /* But for what names the device, and the verdict. */

@@ -32,7 +32,7 @@ set_vlan(struct vdpad_dbop *op, const struct vdpad_planner *p,
          bool refused)
 {
     op->tag = -1;
-    if (vdpad_spec_has_vlan(spec)) {
+    if (spec && vdpad_spec_has_vlan(spec)) {
         op->tag = spec->tag;
         op->trunks = spec->trunks;
         op->n_trunks = spec->n_trunks;

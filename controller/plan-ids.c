@@ -41,7 +41,7 @@ vdpad_wanted_ids(const struct vdpad_dev *dev, struct vdpad_port_ids *ids)
         add_id(ids, "vdpa-iface-id", spec->iface_id);
         add_id(ids, "vm-uuid", spec->vm_uuid);
     }
-    if (vdpad_spec_has_vlan(spec)) {
+    if (spec && vdpad_spec_has_vlan(spec)) {
         add_id(ids, "vdpa-vlan", spec->n_trunks ? "trunks" : "tag");
     }
     add_id(ids, "vdpa-device", dev->name);

@@ -10,10 +10,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Takes back what would keep libFuzzer from writing the input that has failed;
+ * of targets that have such. */
+__attribute__((weak)) void fuzz_let_go(void);
+
 /* Ends the run, which libFuzzer takes for a crash, unless CONDITION holds. */
 #define CHECK(CONDITION)                                       \
     do {                                                       \
         if (!(CONDITION)) {                                    \
+            if (fuzz_let_go) {                                 \
+                fuzz_let_go();                                 \
+            }                                                  \
             fprintf(stderr, "%d: %s\n", __LINE__, #CONDITION); \
             abort();                                           \
         }                                                      \

@@ -103,7 +103,7 @@ vm_with_a_vf(void **state)
                     "pf=" PF " num-vfs=2 eswitch-mode=switchdev "
                     "device-type=vfio-pci");
     pass(20 * SEC);
-    vf = sim_find_vf(sim, VF0 + strlen("pci/"), NULL);
+    vf = sim_find_vf(sim, &VF0[strlen("pci/")], NULL);
     assert_non_null(vf);
     assert_string_equal(vf->driver, "vfio-pci");
     vf->vfio_pid = 4711;

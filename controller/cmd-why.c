@@ -398,19 +398,33 @@ has_flows(const struct why *why, bool datapath)
     return false;
 }
 
+/* The netdev of the one device that is asked about; 0: all are, or it has
+ * none. */
+static int32_t
+only_ifindex(const struct why *why)
+{
+    const struct vdpad_world *world = vdpad_call_world(why->call);
+
+    /* By its name alone: the database's rows may be gone (see
+     * next_question()). */
+    for (size_t i = 0; i < world->n_devs; i++) {
+        const struct vdpad_dev *dev = &world->devs[i];
+
+        if (!strcmp(dev->name, why->device) && dev->rep) {
+            return dev->rep->ifindex;
+        }
+    }
+    return 0;
+}
+
 /* Begins to ask for flows.  Returns false when that is not possible. */
 static bool
 ask(struct why *why, enum vdpad_flow_query_kind kind, uint32_t where,
     vdpad_flow_query_cb *cb)
 {
-    const struct vdpad_world *world = vdpad_call_world(why->call);
-    const struct vdpad_dev *only = why->device[0]
-                                       ? vdpad_world_find(world, why->device)
-                                       : NULL;
-
     why->query = (struct vdpad_flow_query){
         .kind = (int32_t) kind,
-        .ifindex = only && only->rep ? only->rep->ifindex : 0,
+        .ifindex = only_ifindex(why),
         .where = where,
         .limit = PAGE,
     };

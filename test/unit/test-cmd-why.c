@@ -2,6 +2,8 @@
 /* why: each check fails when what it looks at is wrong, and no other does. */
 #include "why-fixture.h"
 
+#include <sys/mman.h>
+
 static void
 all_is_well(void **state)
 {
@@ -250,6 +252,28 @@ static struct vdpad_flow_detail refused = {
     .actions = "p0",
 };
 
+/* The kernel's answer to the query under way, which comes while the rows of the
+ * database that the world has been joined from are gone already. */
+static void
+answer_query(int error, const struct vdpad_flow_detail *flows, size_t n,
+             bool more, const struct vdpad_error *why)
+{
+    const struct vdpad_db_iface *saved[N_ELEMS(fix.devs)];
+    void *gone = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                      0);
+
+    assert_true(gone != MAP_FAILED);
+    for (size_t i = 0; i < N_ELEMS(fix.devs); i++) {
+        saved[i] = fix.devs[i].iface;
+        fix.devs[i].iface = gone;
+    }
+    ctl.query_cb(ctl.query_aux, error, flows, n, more, why);
+    for (size_t i = 0; i < N_ELEMS(fix.devs); i++) {
+        fix.devs[i].iface = saved[i];
+    }
+    (void) munmap(gone, 4096);
+}
+
 /* Runs why; asserts that 'check' has 'result' and 'seen' once the kernel has
  * told of 'refused', and of a probe of it if that is asked for. */
 static void
@@ -269,12 +293,12 @@ assert_flow(const char *check, const char *result, const char *seen,
     assert_false(request.is_done);
     assert_int_equal(ctl.query.kind, VDPAD_QUERY_TC);
     assert_int_equal(ctl.query.where, 1u << VDPAD_FLOW_IN_TC);
-    ctl.query_cb(ctl.query_aux, 0, &refused, 1, false, NULL);
+    answer_query(0, &refused, 1, false, NULL);
     if (words) {
         assert_false(request.is_done);
         assert_int_equal(ctl.query.kind, VDPAD_QUERY_PROBE);
         assert_memory_equal(&ctl.query.at, &refused.pos, sizeof refused.pos);
-        ctl.query_cb(ctl.query_aux, probed, NULL, 0, false, &why);
+        answer_query(probed, NULL, 0, false, &why);
     }
     /* Only in a turn: the database's rows may be gone by now. */
     assert_false(request.is_done);
@@ -295,6 +319,27 @@ assert_flow(const char *check, const char *result, const char *seen,
     }
     assert_true(found);
     json_decref(rows);
+}
+
+/* Also what is asked next is asked in the midst of an answer. */
+static void
+flows_of_both_kinds(void **state)
+{
+    struct vdpad_kflow kflows[] = { { .ifindex = 11, .flows = 1 } };
+    struct vdpad_request request;
+
+    (void) state;
+    fix.flows[0].sw_flows = 1;
+    FIXTURE_ROWS(VDPAD_KFLOW, kflows);
+    START(&request, "why", "lp1");
+    answer_query(0, &refused, 1, false, NULL);
+    assert_int_equal(ctl.query.kind, VDPAD_QUERY_DATAPATH);
+    assert_int_equal(ctl.query.ifindex, 11);
+    answer_query(0, NULL, 0, false, NULL);
+    fixture_take_turns(&request);
+    assert_contains(request.text,
+                    "no flow of p0vf0 is in the kernel datapath");
+    free(request.text);
 }
 
 static void
@@ -540,6 +585,7 @@ main(void)
         why_test(host_checks),
         why_test(kernel_config),
         why_test(effective),
+        why_test(flows_of_both_kinds),
         why_test(refused_rules),
         why_test(dry_run_probes_nothing),
         why_test(guest_checks),

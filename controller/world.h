@@ -97,7 +97,7 @@ struct vdpad_dev {
     int32_t mtu;     /* 0: leave. */
     int32_t max_vqp; /* 0: leave; "max" is resolved. */
     bool want_attach;
-    const char *bridge; /* Where to; NULL without want_attach. */
+    const char *bridge;  /* Where to; NULL without want_attach. */
     bool attach_refused; /* The key that says so cannot be read: as it is. */
 
     enum vdpad_state state; /* Set by the planner. */

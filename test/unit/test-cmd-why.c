@@ -249,8 +249,8 @@ static struct vdpad_flow_detail refused = {
     .actions = "p0",
 };
 
-/* The kernel's answer to the query under way, which comes while the rows of the
- * database that the world has been joined from are gone already. */
+/* The kernel's answer to the query under way, which comes while the rows of
+ * the database that the world has been joined from are gone already. */
 static void
 answer_query(int error, const struct vdpad_flow_detail *flows, size_t n,
              bool more, const struct vdpad_error *why)

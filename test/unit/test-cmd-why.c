@@ -255,7 +255,7 @@ static void
 answer_query(int error, const struct vdpad_flow_detail *flows, size_t n,
              bool more, const struct vdpad_error *why)
 {
-    const struct vdpad_db_iface *saved[N_ELEMS(fix.devs)];
+    const struct vdpad_db_iface *saved[N_ELEMS(fix.devs)] = { NULL };
     void *gone = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
                       0);
 

@@ -50,8 +50,7 @@ add_name(const char **names, size_t *n, const char *name)
 
 /* All names of policies that mean something: those with a key, valid or not,
  * those suspended, those that the record has, those that devices are still
- * under.  The caller frees the
- * array, not the names. */
+ * under.  The caller frees the array, not the names. */
 static const char **
 policy_names(const struct vdpad_world *world, size_t *ret_n)
 {

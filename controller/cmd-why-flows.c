@@ -285,17 +285,15 @@ hw_table(const struct vdpad_check_input *in, struct vdpad_finding *f)
                     "other_config:max-idle");
 }
 
-/* Whether the kernel datapath had flows of the device when they were
- * counted. */
-static bool
-has_kernel_flows(const struct vdpad_check_input *in)
+bool
+vdpad_why_has_kernel_flows(const struct vdpad_observed *o,
+                           const struct vdpad_dev *dev)
 {
-    const struct vdpad_observed *o = in->world->observed;
     const struct vdpad_kflow *rows = VDPAD_OBSERVED_ROWS(o, VDPAD_KFLOW,
                                                          vdpad_kflow);
 
     for (size_t i = 0; i < VDPAD_OBSERVED_N(o, VDPAD_KFLOW); i++) {
-        if (rows[i].ifindex == in->dev->rep->ifindex) {
+        if (rows[i].ifindex == dev->rep->ifindex) {
             return rows[i].flows != 0;
         }
     }
@@ -317,7 +315,8 @@ kernel_flows(const struct vdpad_check_input *in, struct vdpad_finding *f)
         return;
     }
     worst = vdpad_why_worst(in->datapath, dev, &n, &is_cut);
-    if (!worst && is_cut && has_kernel_flows(in)) {
+    if (!worst && is_cut
+        && vdpad_why_has_kernel_flows(in->world->observed, dev)) {
         too_many(in->datapath, dev, f);
         return;
     }

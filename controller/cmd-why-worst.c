@@ -35,20 +35,10 @@ find_source(struct vdpad_why_flows *flows, int32_t ifindex, uint32_t block)
             return source;
         }
     }
-    if (flows->n == flows->capacity) {
-        size_t capacity = flows->capacity ? 2 * flows->capacity : 16;
-
-        source = vdpad_xcalloc(capacity, sizeof *source);
-        if (flows->n) {
-            memcpy(source, flows->sources, flows->n * sizeof *source);
-        }
-        free(flows->sources);
-        flows->sources = source;
-        flows->capacity = capacity;
-    }
+    flows->sources = vdpad_grow(flows->sources, flows->n, &flows->capacity,
+                                sizeof *source);
     source = &flows->sources[flows->n++];
-    source->ifindex = ifindex;
-    source->block = block;
+    *source = (struct vdpad_why_source){ .ifindex = ifindex, .block = block };
     return source;
 }
 

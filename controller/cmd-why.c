@@ -375,24 +375,14 @@ static bool
 has_flows(const struct why *why, bool datapath)
 {
     const struct vdpad_world *world = vdpad_call_world(why->call);
-    const struct vdpad_observed *o = world->observed;
-    const struct vdpad_kflow *rows = VDPAD_OBSERVED_ROWS(o, VDPAD_KFLOW,
-                                                         vdpad_kflow);
 
     for (size_t i = 0; i < world->n_devs; i++) {
         const struct vdpad_dev *dev = &world->devs[i];
 
-        if (!is_asked_about(why, dev)) {
-            continue;
-        }
-        if (!datapath && dev->flow && dev->flow->sw_flows) {
+        if (is_asked_about(why, dev)
+            && (datapath ? vdpad_why_has_kernel_flows(world->observed, dev)
+                         : dev->flow && dev->flow->sw_flows)) {
             return true;
-        }
-        for (size_t j = 0; datapath && j < VDPAD_OBSERVED_N(o, VDPAD_KFLOW);
-             j++) {
-            if (rows[j].ifindex == dev->rep->ifindex && rows[j].flows) {
-                return true;
-            }
         }
     }
     return false;

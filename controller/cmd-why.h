@@ -94,6 +94,11 @@ const struct vdpad_flow_detail *
 vdpad_why_worst(const struct vdpad_why_flows *flows,
                 const struct vdpad_dev *dev, size_t *n, bool *is_cut);
 
+/* Whether the kernel datapath had flows of 'dev', which has a representor,
+ * when they were counted. */
+bool vdpad_why_has_kernel_flows(const struct vdpad_observed *,
+                                const struct vdpad_dev *dev);
+
 /* Says that the check does not concern the device. */
 void vdpad_skip(struct vdpad_finding *);
 

@@ -322,6 +322,20 @@ vdpad_find_iface(const struct vdpad_snapshot *db, const char *name)
                               : NULL;
 }
 
+const char *
+vdpad_refused_declaration(const struct vdpad_config *config,
+                          const struct vdpad_db_iface *iface)
+{
+    const char *was = vdpad_map_get(&iface->external_ids, "vdpa-iface-id");
+
+    for (size_t i = 0; was && i < config->n_refused_ports; i++) {
+        if (!strcmp(config->refused_ports[i], was)) {
+            return was;
+        }
+    }
+    return NULL;
+}
+
 const struct vdpad_db_bridge *
 vdpad_find_bridge(const struct vdpad_snapshot *db, const char *name)
 {

@@ -3,6 +3,7 @@
 #ifndef VDPAD_LOOKUP_H
 #define VDPAD_LOOKUP_H 1
 
+#include <vdpad/config.h>
 #include <vdpad/store.h>
 
 #include "observed.h"
@@ -63,6 +64,12 @@ const struct vdpad_db_iface *vdpad_find_iface(const struct vdpad_snapshot *,
 /* Whether we made 'iface' and nobody else has taken it over: it has our mark,
  * and OVN, which marks what it plugs itself, has none on it. */
 bool vdpad_iface_is_ours(const struct vdpad_db_iface *iface);
+
+/* The iface-id of the key of ours that had declared the port of 'iface', if
+ * that key still stands but is refused: its wishes are unknown then, not
+ * withdrawn.  NULL: there is none such. */
+const char *vdpad_refused_declaration(const struct vdpad_config *,
+                                      const struct vdpad_db_iface *iface);
 
 const struct vdpad_db_bridge *vdpad_find_bridge(const struct vdpad_snapshot *,
                                                 const char *name);

@@ -32,7 +32,7 @@ set_vlan(struct vdpad_dbop *op, const struct vdpad_planner *p,
          bool refused)
 {
     op->tag = -1;
-    if (spec && vdpad_spec_has_vlan(spec)) {
+    if (vdpad_spec_has_vlan(spec)) {
         op->tag = spec->tag;
         op->trunks = spec->trunks;
         op->n_trunks = spec->n_trunks;
@@ -67,7 +67,7 @@ plan_vlan(struct vdpad_planner *p, struct vdpad_dev *dev,
                              .port = port->name,
                              .uuid = port->uuid };
 
-    set_vlan(&op, p, dev->port_spec, exchanged ? old : NULL, refused);
+    set_vlan(&op, p, dev->port_spec, old, refused);
     if (vlan_is_right(port, &op)) {
         return;
     }
@@ -103,7 +103,8 @@ ask_add(struct vdpad_planner *p, struct vdpad_dev *dev,
 {
     const struct vdpad_port_spec *spec = dev->port_spec;
     size_t n_old = old ? old->external_ids.n : 0;
-    bool refused = old && !spec && vdpad_declaration_is_refused(p, old);
+    bool refused = old && !spec
+                   && vdpad_refused_declaration(p->world->config, old);
     struct vdpad_kv *kv = vdpad_xcalloc(VDPAD_PORT_IDS_MAX + n_old,
                                         sizeof *kv);
     struct vdpad_dbop op = { .kind = VDPAD_DBOP_PORT_ADD,
@@ -271,7 +272,8 @@ plan_attached(struct vdpad_planner *p, struct vdpad_dev *dev,
     const char *bridge = bridge_of(p, iface);
     bool exchanged = is_former_of_another(p, dev, iface);
     const struct vdpad_db_iface *own = exchanged ? old : iface;
-    bool refused = !spec && own && vdpad_declaration_is_refused(p, own);
+    bool refused = !spec && own
+                   && vdpad_refused_declaration(p->world->config, own);
 
     if (refused && !exchanged) {
         return;
@@ -327,7 +329,7 @@ plan_unwanted(struct vdpad_planner *p, struct vdpad_dev *dev,
     char use[VDPAD_REASON_SIZE];
 
     if (!iface || !vdpad_iface_is_ours(iface)
-        || vdpad_declaration_is_refused(p, iface)) {
+        || vdpad_refused_declaration(p->world->config, iface)) {
         return;
     }
     if (!vdpad_map_get(&iface->external_ids, "vdpa-iface-id")) {

@@ -41,17 +41,11 @@ vdpad_wanted_ids(const struct vdpad_dev *dev, struct vdpad_port_ids *ids)
         add_id(ids, "vdpa-iface-id", spec->iface_id);
         add_id(ids, "vm-uuid", spec->vm_uuid);
     }
-    if (spec && vdpad_spec_has_vlan(spec)) {
+    if (vdpad_spec_has_vlan(spec)) {
         add_id(ids, "vdpa-vlan", spec->n_trunks ? "trunks" : "tag");
     }
     add_id(ids, "vdpa-device", dev->name);
     add_id(ids, "vdpa-vf", dev->vf->bdf);
-}
-
-bool
-vdpad_spec_has_vlan(const struct vdpad_port_spec *spec)
-{
-    return spec && (spec->tag >= 0 || spec->n_trunks);
 }
 
 const char *
@@ -86,21 +80,6 @@ set_id(struct vdpad_planner *p, struct vdpad_dev *dev, const char *key,
     vdpad_ask_port(p, dev, &op, reason);
 }
 
-bool
-vdpad_declaration_is_refused(const struct vdpad_planner *p,
-                             const struct vdpad_db_iface *iface)
-{
-    const struct vdpad_config *c = p->world->config;
-    const char *was = vdpad_map_get(&iface->external_ids, "vdpa-iface-id");
-
-    for (size_t i = 0; was && i < c->n_refused_ports; i++) {
-        if (!strcmp(c->refused_ports[i], was)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Whether 'key' of 'have' is there because a key of ours that is gone had
  * declared the port. */
 static bool
@@ -120,6 +99,22 @@ is_left_over(const struct vdpad_map *have, const char *key)
     return false;
 }
 
+/* Writes those of 'ids' that are not there. */
+static void
+set_wanted(struct vdpad_planner *p, struct vdpad_dev *dev,
+           const struct vdpad_port_ids *ids)
+{
+    for (size_t i = 0; i < ids->n; i++) {
+        const struct vdpad_kv *kv = &ids->kv[i];
+        const char *present = vdpad_map_get(&dev->iface->external_ids,
+                                            kv->key);
+
+        if (!vdpad_streq(present, kv->value)) {
+            set_id(p, dev, kv->key, kv->value, present);
+        }
+    }
+}
+
 void
 vdpad_plan_ids(struct vdpad_planner *p, struct vdpad_dev *dev)
 {
@@ -127,13 +122,7 @@ vdpad_plan_ids(struct vdpad_planner *p, struct vdpad_dev *dev)
     struct vdpad_port_ids ids;
 
     vdpad_wanted_ids(dev, &ids);
-    for (size_t i = 0; i < ids.n; i++) {
-        const char *present = vdpad_map_get(have, ids.kv[i].key);
-
-        if (!vdpad_streq(present, ids.kv[i].value)) {
-            set_id(p, dev, ids.kv[i].key, ids.kv[i].value, present);
-        }
-    }
+    set_wanted(p, dev, &ids);
     for (size_t i = 0; i < have->n; i++) {
         if (is_left_over(have, have->kv[i].key)
             && !vdpad_find_id(&ids, have->kv[i].key)) {
@@ -142,11 +131,17 @@ vdpad_plan_ids(struct vdpad_planner *p, struct vdpad_dev *dev)
     }
 }
 
+/* Whether 'key' is the row's, whatever device has it. */
+static bool
+is_of_row(const char *key)
+{
+    return !strcmp(key, VDPAD_OWNER_KEY) || !strcmp(key, "vdpa-offload");
+}
+
 bool
 vdpad_id_is_kept(const struct vdpad_map *ids, const char *key)
 {
-    return strcmp(key, VDPAD_OWNER_KEY) && strcmp(key, "vdpa-offload")
-           && !is_left_over(ids, key);
+    return !is_of_row(key) && !is_left_over(ids, key);
 }
 
 /* Whether 'key' goes with the device from its former row, which has 'ids'.
@@ -154,9 +149,7 @@ vdpad_id_is_kept(const struct vdpad_map *ids, const char *key)
 static bool
 is_carried(const struct vdpad_map *ids, const char *key, bool refused)
 {
-    return refused
-               ? strcmp(key, VDPAD_OWNER_KEY) && strcmp(key, "vdpa-offload")
-               : vdpad_id_is_kept(ids, key);
+    return refused ? !is_of_row(key) : vdpad_id_is_kept(ids, key);
 }
 
 void
@@ -172,20 +165,13 @@ vdpad_exchange_ids(struct vdpad_planner *p, struct vdpad_dev *dev,
     for (size_t i = 0; i < have->n; i++) {
         const struct vdpad_kv *kv = &have->kv[i];
 
-        if (!vdpad_find_id(&ids, kv->key) && strcmp(kv->key, VDPAD_OWNER_KEY)
-            && strcmp(kv->key, "vdpa-offload")
+        if (!vdpad_find_id(&ids, kv->key) && !is_of_row(kv->key)
             && (!is_carried(own, kv->key, refused)
                 || !vdpad_map_get(own, kv->key))) {
             set_id(p, dev, kv->key, NULL, kv->value);
         }
     }
-    for (size_t i = 0; i < ids.n; i++) {
-        const char *present = vdpad_map_get(have, ids.kv[i].key);
-
-        if (!vdpad_streq(present, ids.kv[i].value)) {
-            set_id(p, dev, ids.kv[i].key, ids.kv[i].value, present);
-        }
-    }
+    set_wanted(p, dev, &ids);
     for (size_t i = 0; i < own->n; i++) {
         const struct vdpad_kv *kv = &own->kv[i];
         const char *present = vdpad_map_get(have, kv->key);

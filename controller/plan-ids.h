@@ -22,7 +22,11 @@ void vdpad_wanted_ids(const struct vdpad_dev *dev, struct vdpad_port_ids *ids);
 
 /* Whether 'spec' (NULL: none) names VLANs.  vdpa-vlan on the Interface
  * remembers that those of its Port are from there. */
-bool vdpad_spec_has_vlan(const struct vdpad_port_spec *spec);
+static inline bool
+vdpad_spec_has_vlan(const struct vdpad_port_spec *spec)
+{
+    return spec && (spec->tag >= 0 || spec->n_trunks);
+}
 
 /* The value of 'key', NULL: it is not among them. */
 const char *vdpad_find_id(const struct vdpad_port_ids *, const char *key);
@@ -30,11 +34,6 @@ const char *vdpad_find_id(const struct vdpad_port_ids *, const char *key);
 /* Whether 'key' of 'ids', those of the former row of a device, stays with the
  * device. */
 bool vdpad_id_is_kept(const struct vdpad_map *ids, const char *key);
-
-/* Whether the key that had declared the port of 'iface' still stands, but is
- * refused: its wishes are unknown then, not withdrawn. */
-bool vdpad_declaration_is_refused(const struct vdpad_planner *,
-                                  const struct vdpad_db_iface *iface);
 
 /* Brings the keys of our Interface of 'dev' in line. */
 void vdpad_plan_ids(struct vdpad_planner *, struct vdpad_dev *dev);

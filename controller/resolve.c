@@ -326,8 +326,7 @@ check_range(struct vdpad_world *w, const struct vdpad_policy *policy,
             const struct vdpad_pf_selector *selector,
             const struct vdpad_pf *pf)
 {
-    int32_t n = pf->pci->numvfs > pf->want_numvfs ? pf->pci->numvfs
-                                                  : pf->want_numvfs;
+    int32_t n = pf->n_vf_policies;
     char key[VDPAD_NAME_SIZE];
 
     for (size_t i = 0; i < selector->n_ranges; i++) {
@@ -422,18 +421,9 @@ vdpad_resolve_status(const struct vdpad_resolver *r, const char *name)
 static const char *
 refused_port(const struct vdpad_world *w, const struct vdpad_dev *dev)
 {
-    const struct vdpad_config *c = w->config;
-    const char *was = dev->iface && vdpad_iface_is_ours(dev->iface)
-                          ? vdpad_map_get(&dev->iface->external_ids,
-                                          "vdpa-iface-id")
-                          : NULL;
-
-    for (size_t i = 0; was && i < c->n_refused_ports; i++) {
-        if (!strcmp(c->refused_ports[i], was)) {
-            return was;
-        }
-    }
-    return NULL;
+    return dev->iface && vdpad_iface_is_ours(dev->iface)
+               ? vdpad_refused_declaration(w->config, dev->iface)
+               : NULL;
 }
 
 /* Gives 'spec' to 'dev', unless another one has it. */

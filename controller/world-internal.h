@@ -34,8 +34,8 @@ void vdpad_resolve_policies(struct vdpad_resolver *);
 /* Fills what 'pf' is wanted to be. */
 void vdpad_resolve_pf(const struct vdpad_resolver *, struct vdpad_pf *pf);
 
-/* Adds a problem for each range that names VFs which 'pf', filled already,
- * does not have and is not wanted to have. */
+/* Adds a problem for each range that names VFs which 'pf', whose VFs are
+ * joined already, does not have and is not wanted to have. */
 void vdpad_resolve_ranges(struct vdpad_resolver *, const struct vdpad_pf *pf);
 
 /* The policy that covers VF 'index' of 'pf'; NULL: none. */

@@ -463,9 +463,9 @@ vdpad_world_new(const struct vdpad_observed *observed,
 
     for (size_t i = 0; i < w->n_pfs; i++) {
         vdpad_resolve_pf(&r, &w->pfs[i]);
-        vdpad_resolve_ranges(&r, &w->pfs[i]);
         w->pfs[i].frozen |= frozen;
         join_devs_of(&r, &w->pfs[i], &allocated);
+        vdpad_resolve_ranges(&r, &w->pfs[i]);
     }
     join_others(w, &allocated);
     vdpad_resolve_ports(w);

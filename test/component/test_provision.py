@@ -232,6 +232,21 @@ def test_adopts_device_of_others(bare):
     assert pf_of(kernel)["mode"] == "switchdev"
 
 
+def test_vfs_made_by_another_at_that_moment(host):
+    """As many as the policy wants, while the daemon's own request is under
+    way: they are not its to remove."""
+    host.fake("delay", "numvfs", "5000")
+    host.policy("pf=%s num-vfs=2 vdpa-type=vhost" % PF)
+    host.wait_until(lambda: host.steps().get("numvfs"), "a step under way")
+    host.fake("do", "numvfs", PF, "number=2")
+    host.wait_ready(2)
+    assert host.steps()["numvfs"] == 1
+    host.remove_key("vdpa-policy-a")
+    host.wait_kernel(lambda k: k["vdpa"] == [], "no devices")
+    host.wait_quiet()
+    assert pf_of(host.kernel())["numvfs"] == 2
+
+
 def test_foreign_devices_are_only_shown(bare):
     bare.start_ovs()
     bare.start_daemon(script="""

@@ -85,7 +85,9 @@ others(struct kc_env *env, int32_t kind, const char *object, const char *word,
 static void
 set_numvfs(struct kc_env *env, int n)
 {
-    others(env, VDPAD_ACT_NUMVFS, PF, "", n);
+    if (sim_find_pf(sim(env), PF)->numvfs != n) {
+        others(env, VDPAD_ACT_NUMVFS, PF, "", n);
+    }
 }
 
 static void

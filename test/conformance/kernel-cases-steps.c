@@ -133,12 +133,14 @@ numvfs(void **state)
     }
     vdpad_picture_clear(&p);
 
-    /* The same number again is right already; another one needs 0 first. */
-    assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 3), 0);
+    /* What is there already was made by another; another number needs 0
+     * first. */
+    assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 3), -ESTALE);
     assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 2), -EBUSY);
     assert_int_equal(kc_env->ops->numvfs(kc_env), 3);
     assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 0), 0);
     assert_int_equal(kc_env->ops->numvfs(kc_env), 0);
+    assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 0), 0);
     assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "",
                            kc_env->totalvfs + 1),
                      -ERANGE);

@@ -66,7 +66,7 @@ in_use_is_refused(void **state)
 
     /* What changes nothing disturbs nobody. */
     assert_int_equal(kc_do(VDPAD_ACT_VDPA_BIND, "conf0", "vhost_vdpa", 0), 0);
-    assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 2), 0);
+    assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 2), -ESTALE);
     assert_int_equal(kc_do(VDPAD_ACT_ESWITCH_MODE, kc_env->pf, "",
                            VDPAD_ESWITCH_SWITCHDEV),
                      0);

@@ -181,6 +181,10 @@ set_numvfs(struct sim *sim, struct sim_pf *pf, const struct vdpad_act *act,
         return vdpad_error_set(why, -ERANGE, "%s: sriov_numvfs %lld of %d",
                                pf->bdf, (long long) act->number, pf->totalvfs);
     }
+    if (act->number && act->number == pf->numvfs) {
+        return vdpad_error_set(why, -ESTALE, "%s: has %d VFs by now", pf->bdf,
+                               pf->numvfs);
+    }
     if (act->number == pf->numvfs) {
         return 0;
     }

@@ -196,6 +196,19 @@ count_ended(struct vdpad_exec *x, const struct vdpad_act *act, int error)
     }
 }
 
+/* And for a VF that was to be given to vfio-pci. */
+static void
+giving_ended(struct vdpad_exec *x, const struct vdpad_act *act, int error)
+{
+    const struct vdpad_record_vf *vf = vdpad_record_find_vf(x->record,
+                                                            act->object);
+
+    if (error && !may_be_done(error) && act->word[0] && vf && !vf->in_doubt) {
+        vdpad_record_del_vf(x->record, act->object);
+        x->unsaved = true;
+    }
+}
+
 static void
 on_done(void *aux, const struct vdpad_act *act, int error,
         const struct vdpad_error *why)
@@ -214,6 +227,8 @@ on_done(void *aux, const struct vdpad_act *act, int error,
         creation_ended(x, act, error);
     } else if (act->kind == VDPAD_ACT_NUMVFS) {
         count_ended(x, act, error);
+    } else if (act->kind == VDPAD_ACT_VF_PROBE) {
+        giving_ended(x, act, error);
     }
     if (!error) {
         vdpad_memory_note(x->memory, act);
@@ -477,6 +492,12 @@ vdpad_exec_remember(struct vdpad_record *r, const struct vdpad_rec *rec)
         break;
     case VDPAD_REC_DEV_DEL:
         vdpad_record_del_dev(r, rec->object);
+        break;
+    case VDPAD_REC_VF:
+        vdpad_record_add_vf(r, rec->object);
+        break;
+    case VDPAD_REC_VF_DEL:
+        vdpad_record_del_vf(r, rec->object);
         break;
     case VDPAD_REC_POLICY:
         vdpad_copy(vdpad_record_add_policy(r, rec->object)->db,

@@ -145,7 +145,8 @@ plan_create(struct vdpad_planner *p, struct vdpad_dev *dev)
                  && !strcmp(dev->record->policy, dev->policy->name);
 
     if (!dev->mgmtdev && !strcmp(dev->vf->driver, "vfio-pci")
-        && !(dev->pf->record && dev->pf->record->numvfs == 0)) {
+        && !(dev->pf->record && dev->pf->record->numvfs == 0)
+        && !vdpad_record_find_vf(p->world->record, dev->vf->bdf)) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                          "VF %s, made by others, was given to vfio-pci: "
                          "`echo %s > /sys/bus/pci/drivers/vfio-pci/unbind`",

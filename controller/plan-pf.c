@@ -380,7 +380,10 @@ is_changing(const struct vdpad_planner *p, const struct vdpad_pf *pf)
 static void
 plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
 {
-    const struct vdpad_record_pf *r = pf->record;
+    static const struct vdpad_record_pf untouched = {
+        .numvfs = -1, .mode = -1, .autoprobe = -1, .mtu = -1, .tc_offload = -1
+    };
+    const struct vdpad_record_pf *r = pf->record ? pf->record : &untouched;
     const struct vdpad_memory_entry *failed = vdpad_ask_memory(
         p, VDPAD_ACT_ESWITCH_MODE, pf->pci->bdf);
     bool mode_left = r->mode >= 0 && pf->eswitch
@@ -430,9 +433,11 @@ plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
                          "no policy needs it, but %s", text);
         return;
     }
-    if (mode_left
-        && !(vfs_left && failed
-             && vdpad_memory_is_refusal(failed->error.code))) {
+    if (!(vfs_left && r->numvfs == 0) && !vdpad_restore_vfs(p, pf)) {
+        /* With VFs that go, their drivers do. */
+    } else if (mode_left
+               && !(vfs_left && failed
+                    && vdpad_memory_is_refusal(failed->error.code))) {
         vdpad_ask_pf(p, pf, VDPAD_ACT_ESWITCH_MODE, r->mode,
                      "no policy needs it: restored");
     } else if (vfs_left && r->numvfs == 0) {
@@ -441,7 +446,7 @@ plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
     } else if (r->autoprobe >= 0 && pf->pci->autoprobe != r->autoprobe) {
         vdpad_ask_pf(p, pf, VDPAD_ACT_AUTOPROBE, r->autoprobe,
                      "no policy needs it: restored");
-    } else if (vdpad_restore_uplink(p, pf)) {
+    } else if (pf->record && vdpad_restore_uplink(p, pf)) {
         if (r->in_doubt) {
             vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_REMOVING,
                              "%s", VDPAD_FORMER_REASON);
@@ -515,13 +520,17 @@ plan_drivers(struct vdpad_planner *p, struct vdpad_pf *pf)
                          "this kernel has no module vfio_pci, which "
                          "device-type=vfio-pci needs");
     }
+    if (hindrance.kept) {
+        vdpad_fold_kept(pf, hindrance.kept->bdf, hindrance.outcome,
+                        VDPAD_STATE_APPLYING, hindrance.text);
+    }
 }
 
 void
 vdpad_plan_pf(struct vdpad_planner *p, struct vdpad_pf *pf)
 {
     if (!pf->managed) {
-        if (!pf->record) {
+        if (!pf->record && !vdpad_has_given_vfs(p, pf)) {
             return;
         }
         pf->state = VDPAD_STATE_READY;

@@ -176,6 +176,14 @@ plan_vanished(struct vdpad_planner *p)
             vdpad_ask_rec(p, VDPAD_REC_DEV_DEL, r->vf, "", "", 0);
         }
     }
+    for (size_t i = 0; i < w->record->n_vfs; i++) {
+        const struct vdpad_record_vf *r = &w->record->vfs[i];
+
+        if (!vdpad_find_pci(w->observed, r->vf) && !r->in_doubt
+            && !vdpad_is_in_flight(p, VDPAD_ACT_VF_PROBE, r->vf)) {
+            vdpad_ask_rec(p, VDPAD_REC_VF_DEL, r->vf, "", "", 0);
+        }
+    }
 }
 
 void

@@ -47,6 +47,130 @@ have_vfio(struct vdpad_planner *p, struct vdpad_pf *pf, bool *ret_missing)
     return false;
 }
 
+/* What is to be decided of one VF. */
+struct vf_case {
+    const struct vdpad_pci *vf;
+    const struct vdpad_policy *policy;   /* NULL: none covers it. */
+    const struct vdpad_record_vf *given; /* To vfio-pci, for a policy. */
+    bool ours;                           /* We made it. */
+    bool wants_vfio, wants_vdpa, is_vfio;
+};
+
+static void
+look_at(const struct vdpad_planner *p, const struct vdpad_pf *pf,
+        const struct vdpad_pci *vf, struct vf_case *c)
+{
+    c->vf = vf;
+    c->policy = vf->vf_index < pf->n_vf_policies
+                    ? pf->vf_policies[vf->vf_index]
+                    : NULL;
+    c->given = vdpad_record_find_vf(p->world->record, vf->bdf);
+    c->ours = pf->record && pf->record->numvfs == 0;
+    c->wants_vfio = c->policy && c->policy->device_type == VDPAD_DEV_VFIO;
+    c->wants_vdpa = c->policy && c->policy->type != VDPAD_TYPE_NONE;
+    c->is_vfio = !strcmp(vf->driver, "vfio-pci");
+}
+
+/* Whether the VF is to get another driver, or one.  What no policy covers is
+ * only bound if we made it; and what somebody else gave to vfio-pci is left to
+ * him, unless we made it and it is to carry a vDPA device. */
+static bool
+is_wrong(const struct vdpad_planner *p, const struct vf_case *c)
+{
+    if (c->wants_vfio) {
+        return !c->is_vfio;
+    }
+    if (c->is_vfio) {
+        return (c->given && p->world->db_connected)
+               || (c->ours && c->wants_vdpa);
+    }
+    return !c->vf->driver[0] && (c->policy || c->ours);
+}
+
+/* Asks for the driver that the VF is to have. */
+static enum vdpad_ask
+ask_probe(struct vdpad_planner *p, const struct vf_case *c,
+          char text[VDPAD_REASON_SIZE])
+{
+    struct vdpad_act act = { .kind = VDPAD_ACT_VF_PROBE };
+    uint32_t lane = VDPAD_LANE_DEV + (uint32_t) c->vf->vf_index % 4;
+
+    vdpad_copy(act.object, sizeof act.object, c->vf->bdf);
+    vdpad_copy(act.word, sizeof act.word, c->wants_vfio ? "vfio-pci" : "");
+    vdpad_copy(act.from, sizeof act.from, c->wants_vfio ? "" : c->vf->driver);
+    if (c->is_vfio && !c->policy) {
+        return vdpad_ask_act(p, lane, &act, text,
+                             "VF has driver vfio-pci, which no policy asks "
+                             "for any more");
+    }
+    return vdpad_ask_act(p, lane, &act, text,
+                         "VF has driver %s, policy %.100s wants %s",
+                         c->vf->driver[0] ? c->vf->driver : "(none)",
+                         c->policy ? c->policy->name : "(none)",
+                         c->wants_vfio ? "vfio-pci" : "its network driver");
+}
+
+void
+vdpad_fold_kept(struct vdpad_pf *pf, const char *vf, enum vdpad_ask outcome,
+                enum vdpad_state working, const char *text)
+{
+    char reason[VDPAD_REASON_SIZE];
+
+    vdpad_text(reason, sizeof reason, "VF %s is to leave vfio-pci: %.300s", vf,
+               text);
+    vdpad_fold(&pf->state, pf->reason, outcome, working, reason);
+}
+
+/* What is seen not to be with vfio-pci, and is not about to be, was taken from
+ * it: whoever gives it there again is another. */
+static void
+forget_given(struct vdpad_planner *p, const struct vf_case *c)
+{
+    char text[VDPAD_REASON_SIZE];
+    enum vdpad_ask outcome;
+
+    if (c->given && !c->given->in_doubt && !c->is_vfio
+        && !vdpad_is_in_flight(p, VDPAD_ACT_VF_PROBE, c->vf->bdf)
+        && vdpad_ask_pictures(p, 1u << VDPAD_PCI, &outcome, text)) {
+        vdpad_ask_rec(p, VDPAD_REC_VF_DEL, c->vf->bdf, "", "", 0);
+    }
+}
+
+static void
+plan_vf(struct vdpad_planner *p, struct vdpad_pf *pf, const struct vf_case *c,
+        struct vdpad_hindrance *hindrance)
+{
+    const struct vdpad_dev *dev = c->wants_vfio && !c->is_vfio
+                                      ? find_dev(p, c->vf)
+                                      : NULL;
+    char text[VDPAD_REASON_SIZE];
+    enum vdpad_ask outcome;
+
+    if (!is_wrong(p, c) || dev
+        || (c->wants_vfio && !have_vfio(p, pf, &hindrance->no_vfio))) {
+        hindrance->dev = dev ? dev : hindrance->dev;
+        forget_given(p, c);
+        return;
+    }
+    outcome = ask_probe(p, c, text);
+    if (!c->wants_vfio || outcome != VDPAD_ASK_DUE) {
+        forget_given(p, c);
+    } else if (!c->given) {
+        vdpad_ask_rec(p, VDPAD_REC_VF, c->vf->bdf, "", "", 0);
+    }
+
+    /* One VF that fails is its device's matter, not the PF's. */
+    if (outcome == VDPAD_ASK_DUE || outcome == VDPAD_ASK_IN_FLIGHT
+        || outcome == VDPAD_ASK_OBSERVING) {
+        vdpad_fold(&pf->state, pf->reason, outcome, VDPAD_STATE_APPLYING,
+                   text);
+    } else if (c->is_vfio && !c->wants_vdpa && !hindrance->kept) {
+        hindrance->kept = c->vf;
+        hindrance->outcome = outcome;
+        vdpad_copy(hindrance->text, sizeof hindrance->text, text);
+    }
+}
+
 struct vdpad_hindrance
 vdpad_plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
 {
@@ -55,7 +179,6 @@ vdpad_plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
     const struct vdpad_pci *rows = VDPAD_OBSERVED_ROWS(o, VDPAD_PCI,
                                                        vdpad_pci);
     int64_t number = pf->record ? pf->record->autoprobe : -1;
-    bool ours = pf->record && pf->record->numvfs == 0;
 
     if (number >= 0 && pf->pci->autoprobe != number) {
         vdpad_ask_pf(p, pf, VDPAD_ACT_AUTOPROBE, number,
@@ -68,58 +191,64 @@ vdpad_plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
     }
     for (size_t i = 0; i < VDPAD_OBSERVED_N(o, VDPAD_PCI); i++) {
         const struct vdpad_pci *vf = &rows[i];
-        struct vdpad_act act = { .kind = VDPAD_ACT_VF_PROBE };
-        char text[VDPAD_REASON_SIZE];
-
-        if (vf->vf_index < 0 || strcmp(vf->pf, pf->pci->bdf)) {
-            continue;
-        }
-
-        const struct vdpad_policy *policy = vf->vf_index < pf->n_vf_policies
-                                                ? pf->vf_policies[vf->vf_index]
-                                                : NULL;
-        bool vfio = policy && policy->device_type == VDPAD_DEV_VFIO;
-        bool vdpa = policy && policy->type != VDPAD_TYPE_NONE;
-        bool is_vfio = !strcmp(vf->driver, "vfio-pci");
+        struct vf_case c;
 
         /* Whoever has it may be one whose policy cannot be read at present. */
-        if (pf->frozen && vf->driver[0]) {
+        if (vf->vf_index < 0 || strcmp(vf->pf, pf->pci->bdf)
+            || (pf->frozen && vf->driver[0])) {
             continue;
         }
-
-        /* What no policy covers is only bound if we made it, and what
-         * somebody gave to vfio-pci is left to him, unless it is to carry a
-         * vDPA device. */
-        if (vfio ? is_vfio : vf->driver[0] && !(is_vfio && ours && vdpa)) {
-            continue;
-        }
-        if (!policy && !ours) {
-            continue;
-        }
-        if (vfio && find_dev(p, vf)) {
-            hindrance.dev = find_dev(p, vf);
-            continue;
-        }
-        if (vfio && !have_vfio(p, pf, &hindrance.no_vfio)) {
-            continue;
-        }
-        vdpad_copy(act.object, sizeof act.object, vf->bdf);
-        vdpad_copy(act.word, sizeof act.word, vfio ? "vfio-pci" : "");
-        vdpad_copy(act.from, sizeof act.from, vfio ? "" : vf->driver);
-
-        enum vdpad_ask outcome = vdpad_ask_act(
-            p, VDPAD_LANE_DEV + (uint32_t) vf->vf_index % 4, &act, text,
-            "VF has driver %s, policy %.100s wants %s",
-            vf->driver[0] ? vf->driver : "(none)",
-            policy ? policy->name : "(none)",
-            vfio ? "vfio-pci" : "its network driver");
-
-        /* One VF that fails is its device's matter, not the PF's. */
-        if (outcome == VDPAD_ASK_DUE || outcome == VDPAD_ASK_IN_FLIGHT
-            || outcome == VDPAD_ASK_OBSERVING) {
-            vdpad_fold(&pf->state, pf->reason, outcome, VDPAD_STATE_APPLYING,
-                       text);
-        }
+        look_at(p, pf, vf, &c);
+        plan_vf(p, pf, &c, &hindrance);
     }
     return hindrance;
+}
+
+/* The 'i'th VF on record if it is one of 'pf'. */
+static const struct vdpad_pci *
+find_given(const struct vdpad_planner *p, const struct vdpad_pf *pf, size_t i)
+{
+    const struct vdpad_pci *vf = vdpad_find_pci(p->world->observed,
+                                                p->world->record->vfs[i].vf);
+
+    return vf && vf->vf_index >= 0 && !strcmp(vf->pf, pf->pci->bdf) ? vf
+                                                                    : NULL;
+}
+
+bool
+vdpad_has_given_vfs(const struct vdpad_planner *p, const struct vdpad_pf *pf)
+{
+    for (size_t i = 0; i < p->world->record->n_vfs; i++) {
+        if (find_given(p, pf, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+vdpad_restore_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
+{
+    bool is_done = true;
+
+    for (size_t i = 0; i < p->world->record->n_vfs; i++) {
+        const struct vdpad_pci *vf = find_given(p, pf, i);
+        char text[VDPAD_REASON_SIZE];
+        enum vdpad_ask outcome;
+        struct vf_case c;
+
+        if (!vf) {
+            continue;
+        }
+        look_at(p, pf, vf, &c);
+        if (c.is_vfio) {
+            outcome = ask_probe(p, &c, text);
+            vdpad_fold_kept(pf, vf->bdf, outcome, VDPAD_STATE_REMOVING, text);
+            is_done = false;
+        } else {
+            forget_given(p, &c);
+            is_done &= !c.given->in_doubt;
+        }
+    }
+    return is_done;
 }

@@ -31,6 +31,8 @@ enum vdpad_rec_kind {
                                          * 'word'; 'name' is its device that
                                          * we make ("" when adopted). */
     VDPAD_REC_DEV_DEL, /* Forget VF 'object'. */
+    VDPAD_REC_VF,      /* VF 'object' is given to vfio-pci. */
+    VDPAD_REC_VF_DEL,  /* Forget that. */
     VDPAD_REC_POLICY,  /* Policy 'object' is applied, of
                                          * database 'word'. */
     VDPAD_REC_POLICY_DEL,

@@ -16,7 +16,7 @@
 #define FILE_MAX (4 * 1024 * 1024)
 #define FORMAT_VERSION 1
 
-/* The three tables are arrays of structures that begin with their key. */
+/* The four tables are arrays of structures that begin with their key. */
 
 static void *
 find(void *table, size_t n, size_t size, const char *key)
@@ -75,6 +75,12 @@ vdpad_record_find_dev(const struct vdpad_record *r, const char *vf)
     return find(r->devs, r->n_devs, sizeof *r->devs, vf);
 }
 
+struct vdpad_record_vf *
+vdpad_record_find_vf(const struct vdpad_record *r, const char *vf)
+{
+    return find(r->vfs, r->n_vfs, sizeof *r->vfs, vf);
+}
+
 struct vdpad_record_policy *
 vdpad_record_find_policy(const struct vdpad_record *r, const char *name)
 {
@@ -108,6 +114,18 @@ vdpad_record_add_dev(struct vdpad_record *r, const char *vf)
     return dev;
 }
 
+struct vdpad_record_vf *
+vdpad_record_add_vf(struct vdpad_record *r, const char *vf)
+{
+    void *table = r->vfs;
+    bool is_new;
+    struct vdpad_record_vf *entry = add(&table, &r->n_vfs, sizeof *entry, vf,
+                                        sizeof entry->vf, &is_new);
+
+    r->vfs = table;
+    return entry;
+}
+
 struct vdpad_record_policy *
 vdpad_record_add_policy(struct vdpad_record *r, const char *name)
 {
@@ -134,6 +152,12 @@ vdpad_record_del_dev(struct vdpad_record *r, const char *vf)
 }
 
 void
+vdpad_record_del_vf(struct vdpad_record *r, const char *vf)
+{
+    del(r->vfs, &r->n_vfs, sizeof *r->vfs, vf);
+}
+
+void
 vdpad_record_del_policy(struct vdpad_record *r, const char *name)
 {
     del(r->policies, &r->n_policies, sizeof *r->policies, name);
@@ -148,6 +172,9 @@ vdpad_record_settle(struct vdpad_record *r)
     for (size_t i = 0; i < r->n_devs; i++) {
         r->devs[i].in_doubt = false;
     }
+    for (size_t i = 0; i < r->n_vfs; i++) {
+        r->vfs[i].in_doubt = false;
+    }
 }
 
 void
@@ -156,6 +183,7 @@ vdpad_record_free(struct vdpad_record *r)
     if (r) {
         free(r->pfs);
         free(r->devs);
+        free(r->vfs);
         free(r->policies);
         free(r);
     }
@@ -177,6 +205,7 @@ vdpad_record_copy(const struct vdpad_record *r)
     *copy = *r;
     copy->pfs = copy_table(r->pfs, r->n_pfs, sizeof *r->pfs);
     copy->devs = copy_table(r->devs, r->n_devs, sizeof *r->devs);
+    copy->vfs = copy_table(r->vfs, r->n_vfs, sizeof *r->vfs);
     copy->policies = copy_table(r->policies, r->n_policies,
                                 sizeof *r->policies);
     return copy;
@@ -276,6 +305,23 @@ decode_devs(struct vdpad_record *r, json_t *array)
 }
 
 static int
+decode_vfs(struct vdpad_record *r, json_t *array)
+{
+    size_t i;
+    json_t *o;
+
+    json_array_foreach(array, i, o) {
+        char vf[VDPAD_BDF_SIZE];
+
+        if (get_text(o, "vf", vf, sizeof vf) || vdpad_record_find_vf(r, vf)) {
+            return -EINVAL;
+        }
+        vdpad_record_add_vf(r, vf)->in_doubt = true;
+    }
+    return 0;
+}
+
+static int
 decode_policies(struct vdpad_record *r, json_t *array)
 {
     size_t i;
@@ -314,10 +360,13 @@ decode(struct vdpad_record *r, json_t *root)
 
     json_t *pfs = json_object_get(root, "pfs");
     json_t *devs = json_object_get(root, "devices");
+    json_t *vfs = json_object_get(root, "vfio");
     json_t *policies = json_object_get(root, "policies");
 
+    /* A daemon that was replaced may have written none of "vfio". */
     if (!json_is_array(pfs) || !json_is_array(devs) || !json_is_array(policies)
-        || decode_pfs(r, pfs) || decode_devs(r, devs)
+        || (vfs && !json_is_array(vfs)) || decode_pfs(r, pfs)
+        || decode_devs(r, devs) || decode_vfs(r, vfs)
         || decode_policies(r, policies)) {
         return -EINVAL;
     }
@@ -429,6 +478,7 @@ encode(const struct vdpad_record *r)
 {
     json_t *pfs = json_array();
     json_t *devs = json_array();
+    json_t *vfs = json_array();
     json_t *policies = json_array();
     char boot[64];
 
@@ -448,14 +498,18 @@ encode(const struct vdpad_record *r)
                               json_pack("{ss ss ss}", "vf", d->vf, "name",
                                         d->name, "policy", d->policy));
     }
+    for (size_t i = 0; i < r->n_vfs; i++) {
+        json_array_append_new(vfs, json_pack("{ss}", "vf", r->vfs[i].vf));
+    }
     for (size_t i = 0; i < r->n_policies; i++) {
         json_array_append_new(policies,
                               json_pack("{ss ss}", "name", r->policies[i].name,
                                         "database", r->policies[i].db));
     }
     boot_id(boot);
-    return json_pack("{si ss so so so}", "version", FORMAT_VERSION, "boot",
-                     boot, "pfs", pfs, "devices", devs, "policies", policies);
+    return json_pack("{si ss so so so so}", "version", FORMAT_VERSION, "boot",
+                     boot, "pfs", pfs, "devices", devs, "vfio", vfs,
+                     "policies", policies);
 }
 
 /* Returns 0 or a negative errno. */

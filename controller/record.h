@@ -34,6 +34,13 @@ struct vdpad_record_dev {
     bool in_doubt; /* Not saved. */
 };
 
+/* A VF that was given to vfio-pci for a policy: to be taken back when none
+ * asks for that any more. */
+struct vdpad_record_vf {
+    char vf[VDPAD_BDF_SIZE];
+    bool in_doubt; /* Not saved. */
+};
+
 /* A policy that was applied, and in which database it was seen. */
 struct vdpad_record_policy {
     char name[VDPAD_NAME_SIZE];
@@ -41,9 +48,10 @@ struct vdpad_record_policy {
 };
 
 struct vdpad_record {
-    size_t n_pfs, n_devs, n_policies; /* Each sorted by its first member. */
-    struct vdpad_record_pf *pfs;
+    size_t n_pfs, n_devs, n_vfs, n_policies;
+    struct vdpad_record_pf *pfs; /* Each sorted by its first member. */
     struct vdpad_record_dev *devs;
+    struct vdpad_record_vf *vfs;
     struct vdpad_record_policy *policies;
 };
 
@@ -51,6 +59,8 @@ struct vdpad_record_pf *vdpad_record_find_pf(const struct vdpad_record *,
                                              const char *bdf);
 struct vdpad_record_dev *vdpad_record_find_dev(const struct vdpad_record *,
                                                const char *vf);
+struct vdpad_record_vf *vdpad_record_find_vf(const struct vdpad_record *,
+                                             const char *vf);
 struct vdpad_record_policy *
 vdpad_record_find_policy(const struct vdpad_record *, const char *name);
 
@@ -60,10 +70,13 @@ struct vdpad_record_pf *vdpad_record_add_pf(struct vdpad_record *,
                                             const char *bdf);
 struct vdpad_record_dev *vdpad_record_add_dev(struct vdpad_record *,
                                               const char *vf);
+struct vdpad_record_vf *vdpad_record_add_vf(struct vdpad_record *,
+                                            const char *vf);
 struct vdpad_record_policy *vdpad_record_add_policy(struct vdpad_record *,
                                                     const char *name);
 void vdpad_record_del_pf(struct vdpad_record *, const char *bdf);
 void vdpad_record_del_dev(struct vdpad_record *, const char *vf);
+void vdpad_record_del_vf(struct vdpad_record *, const char *vf);
 void vdpad_record_del_policy(struct vdpad_record *, const char *name);
 
 /* No helper process of an earlier daemon is left: nothing is in doubt. */

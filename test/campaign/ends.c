@@ -20,8 +20,6 @@ static const char is_chosen[] = "any device of the policy will do";
 static const char is_scarce[] = "there are fewer devices than ports";
 static const char is_name_shared[] =
     "of two devices of one name there is the one that came first";
-static const char is_left_to_vfio[] =
-    "a VF of others that was given to vfio-pci stays there";
 const char end_is_theirs[] = "others have meddled with the port";
 
 static void __attribute__((format(printf, 5, 6)))
@@ -180,7 +178,10 @@ add_vf(struct campaign *c, struct end *end, const struct pf_wish *pf, int i,
 
     wish_for_vf(c, i, j, &wish);
     add(end, vf->bdf, "driver",
-        wish.is_vdpa || wish.is_vfio ? NULL : not_asked, "%s", vf->driver);
+        wish.is_vdpa || wish.is_vfio || !strcmp(vf->driver, "vfio-pci")
+            ? NULL
+            : not_asked,
+        "%s", vf->driver);
     add(end, vf->bdf, "state", c->is_meddled[i][j] ? end_is_theirs : NULL,
         "%s", host_state_of(c, vf->bdf));
     if (v) {
@@ -189,18 +190,6 @@ add_vf(struct campaign *c, struct end *end, const struct pf_wish *pf, int i,
     if (vf->rep >= 0) {
         add_rep(c, end, pf, &wish, c->is_meddled[i][j], vf);
     }
-}
-
-/* Whether VF 'j', which others have made, was given to vfio-pci for a policy
- * that has gone. */
-static bool
-is_vfio_of_others(const struct campaign *c, int i, int j)
-{
-    struct vf_wish wish;
-
-    wish_for_vf(c, i, j, &wish);
-    return c->host_numvfs[i] > 0 && !wish.is_vfio
-           && !strcmp(c->sim->pfs[i].vfs[j].driver, "vfio-pci");
 }
 
 /* Whether the mode, which comes before all else, is refused for good, since
@@ -248,9 +237,8 @@ add_pf(struct campaign *c, struct end *end, int i)
             add_vf(c, end, &wish, i, j);
         }
         wish_for_vf(c, i, j, &vf_wish);
-        why = all                          ? all
-              : vf_wish.is_name_shared     ? is_name_shared
-              : is_vfio_of_others(c, i, j) ? is_left_to_vfio
+        why = all                      ? all
+              : vf_wish.is_name_shared ? is_name_shared
               : vf_wish.is_vdpa && !wish.has_mode
                   ? not_asked /* But by a policy that leaves it to others. */
                   : NULL;
@@ -370,8 +358,7 @@ is_left(const struct end *end, const char *object)
 {
     for (size_t i = 0; i < end->n; i++) {
         if (!strcmp(end->facts[i].object, object)) {
-            return end->facts[i].why == is_left_to_vfio
-                   || end->facts[i].why == is_name_shared;
+            return end->facts[i].why == is_name_shared;
         }
     }
     return false;

@@ -221,8 +221,7 @@ may_stay(const struct fact *fact, const char *before)
      * or another address, which stay; see "Hardware, drivers, udev, other
      * people" in docs/operations.md. */
     if (is(fact, "driver")) {
-        return !strcmp(fact->value, "vfio-pci")
-               || (!before[0] && !strcmp(fact->value, "mlx5_core"));
+        return !before[0] && !strcmp(fact->value, "mlx5_core");
     }
     return is(fact, "bus-driver") || is(fact, "mac")
            || is(fact, "state")

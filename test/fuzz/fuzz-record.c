@@ -42,13 +42,16 @@ static void
 check_same(const struct vdpad_record *a, const struct vdpad_record *b)
 {
     CHECK(a->n_pfs == b->n_pfs && a->n_devs == b->n_devs
-          && a->n_policies == b->n_policies);
+          && a->n_vfs == b->n_vfs && a->n_policies == b->n_policies);
     for (size_t i = 0; i < a->n_pfs; i++) {
         const struct vdpad_record_pf *x = &a->pfs[i], *y = &b->pfs[i];
 
         CHECK(!strcmp(x->bdf, y->bdf) && x->numvfs == y->numvfs
               && x->mode == y->mode && x->autoprobe == y->autoprobe
               && x->mtu == y->mtu && x->tc_offload == y->tc_offload);
+    }
+    for (size_t i = 0; i < a->n_vfs; i++) {
+        CHECK(!strcmp(a->vfs[i].vf, b->vfs[i].vf));
     }
     for (size_t i = 0; i < a->n_devs; i++) {
         const struct vdpad_record_dev *x = &a->devs[i], *y = &b->devs[i];
@@ -88,7 +91,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(record);
     if (error) {
         CHECK(why.text[0] && !record->n_pfs && !record->n_devs
-              && !record->n_policies);
+              && !record->n_vfs && !record->n_policies);
         (void) unlink(bad);
     } else {
         CHECK(!vdpad_record_save(record, path, &why));

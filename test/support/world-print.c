@@ -120,6 +120,8 @@ print_rec(FILE *f, const struct vdpad_rec *rec)
         [VDPAD_REC_PF_DEL] = "forget-pf",
         [VDPAD_REC_DEV] = "dev",
         [VDPAD_REC_DEV_DEL] = "forget-dev",
+        [VDPAD_REC_VF] = "vf",
+        [VDPAD_REC_VF_DEL] = "forget-vf",
         [VDPAD_REC_POLICY] = "policy",
         [VDPAD_REC_POLICY_DEL] = "forget-policy",
     };

@@ -392,6 +392,8 @@ say_record(struct wb *b, struct statement *s)
 
         vdpad_copy(dev->policy, sizeof dev->policy, words_arg(s, 3));
         vdpad_copy(dev->name, sizeof dev->name, words_optional(s, 4));
+    } else if (!strcmp(what, "vf")) {
+        vdpad_record_add_vf(b->record, name);
     } else {
         const char *db = words_optional(s, 3);
 

@@ -2,6 +2,8 @@
 # level: full
 """What comes too late, or stays when it should have gone."""
 
+import signal
+
 from conftest import ports, remove_id, vdpa_dev
 from twinlib import PCI, write
 
@@ -50,18 +52,26 @@ def test_vfio_of_a_policy_that_has_gone(daemon, ovs, pf, policy):
 
 
 def test_vfio_on_vfs_of_others(daemon, ovs, pf, policy):
-    """They stay, with vfio-pci, which might mean a guest: whoever wants vDPA
-    devices on them is told what to do."""
+    """They get their network driver back from the policy that has gone; but
+    what others give to vfio-pci, which might mean a guest, stays there:
+    whoever wants vDPA devices on them is told what to do."""
     def drivers():
         return {driver_of(pf.vf(i)) for i in range(2)}
 
     pf.numvfs(2)
     wait_vfio(daemon, pf, policy)
-    remove_id(ovs, 'vdpa-policy-test')
-    daemon.wait(lambda: not daemon.json('config/show')['policies'],
-                'the policy has gone')
+    daemon.stop(signal.SIGKILL)
+    daemon.start()
     daemon.wait_settled()
     assert drivers() == {'vfio-pci'}
+    remove_id(ovs, 'vdpa-policy-test')
+    daemon.wait(lambda: drivers() == {'twin'}, 'their network driver')
+    daemon.wait_settled()
+    assert pf.numvfs() == 2
+    for i in range(2):
+        write(PCI / pf.vf(i) / 'driver_override', 'vfio-pci')
+        write(PCI / pf.vf(i) / 'driver/unbind', pf.vf(i))
+        write('/sys/bus/pci/drivers_probe', pf.vf(i))
     policy('num-vfs=2 vdpa-type=vhost')
     unbind = '/sys/bus/pci/drivers/vfio-pci/unbind'
     daemon.wait(lambda: [d['state'] for d in daemon.json('device/list')

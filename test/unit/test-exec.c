@@ -380,6 +380,25 @@ failed_count_is_not_claimed(void **state)
 }
 
 static void
+failed_giving_is_not_claimed(void **state)
+{
+    struct bench *t = *state;
+
+    given(t->b, "pf " PF " mode=switchdev tc=on\n"
+                "vf " VF0 "\n"
+                "vf " VF1 "\n"
+                "policy a pf=" PF " device-type=vfio-pci");
+    run(t);
+    assert_int_equal(t->b->record->n_vfs, 2);
+    end(t, VDPAD_ACT_VF_PROBE, VF0, -EBUSY);
+    end(t, VDPAD_ACT_VF_PROBE, VF1, -EIO);
+    assert_int_equal(t->b->record->n_vfs, 1);
+
+    /* A helper process that died may have done it. */
+    assert_string_equal(t->b->record->vfs[0].vf, VF1);
+}
+
+static void
 step_past_its_deadline(void **state)
 {
     struct bench *t = *state;
@@ -561,6 +580,7 @@ main(void)
         TEST(steps_end_in_any_order),
         TEST(failed_creation_is_not_claimed),
         TEST(failed_count_is_not_claimed),
+        TEST(failed_giving_is_not_claimed),
         TEST(step_past_its_deadline),
         TEST(step_that_was_not_sent),
         TEST(kernel_that_takes_no_steps),

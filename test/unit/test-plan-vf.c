@@ -84,6 +84,95 @@ vfio_under_a_vdpa_policy(void **state)
     expect_state(b, VF0, "failed", "vfio-pci: Device or resource busy");
 }
 
+/* What a policy gave to vfio-pci is taken back when it asks for that no more,
+ * or covers the VF no more: on VFs of others, too. */
+static void
+vfio_goes_with_its_word(void **state)
+{
+    static const char *const policies[] = {
+        "policy a pf=" PF " eswitch-mode=switchdev",
+        "policy a pf=" PF "#1 eswitch-mode=switchdev",
+    };
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 "\n"
+             "vf " VF1);
+    for (size_t i = 0; i < 2; i++) {
+        given(b, "policy a pf=" PF "#0 device-type=vfio-pci");
+        expect_plan(b, "vf-probe " VF0 " vfio-pci\n");
+        wb_converge(b, 4);
+        expect_state(b, PF, "ready", "");
+        assert_string_equal(b->record->vfs[0].vf, VF0);
+        given(b, policies[i]);
+        expect_plan(b, "vf-probe " VF0 " from vfio-pci\n");
+        wb_converge(b, 4);
+        expect_state(b, PF, "ready", "");
+        assert_int_equal(b->record->n_vfs, 0);
+    }
+}
+
+/* ... and when there is none at all. */
+static void
+vfio_goes_with_its_policy(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " driver=vfio-pci\n"
+             "vf " VF1 " driver=vfio-pci\n"
+             "record vf " VF0);
+    expect_plan(b, "vf-probe " VF0 " from vfio-pci\n");
+    expect_state(b, PF, "removing", "no policy asks for any more");
+
+    given(b, "db disconnected");
+    expect_plan(b, "");
+    given(b, "db connected");
+    wb_converge(b, 4);
+    assert_int_equal(b->record->n_vfs, 0);
+    expect_plan(b, "");
+}
+
+/* A VM that keeps a VF is no reason for the others to wait. */
+static void
+vfio_that_stays_is_alone(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " driver=vfio-pci\n"
+             "vf " VF1 " up\n"
+             "record vf " VF0 "\n"
+             "failed vf-probe " VF0 " 3 16 10\n"
+             "policy a pf=" PF "#1 vdpa-type=vhost");
+    expect_plan(b, "vf-probe " VF0 " from vfio-pci (deferred)\n"
+                   "vdpa-add vdpa:" VF1 " pci/" VF1 "\n"
+                   "vdpa-bind vdpa:" VF1 " vhost_vdpa\n");
+    expect_state(b, PF, "failed",
+                 "VF " VF0 " is to leave vfio-pci: Device or");
+}
+
+/* The record holds for what was done by it. */
+static void
+vfio_record_ends(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 "\n"
+             "record vf " VF0 "\n"
+             "record vf " VF1 "\n"
+             "record policy a\n"
+             "policy a pf=" PF " eswitch-mode=switchdev");
+    b->show_records = true;
+    expect_plan(b, "record forget-vf " VF0 "\n"
+                   "record forget-vf " VF1 "\n");
+    for (size_t i = 0; i < 2; i++) {
+        b->record->vfs[i].in_doubt = true;
+    }
+    expect_plan(b, "");
+}
+
 /* The driver would take the device with it: first that one goes, in order. */
 static void
 vfio_waits_for_the_device(void **state)
@@ -167,6 +256,10 @@ main(void)
         TEST(vfio_needs_its_module),
         TEST(vfio_of_others_is_left_alone),
         TEST(vfio_under_a_vdpa_policy),
+        TEST(vfio_goes_with_its_word),
+        TEST(vfio_goes_with_its_policy),
+        TEST(vfio_that_stays_is_alone),
+        TEST(vfio_record_ends),
         TEST(vfio_waits_for_the_device),
         TEST(unbound_vfs_of_others_are_left_alone),
         TEST(one_vf_that_fails_is_alone),

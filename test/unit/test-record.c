@@ -99,6 +99,8 @@ filled(void)
     dev = vdpad_record_add_dev(r, "0000:65:00.2");
     strcpy(dev->name, "vdpa:0000:65:00.2");
     strcpy(dev->policy, "a");
+    vdpad_record_add_vf(r, "0000:65:00.5");
+    vdpad_record_add_vf(r, "0000:65:00.4");
     strcpy(vdpad_record_add_policy(r, "a")->db,
            "11111111-0000-0000-0000-000000000000");
     return r;
@@ -108,7 +110,7 @@ static void
 expect_empty(const struct vdpad_record *r)
 {
     assert_non_null(r);
-    assert_int_equal(r->n_pfs + r->n_devs + r->n_policies, 0);
+    assert_int_equal(r->n_pfs + r->n_devs + r->n_vfs + r->n_policies, 0);
 }
 
 static void
@@ -131,6 +133,10 @@ tables(void **state)
     vdpad_record_del_dev(r, "0000:65:00.2");
     vdpad_record_del_pf(r, "0000:65:00.0");
     vdpad_record_del_policy(r, "a");
+    assert_ptr_equal(vdpad_record_find_vf(r, "0000:65:00.5"), &r->vfs[1]);
+    vdpad_record_del_vf(r, "0000:65:00.4");
+    assert_string_equal(r->vfs[0].vf, "0000:65:00.5");
+    assert_null(vdpad_record_find_vf(r, "0000:65:00.4"));
     assert_string_equal(r->devs[0].vf, "0000:65:00.3");
     assert_string_equal(r->pfs[0].bdf, "0000:66:00.0");
     assert_int_equal(r->n_policies, 0);
@@ -153,12 +159,14 @@ round_trip(void **state)
     assert_int_equal(vdpad_record_load(f->file, &read, &why), 0);
     assert_int_equal(read->n_pfs, 2);
     assert_int_equal(read->n_devs, 2);
+    assert_int_equal(read->n_vfs, 2);
     assert_int_equal(read->n_policies, 1);
     for (int i = 0; i < 2; i++) {
         /* A helper process of the daemon that wrote it may still be at it. */
         assert_true(read->pfs[i].in_doubt);
         assert_int_equal(read->pfs[i].vfs_in_doubt, !r->pfs[i].numvfs);
         assert_true(read->devs[i].in_doubt);
+        assert_true(read->vfs[i].in_doubt);
     }
     vdpad_record_settle(read);
     assert_memory_equal(read->pfs, r->pfs, 2 * sizeof *r->pfs);
@@ -168,6 +176,7 @@ round_trip(void **state)
         assert_string_equal(read->devs[i].name, r->devs[i].name);
         assert_string_equal(read->devs[i].policy, r->devs[i].policy);
     }
+    assert_memory_equal(read->vfs, r->vfs, 2 * sizeof *r->vfs);
     assert_memory_equal(read->policies, r->policies, sizeof *r->policies);
     vdpad_record_free(read);
 

@@ -98,11 +98,13 @@ def test_foreign_port_of_representor_is_not_taken(ready):
     ready.wait_until(lambda: ready.devices()[name(1)]["iface_id"]
                      == "theirs", "their iface-id is shown")
     ready.wait_ready(4)
-    assert ready.interface("pf0vf1") == {"iface-id": "theirs"}
+    ready.wait_until(lambda: set(ready.interface("pf0vf1"))
+                     == {"iface-id", "vdpa-offload"}, "the verdict besides")
     ready.remove_key("vdpa-policy-a")
     ready.wait_kernel(lambda k: k["vdpa"] == [], "no devices")
     assert ready.ports() == ["pf0vf1"]
-    assert ready.interface("pf0vf1") == {"iface-id": "theirs"}
+    ready.wait_until(lambda: ready.interface("pf0vf1")
+                     == {"iface-id": "theirs"}, "their key alone")
 
 
 def test_port_words(ready):

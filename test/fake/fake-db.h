@@ -112,7 +112,7 @@ int64_t fake_store_next_ns(struct vdpad_store *);
  * about to die. */
 void fake_store_deliver(struct vdpad_store *);
 
-/* For fake-store.c: a snapshot of 'db', and its end. */
+/* For the client's own files: a snapshot of 'db', and its end. */
 struct vdpad_snapshot *fake_db_snapshot(const struct fake_db *,
                                         uint64_t serial);
 void fake_db_snapshot_free(struct vdpad_snapshot *);

@@ -31,6 +31,26 @@ decode_port(const void *payload, size_t len, void *row)
     return vdpad_devlink_decode_port(payload, len, row);
 }
 
+/* As kernels before 6.8 answer a dump. */
+static int
+decode_older_port(const void *payload, size_t len, void *row)
+{
+    struct genlmsghdr header;
+    char *copy = malloc(len);
+    int error;
+
+    assert_non_null(copy);
+    assert_true(len >= sizeof header);
+    memcpy(copy, payload, len);
+    memcpy(&header, copy, sizeof header);
+    assert_int_equal(header.cmd, DEVLINK_CMD_PORT_NEW);
+    header.cmd = DEVLINK_CMD_NEW;
+    memcpy(copy, &header, sizeof header);
+    error = vdpad_devlink_decode_port(copy, len, row);
+    free(copy);
+    return error;
+}
+
 static int
 decode_event(const void *payload, size_t len, void *classes)
 {
@@ -123,6 +143,20 @@ test_port(void **state)
     assert_int_equal(uplink->vf, -1);
     assert_false(uplink->has_hw_addr);
     assert_int_equal(vf->flavour, DEVLINK_PORT_FLAVOUR_VIRTUAL);
+}
+
+static void
+test_port_of_older_kernels(void **state)
+{
+    static const char file[] = "linux-6.12/devlink-port.nl";
+    struct vdpad_dlport rows[8], older[8];
+    size_t n = recorded_rows(file, decode_port, rows, sizeof rows[0], 8);
+
+    (void) state;
+    assert_int_equal(recorded_rows(file, decode_older_port, older,
+                                   sizeof older[0], 8),
+                     n);
+    assert_memory_equal(older, rows, n * sizeof rows[0]);
 }
 
 static void
@@ -283,6 +317,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dev),   cmocka_unit_test(test_eswitch),
         cmocka_unit_test(test_info),  cmocka_unit_test(test_port),
+        cmocka_unit_test(test_port_of_older_kernels),
         cmocka_unit_test(test_event), cmocka_unit_test(test_mangled),
         cmocka_unit_test(test_made),  cmocka_unit_test(test_encode),
     };

@@ -157,6 +157,19 @@ kc_until(enum vdpad_class class_,
     }
 }
 
+const void *
+kc_find_row(const struct vdpad_picture *p, size_t offset, const char *text)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const char *row = (const char *) p->rows + i * p->row_size;
+
+        if (!strcmp(row + offset, text)) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
 /* Steps. */
 
 static void
@@ -329,7 +342,9 @@ kc_run(struct kc_env *env, int n, char *filters[])
         const struct CMUnitTest *cases;
         size_t n;
     } groups[] = {
-        { "steps", kc_step_cases, kc_n_step_cases },
+        { "general", kc_general_cases, kc_n_general_cases },
+        { "pf", kc_pf_cases, kc_n_pf_cases },
+        { "netdev", kc_netdev_cases, kc_n_netdev_cases },
         { "vdpa", kc_vdpa_cases, kc_n_vdpa_cases },
         { "use", kc_use_cases, kc_n_use_cases },
         { "flow", kc_flow_cases, kc_n_flow_cases },

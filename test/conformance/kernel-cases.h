@@ -98,8 +98,12 @@ int kc_run(struct kc_env *env, int n, char *filters[]);
 int kc_setup(void **state);
 int kc_teardown(void **state);
 extern struct kc_env *kc_env;
-extern const struct CMUnitTest kc_step_cases[];
-extern const size_t kc_n_step_cases;
+extern const struct CMUnitTest kc_general_cases[];
+extern const size_t kc_n_general_cases;
+extern const struct CMUnitTest kc_pf_cases[];
+extern const size_t kc_n_pf_cases;
+extern const struct CMUnitTest kc_netdev_cases[];
+extern const size_t kc_n_netdev_cases;
 extern const struct CMUnitTest kc_vdpa_cases[];
 extern const size_t kc_n_vdpa_cases;
 extern const struct CMUnitTest kc_use_cases[];
@@ -136,6 +140,13 @@ void kc_picture(enum vdpad_class class_, struct vdpad_picture *picture);
 void kc_until(enum vdpad_class class_,
               bool (*accept)(const struct vdpad_picture *, void *aux),
               void *aux);
+
+/* Finds the row of 'p' whose text member at 'offset' is 'text'; NULL: none. */
+const void *kc_find_row(const struct vdpad_picture *p, size_t offset,
+                        const char *text);
+#define KC_FIND(PICTURE, TYPE, MEMBER, TEXT)    \
+    ((const struct TYPE *) kc_find_row(PICTURE, \
+                                       offsetof(struct TYPE, MEMBER), TEXT))
 
 struct vdpad_act kc_act(int32_t kind, const char *object, const char *word,
                         int64_t number);

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a helper process makes of the answers to the requests of a step, which
+ * are no dumps. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "netlink/step.h"
+#include "transport-fixture.h"
+
+/* Requests that are no dumps end with an acknowledgement, and with nothing
+ * else. */
+static void
+steps(void **state)
+{
+    static const struct {
+        uint16_t type;
+        int32_t number;
+        uint32_t seq;
+        int error;
+    } cases[] = {
+        { NLMSG_ERROR, 0, 0, 0 },
+        { NLMSG_ERROR, -EBUSY, 0, -EBUSY },
+        { NLMSG_ERROR, 0, 1, -EBADMSG },
+        { NLMSG_DONE, 0, 0, -EBADMSG },
+        { NLMSG_ERROR, -ENOBUFS, 0, -ENOBUFS },
+    };
+    struct vdpad_nl nl = { .sock = NULL };
+
+    (void) state;
+    assert_int_equal(vdpad_nl_open(&nl, NETLINK_ROUTE, &why), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        (void) add_datagram();
+        (void) add_link(1, 0);
+        (void) add_datagram();
+        add_number(cases[i].type, 0, cases[i].number)->nlmsg_seq =
+            cases[i].seq;
+        assert_int_equal(vdpad_nl_call(&nl, vdpad_nl_msg(RTM_DELLINK, 0), 0,
+                                       NULL, NULL, &why, "step"),
+                         cases[i].error);
+        assert_int_equal(n_taken, 2);
+        assert_true(request.nlmsg_flags & NLM_F_ACK);
+        forget_datagrams();
+    }
+    vdpad_nl_close(&nl);
+}
+
+/* Whether a step was done is not known when its answer is lost; what the
+ * kernel says of it is never taken for that. */
+static void
+answers_to_steps(void **state)
+{
+    static const struct {
+        uint16_t type;
+        int32_t number;
+        int error;
+    } cases[] = {
+        { NLMSG_ERROR, 0, 0 },
+        { NLMSG_ERROR, -EBUSY, -EBUSY },
+        { NLMSG_ERROR, -EIO, -EREMOTEIO },
+        { NLMSG_ERROR, -ETIMEDOUT, -EREMOTEIO },
+        { NLMSG_ERROR, -ECANCELED, -EREMOTEIO },
+        { NLMSG_ERROR, -ECOMM, -EREMOTEIO },
+        { NLMSG_OVERRUN, 0, -EIO },
+        { NLMSG_DONE, 0, -EIO },
+    };
+    struct vdpad_act act = {
+        .kind = VDPAD_ACT_LINK_UP,
+        .ifindex = 1,
+        .number = 1,
+        .object = "eth1",
+    };
+
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        (void) add_datagram();
+        (void) add_link(1, 0);
+        (void) add_datagram();
+        (void) add_number(NLMSG_ERROR, 0, 0);
+        (void) add_datagram();
+        (void) add_number(cases[i].type, 0, cases[i].number);
+        observer.malformed = 0;
+        assert_int_equal(vdpad_step(&observer, &act, &why), cases[i].error);
+        assert_true(!cases[i].error || why.code == cases[i].error);
+        assert_true(!cases[i].number
+                    || strstr(why.text, strerror(-cases[i].number)));
+        assert_int_equal(observer.malformed, cases[i].type == NLMSG_DONE);
+        assert_int_equal(n_taken, n_datagrams);
+        forget_datagrams();
+    }
+}
+
+static void
+add_qdisc(int ifindex)
+{
+    const struct {
+        struct tcmsg header;
+        struct rtattr attr;
+        char kind[8];
+    } qdisc = {
+        .header = { .tcm_ifindex = ifindex, .tcm_parent = TC_H_INGRESS },
+        .attr = { .rta_len = RTA_LENGTH(8), .rta_type = TCA_KIND },
+        .kind = "ingress",
+    };
+
+    (void) add_datagram();
+    (void) add(RTM_NEWQDISC, NLM_F_MULTI, &qdisc, sizeof qdisc);
+    (void) add_datagram();
+    add_done();
+}
+
+/* A qdisc that the second look does not find may have a block with filters of
+ * others: it is not deleted. */
+static void
+qdisc_that_a_dump_lacks(void **state)
+{
+    struct vdpad_act act = {
+        .kind = VDPAD_ACT_QDISC_DEL,
+        .ifindex = 1,
+        .number = 1,
+        .object = "eth1",
+    };
+
+    (void) state;
+    (void) add_datagram();
+    (void) add_link(1, 0);
+    (void) add_datagram();
+    (void) add_number(NLMSG_ERROR, 0, 0);
+    add_qdisc(1);
+    add_qdisc(2);
+    assert_int_equal(vdpad_step(&observer, &act, &why), -EINTR);
+    assert_int_equal(n_taken, n_datagrams);
+    assert_non_null(strstr(why.text, "qdisc"));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(steps),
+        TEST(answers_to_steps),
+        TEST(qdisc_that_a_dump_lacks),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

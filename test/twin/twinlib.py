@@ -244,6 +244,37 @@ def hw_packets(filter_):
                 for a in filter_['options'].get('actions', [])), default=0)
 
 
+def make_pair(pf, cleanup, **attrs):
+    """Two virtio netdevs in two namespaces, behind VFs 0 and 1.  cleanup takes
+    what is to be called at the end, last first."""
+    pf.mode('switchdev')
+    pf.numvfs(2)
+    spaces = []
+    for i in range(2):
+        dev = VdpaDevice(pf, i, mac='02:00:00:00:00:0%d' % i, **attrs)
+        cleanup(dev.delete)
+        dev.bind('virtio_vdpa')
+        ns = Namespace('ns%d' % i, dev.netdev(), '10.0.0.1%d/24' % i)
+        cleanup(ns.delete)
+        spaces.append(ns)
+        run('ip link set %s up' % pf.rep(i))
+        run('tc qdisc add dev %s ingress' % pf.rep(i))
+    return spaces
+
+
+def redirect(src, dst, *words):
+    """A filter, of which words are the rest, from one netdev to another."""
+    run('tc', 'filter', 'add', 'dev', src, 'ingress', *words, 'action',
+        'mirred', 'egress', 'redirect', 'dev', dst)
+
+
+def connect(pf):
+    """Everything between VFs 0 and 1 in hardware."""
+    for a, b in ((0, 1), (1, 0)):
+        redirect(pf.rep(a), pf.rep(b), 'prio', '1', 'protocol', 'all',
+                 'flower', 'skip_sw')
+
+
 class Ovs:
     """An OVS of its own, all in tmpfs, without any help of systemd."""
 

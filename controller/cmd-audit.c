@@ -127,6 +127,14 @@ judge(struct audit *audit, struct vdpad_audit_ovs *ovs)
 
 static void next_step(struct audit *audit);
 
+/* Whether some of the row's filters are gone and others are not: those of a
+ * block stay until the last netdev's qdisc goes. */
+static bool
+is_in_part(const struct audit *audit)
+{
+    return audit->act && audit->acts[0].kind == VDPAD_ACT_FILTER_DEL;
+}
+
 static void
 on_done(void *audit_, const struct vdpad_act *act, int error,
         const struct vdpad_error *why)
@@ -138,7 +146,10 @@ on_done(void *audit_, const struct vdpad_act *act, int error,
     if (error) {
         const char *text = why && why->text[0] ? why->text : strerror(-error);
 
-        vdpad_text(fix, sizeof audit->fixes[0], "not removed: %s", text);
+        vdpad_text(fix, sizeof audit->fixes[0], "%s: %s",
+                   is_in_part(audit) ? "removed in part, the rest was not"
+                                     : "not removed",
+                   text);
         vdpad_history_add(history, act->object, "error",
                           "stranded filters are left: %s", text);
         vdpad_log(VDPAD_LOG_WARN, "%s: stranded filters are left: %s",
@@ -160,7 +171,8 @@ on_done(void *audit_, const struct vdpad_act *act, int error,
     next_step(audit);
 }
 
-/* Whether 'row' is as stranded as it was, as far as the daemon knows. */
+/* Whether 'row' is as stranded as it was, as far as the daemon knows; if not,
+ * why ("": it has gone). */
 static bool
 is_still_stranded(struct audit *audit, char *reason, size_t size)
 {
@@ -172,7 +184,7 @@ is_still_stranded(struct audit *audit, char *reason, size_t size)
 
     judge(audit, &ovs);
     rows = vdpad_audit(vdpad_call_world(audit->call), &ovs, &n);
-    vdpad_text(reason, size, "it has gone meanwhile");
+    reason[0] = '\0';
     for (size_t i = 0; i < n; i++) {
         if (rows[i].ifindex == old->ifindex && rows[i].block == old->block
             && rows[i].egress == old->egress) {
@@ -182,6 +194,15 @@ is_still_stranded(struct audit *audit, char *reason, size_t size)
     }
     free(rows);
     return stranded;
+}
+
+/* Nothing is left to be removed, as with one hook of a qdisc when the other
+ * one's removal has taken all of it. */
+static void
+has_gone(struct audit *audit)
+{
+    vdpad_text(audit->fixes[audit->row], sizeof audit->fixes[0],
+               "it has gone meanwhile");
 }
 
 static void
@@ -195,9 +216,14 @@ on_looked_again(void *audit_, const struct vdpad_observed *fresh)
     (void) fresh;
     if (!is_still_stranded(audit, reason, sizeof reason)) {
         /* The qdiscs of a block go one after the other, the last with all. */
-        if (!audit->act) {
+        if (reason[0]) {
             vdpad_text(audit->fixes[audit->row], sizeof audit->fixes[0],
-                       "left alone: %s", reason);
+                       "%s: %s",
+                       is_in_part(audit) ? "removed in part, the rest left"
+                                         : "left alone",
+                       reason);
+        } else if (!audit->act) {
+            has_gone(audit);
         }
         audit->act = audit->n_acts;
         next_step(audit);
@@ -224,6 +250,9 @@ next_step(struct audit *audit)
             audit->acts = vdpad_audit_steps(vdpad_call_world(audit->call),
                                             &audit->rows[audit->row],
                                             &audit->n_acts);
+            if (!audit->n_acts) {
+                has_gone(audit);
+            }
         }
     }
     if (audit->row < audit->n_rows) {

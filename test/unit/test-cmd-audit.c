@@ -336,6 +336,96 @@ fix_stops_when_it_comes_back(void **state)
     assert_int_equal(n_submitted, 1);
 }
 
+/* It comes back, or a removal fails, when some of a netdev's filters are gone:
+ * what is left is not said to be removed. */
+static void
+fix_ends_in_the_middle(void **state)
+{
+    struct vdpad_error why = { .code = -EPERM, .text = "not allowed" };
+    struct vdpad_request request;
+    json_t *rows;
+
+    (void) state;
+    tcprios[1].filters++; /* One of another program. */
+    tcprios[4] = tcprios[3];
+    tcprios[3] = tcprios[2];
+    tcprios[2] = tcprios[1];
+    tcprios[2].prio = 3;
+    set_rows(VDPAD_TCPRIO, tcprios, 5);
+    start(&request, "--fix");
+    assert_int_equal(submitted[0].tc.prio, 2);
+    done_cb(done_aux, &submitted[0], 0, NULL);
+    strcpy(host[1].value, "99999999999");
+    look();
+    rows = finished(&request);
+    assert_int_equal(n_submitted, 1);
+    assert_contains(member(rows, 1, "fix"),
+                    "removed in part, the rest left: ovs-vswitchd");
+    json_decref(rows);
+
+    strcpy(host[1].value, "100");
+    n_submitted = 0;
+    start(&request, "--fix");
+    done_cb(done_aux, &submitted[0], 0, NULL);
+    look();
+    assert_int_equal(submitted[1].tc.prio, 3);
+    done_cb(done_aux, &submitted[1], -EPERM, &why);
+    look();
+    done_cb(done_aux, &submitted[2], 0, NULL);
+    look();
+    rows = finished(&request);
+    assert_string_equal(member(rows, 1, "fix"),
+                        "removed in part, the rest was not: not allowed");
+    assert_string_equal(member(rows, 2, "fix"), "removed, with the qdisc");
+    json_decref(rows);
+}
+
+/* Likewise the qdiscs of a block, whose filters go with the last. */
+static void
+fix_of_a_block_ends_in_the_middle(void **state)
+{
+    struct vdpad_request request;
+
+    (void) state;
+    fix.db.n_ifaces = 0;
+    qdiscs[0].ingress_block = qdiscs[1].ingress_block = 7;
+    tcprios[0].ifindex = tcprios[1].ifindex = 0;
+    tcprios[0].block = tcprios[1].block = 7;
+    start(&request, "--fix");
+    assert_int_equal(submitted[0].ifindex, 11);
+    done_cb(done_aux, &submitted[0], 0, NULL);
+    strcpy(host[1].value, "99999999999");
+    look();
+    json_t *rows = finished(&request);
+    assert_int_equal(n_submitted, 1);
+    assert_contains(member(rows, 0, "fix"), "left alone: ovs-vswitchd");
+    json_decref(rows);
+}
+
+/* Both hooks of a qdisc: the second goes with the first. */
+static void
+fix_of_two_hooks(void **state)
+{
+    struct vdpad_request request;
+
+    (void) state;
+    tcprios[3].ovs_filters = tcprios[3].filters;
+    tcprios[4] = tcprios[3];
+    tcprios[4].egress = true;
+    set_rows(VDPAD_TCPRIO, tcprios + 3, 2);
+    start(&request, "--fix");
+    assert_int_equal(submitted[0].kind, VDPAD_ACT_QDISC_DEL);
+    assert_int_equal(submitted[0].ifindex, 21);
+    set_rows(VDPAD_QDISC, qdiscs, 3);
+    done_cb(done_aux, &submitted[0], 0, NULL);
+    look();
+    json_t *rows = finished(&request);
+    assert_int_equal(n_submitted, 1);
+    assert_string_equal(member(rows, 3, "fix"), "removed, with the qdisc");
+    assert_string_equal(member(rows, 4, "fix"), "it has gone meanwhile");
+    json_decref(rows);
+}
+
 /* Without any ovs-vswitchd it waits, and does not when there is nothing. */
 static void
 waits_for_a_restart(void **state)
@@ -404,6 +494,9 @@ main(void)
         audit_test(dry_run),
         audit_test(fix_removes_what_is_stranded),
         audit_test(fix_stops_when_it_comes_back),
+        audit_test(fix_ends_in_the_middle),
+        audit_test(fix_of_a_block_ends_in_the_middle),
+        audit_test(fix_of_two_hooks),
         audit_test(waits_for_a_restart),
         audit_test(refusals),
     };

@@ -139,6 +139,32 @@ explain(const struct vdpad_world *world, const struct vdpad_dev *dev,
     return false;
 }
 
+bool
+vdpad_why_is_skip_hw(const struct vdpad_flow_detail *flow)
+{
+    return flow->tc_flags & VDPAD_TC_SKIP_HW;
+}
+
+/* As explain(), of a filter that whoever made it keeps out of hardware:
+ * Open vSwitch those of a tc-policy, which it reads when it starts to
+ * offload. */
+static bool
+explain_skip_hw(const struct vdpad_flow_detail *flow,
+                char reason[VDPAD_REASON_SIZE], char remedy[VDPAD_REASON_SIZE])
+{
+    vdpad_text(reason, VDPAD_REASON_SIZE,
+               "it is marked skip_hw by %s, so that hardware is not asked",
+               flow->has_ufid ? "Open vSwitch, as other_config:tc-policy says"
+                              : "another program than Open vSwitch");
+    vdpad_text(remedy, VDPAD_REASON_SIZE, "%s",
+               flow->has_ufid ? "ovs-vsctl remove Open_vSwitch . other_config "
+                                "tc-policy && systemctl restart "
+                                "openvswitch-switch"
+                              : "stop the program that makes it (see "
+                                "foreign-filters)");
+    return true;
+}
+
 /* What a probe of the very flow 'flow' has told; NULL: none was made. */
 static const struct vdpad_why_probe *
 find_probe(const struct vdpad_why_flows *flows,
@@ -157,6 +183,28 @@ static bool
 is_full(const struct vdpad_why_probe *probe)
 {
     return probe && probe->error == -ENOSPC;
+}
+
+/* Whether 'error' of a probe is the driver's refusal; what others mean is in
+ * <vdpad/flow-query.h>. */
+static bool
+is_refusal(int error)
+{
+    switch (error) {
+    case 0:
+    case -EEXIST:
+    case -ENOENT:
+    case -EBUSY:
+    case -ENOMSG:
+    case -ETIMEDOUT:
+    case -EAGAIN:
+    case -EINTR:
+    case -EIO:
+    case -EBADMSG:
+        return false;
+    default:
+        return true;
+    }
 }
 
 /* None of what was looked at is of the device, and not all was. */
@@ -223,8 +271,21 @@ rules(const struct vdpad_check_input *in, struct vdpad_finding *f)
         vdpad_skip(f); /* See hw-table. */
         return;
     }
-    bool is_clear = explain(in->world, dev, worst, reason, remedy);
-    if (probe && probe->error && probe->error != -ENOENT) {
+    if (probe && probe->error == -EEXIST) {
+        char word[VDPAD_SHELL_SIZE];
+
+        vdpad_found(f, UNKNOWN,
+                    "of %zu%s filters on %s that were in software the one "
+                    "with most packets is in hardware by now (%.60s)",
+                    n, is_cut ? " or more" : "", dev->rep->name, worst->match);
+        vdpad_remedy(f, "look again: ovs-appctl -t ovs-vdpad why %s",
+                     vdpad_shell_word(dev->name, word));
+        return;
+    }
+    bool is_clear = vdpad_why_is_skip_hw(worst)
+                        ? explain_skip_hw(worst, reason, remedy)
+                        : explain(in->world, dev, worst, reason, remedy);
+    if (probe && is_refusal(probe->error)) {
         vdpad_text(reason, sizeof reason, "the driver says: %s", probe->text);
         if (worst->uses & VDPAD_USE_TUNNEL_SET && !is_encap_off(dev)) {
             vdpad_text(remedy, sizeof remedy,
@@ -239,13 +300,18 @@ rules(const struct vdpad_check_input *in, struct vdpad_finding *f)
                    "again when it is made anew");
         vdpad_text(remedy, sizeof remedy, "ovs-appctl revalidator/purge");
         is_clear = true;
+    } else if (!is_clear && probe && probe->error != -ENOENT) {
+        vdpad_text(reason, sizeof reason,
+                   "nothing shows why, and the driver was not asked: %s",
+                   probe->text);
+    } else if (!is_clear) {
+        vdpad_text(reason, sizeof reason, "nothing shows why");
     }
     vdpad_found(f, worst->sw_packets >= PACKETS_MIN ? FAIL : UNKNOWN,
                 "%zu%s filters on %s are in software; one with %" PRIu64
                 " packets: %s (%.60s, actions %.60s)",
                 n, is_cut ? " or more" : "", dev->rep->name, worst->sw_packets,
-                is_clear ? reason : "nothing shows why", worst->match,
-                worst->actions);
+                reason, worst->match, worst->actions);
     if (!is_clear) {
         char word[VDPAD_SHELL_SIZE];
 

@@ -353,7 +353,8 @@ probe_next(struct why *why)
             is_asked_about(why, &world->devs[i])
                 ? vdpad_why_worst(&why->tc, &world->devs[i], &n, &is_cut)
                 : NULL;
-        bool is_new = worst != NULL;
+        /* What is to stay out of hardware is not offered to it. */
+        bool is_new = worst && !vdpad_why_is_skip_hw(worst);
 
         for (size_t j = 0; is_new && j < why->tc.n_probes; j++) {
             is_new = memcmp(&why->tc.probes[j].at, &worst->pos,

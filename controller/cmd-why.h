@@ -94,6 +94,9 @@ const struct vdpad_flow_detail *
 vdpad_why_worst(const struct vdpad_why_flows *flows,
                 const struct vdpad_dev *dev, size_t *n, bool *is_cut);
 
+/* Whether 'flow' is a filter that whoever made it keeps out of hardware. */
+bool vdpad_why_is_skip_hw(const struct vdpad_flow_detail *flow);
+
 /* Whether the kernel datapath had flows of 'dev', which has a representor,
  * when they were counted. */
 bool vdpad_why_has_kernel_flows(const struct vdpad_observed *,

@@ -23,6 +23,8 @@ static const struct nla_policy flower_policy[TCA_FLOWER_IN_HW_COUNT + 1] = {
     [TCA_FLOWER_IN_HW_COUNT] = VDPAD_POLICY_U32,
 };
 
+_Static_assert(VDPAD_TC_SKIP_HW == TCA_CLS_FLAGS_SKIP_HW, "the same bit");
+
 #define ORDER(MEMBER)                              \
     do {                                           \
         if (a->MEMBER != b->MEMBER) {              \

@@ -196,9 +196,12 @@ refusal(int error)
         return -EBUSY; /* NLM_F_EXCL: the priority was taken just now. */
     case -ENOENT:
     case -EBUSY:
+    case -ENOMSG:
     case -ETIMEDOUT:
     case -EAGAIN:
     case -EINTR:
+    case -EIO:
+    case -EBADMSG:
         return -EREMOTEIO;
     default:
         return error;
@@ -223,7 +226,7 @@ offer(struct vdpad_nl *nl, const struct vdpad_flow_pos *at,
     }
     if (error == -ENOMSG) {
         nlmsg_free(msg);
-        return vdpad_error_set(why, -EREMOTEIO,
+        return vdpad_error_set(why, -ENOMSG,
                                "the filter does nothing but meter: a copy "
                                "could not be told from others");
     }

@@ -48,6 +48,10 @@ enum vdpad_flow_use {
     VDPAD_USE_OTHER_ACTION = 1u << 28,
 };
 
+/* Of vdpad_flow_detail.tc_flags: whoever made the filter keeps it out of
+ * hardware (TCA_CLS_FLAGS_SKIP_HW, include/uapi/linux/pkt_cls.h). */
+#define VDPAD_TC_SKIP_HW (1u << 0)
+
 /* Identifies a flow among those of its kind; also the order of answers. */
 struct vdpad_flow_pos {
     int32_t ifindex; /* Of TC: 0 for a shared block. */
@@ -108,10 +112,11 @@ struct vdpad_flow_query {
 /* Ends a query.  0: the 'n' 'flows', sorted, borrowed for the call; 'more':
  * there are others behind the last one.  A probe has none: 0 means taken,
  * -EEXIST that it is in hardware already, -ENOENT that the filter is gone,
- * -EBUSY that the priority which it needs is used, other errors are the
- * driver's refusal with its words in 'why' (-EREMOTEIO if its errno is one of
- * those above or below).  Otherwise a negative errno with
- * 'why'; -ETIMEDOUT as for observe(). */
+ * -EBUSY that the priority which it needs is used, -ENOMSG that it cannot be
+ * copied; -EAGAIN, -EINTR, -EBADMSG: it could not be read; -EIO: the helper
+ * process died; -ETIMEDOUT as for observe().  Other errors are the driver's
+ * refusal with its words in 'why' (-EREMOTEIO if its errno is one of these).
+ * Otherwise a negative errno with 'why'; -ETIMEDOUT as for observe(). */
 typedef void vdpad_flow_query_cb(void *aux, int error,
                                  const struct vdpad_flow_detail *flows,
                                  size_t n, bool more,

@@ -354,6 +354,17 @@ refused_rules(void **state)
                 "revalidator/purge", 0, "");
     assert_flow("hw-table", "fail", "table is full: twin: flow table is full",
                 "flow-limit", -ENOSPC, "twin: flow table is full");
+    /* These are not the driver's words. */
+    assert_flow("rules", "unknown", "is in hardware by now",
+                "why vdpa:0000:65:00.2", -EEXIST,
+                "the filter is in hardware already");
+    assert_flow("rules", "fail",
+                "nothing shows why, and the driver was not asked: no priority",
+                "--probe", -EBUSY, "no priority from 5 to 16 is free");
+    assert_flow("rules", "fail", "was not asked: it only meters", "--probe",
+                -ENOMSG, "it only meters");
+    assert_flow("rules", "fail", "was not asked: it is stuck", "--probe",
+                -ETIMEDOUT, "it is stuck");
     WITH(refused.sw_packets, 3,
          assert_flow("rules", "unknown", "3 packets", "probe", 0, NULL));
     WITH(refused.uses, VDPAD_USE_CT, {
@@ -391,6 +402,32 @@ refused_rules(void **state)
          assert_flow("rules", "fail",
                      "it outputs to p0vf1, which is no port of an e-switch",
                      "through the card", 0, NULL));
+}
+
+/* A filter that its maker keeps out of hardware is not offered to it. */
+static void
+skip_hw(void **state)
+{
+    struct vdpad_request request;
+
+    (void) state;
+    fix.flows[0].sw_flows = 1;
+    WITH(refused.tc_flags, VDPAD_TC_SKIP_HW, {
+        assert_flow("rules", "fail",
+                    "it is marked skip_hw by another program than Open "
+                    "vSwitch, so",
+                    "stop the program", 0, NULL);
+        refused.has_ufid = true;
+        assert_flow("rules", "fail", "skip_hw by Open vSwitch, as",
+                    "other_config tc-policy && systemctl restart", 0, NULL);
+        refused.has_ufid = false;
+        START(&request, "why", "lp1", "--probe");
+        answer_query(0, &refused, 1, false, NULL);
+        assert_int_equal(ctl.query.kind, VDPAD_QUERY_TC);
+        fixture_take_turns(&request);
+        assert_contains(request.text, "skip_hw");
+        free(request.text);
+    });
 }
 
 static void
@@ -584,6 +621,7 @@ main(void)
         why_test(effective),
         why_test(flows_of_both_kinds),
         why_test(refused_rules),
+        why_test(skip_hw),
         why_test(dry_run_probes_nothing),
         why_test(guest_checks),
         why_test(renamed_representor),

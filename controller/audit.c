@@ -47,13 +47,6 @@ next_vswitchd(const struct vdpad_world *world, size_t *i)
     return NULL;
 }
 
-bool
-vdpad_audit_runs(const struct vdpad_world *world)
-{
-    size_t i = 0;
-
-    return next_vswitchd(world, &i) != NULL;
-}
 
 static bool
 is_fact(const struct vdpad_world *world, const char *name, const char *value)
@@ -69,6 +62,33 @@ is_fact(const struct vdpad_world *world, const char *name, const char *value)
         }
     }
     return false;
+}
+
+bool
+vdpad_audit_runs(const struct vdpad_world *world,
+                 const struct vdpad_effect_state *effect)
+{
+    size_t i = 0;
+
+    return effect->pid || next_vswitchd(world, &i);
+}
+
+/* Whether all processes of the host can be seen. */
+static bool
+sees_all(const struct vdpad_world *world)
+{
+    const struct vdpad_observed_class *host =
+        &world->observed->class_[VDPAD_HOST];
+
+    return host->known && !host->error
+           && is_fact(world, "pid-namespace", "initial");
+}
+
+bool
+vdpad_audit_sees_none(const struct vdpad_world *world,
+                      const struct vdpad_effect_state *effect)
+{
+    return sees_all(world) && !vdpad_audit_runs(world, effect);
 }
 
 static void __attribute__((format(printf, 3, 4)))
@@ -135,15 +155,17 @@ vdpad_audit_judge(const struct vdpad_world *world,
                   const struct vdpad_effect_state *effect, int64_t gone_ns,
                   int64_t now_ns, long ticks, struct vdpad_audit_ovs *ret)
 {
-    const struct vdpad_observed_class *host =
-        &world->observed->class_[VDPAD_HOST];
     size_t i = 0;
     const struct vdpad_host *one = next_vswitchd(world, &i);
 
-    if (!host->known || host->error
-        || !is_fact(world, "pid-namespace", "initial")) {
+    if (!sees_all(world)) {
         say(ret, VDPAD_OWNER_UNSURE,
             "not all processes of the host can be seen");
+    } else if (!one && effect->pid) {
+        say(ret, VDPAD_OWNER_UNSURE,
+            "the pid file of ovs-vswitchd is held (pid %d), though no process "
+            "has that name",
+            effect->pid);
     } else if (!one && gone_ns < VDPAD_AUDIT_GRACE_NS) {
         say(ret, VDPAD_OWNER_UNSURE,
             "no ovs-vswitchd runs, but one may be about to begin: it counts "

@@ -4,7 +4,8 @@
  * A filter is Open vSwitch's when it is a flower filter with a cookie of 16
  * bytes in its actions, which no other known program makes.  Nobody owns it
  * when, beyond doubt,
- *   - no process named ovs-vswitchd runs, for VDPAD_AUDIT_GRACE_NS, or
+ *   - no process named ovs-vswitchd runs, nor any that holds its pid file,
+ *     for VDPAD_AUDIT_GRACE_NS, or
  *   - the only one that runs is the one of our database, for as long, and
  *     hw-offload is off and not in effect in it, or the netdev is no port of
  *     it.
@@ -50,8 +51,14 @@ void vdpad_audit_judge(const struct vdpad_world *world,
                        int64_t gone_ns, int64_t now_ns, long ticks,
                        struct vdpad_audit_ovs *ret);
 
-/* Whether any process named ovs-vswitchd was seen. */
-bool vdpad_audit_runs(const struct vdpad_world *world);
+/* Whether any process named ovs-vswitchd was seen, or one holds its pid
+ * file. */
+bool vdpad_audit_runs(const struct vdpad_world *world,
+                      const struct vdpad_effect_state *effect);
+
+/* Whether it is certain that none runs on this host. */
+bool vdpad_audit_sees_none(const struct vdpad_world *world,
+                           const struct vdpad_effect_state *effect);
 
 /* One place where filters can be: a hook of a netdev, or a shared block. */
 struct vdpad_audit_row {

@@ -113,14 +113,16 @@ static void
 judge(struct audit *audit, struct vdpad_audit_ovs *ovs)
 {
     const struct vdpad_world *world = vdpad_call_world(audit->call);
+    const struct vdpad_effect_state *effect = vdpad_ctl_effect(
+        audit->call->ctl);
     int64_t now = vdpad_loop_clock_ns();
 
-    if (vdpad_audit_runs(world)) {
+    if (vdpad_audit_runs(world, effect)) {
         audit->gone_since_ns = 0;
     } else if (!audit->gone_since_ns) {
         audit->gone_since_ns = now;
     }
-    vdpad_audit_judge(world, vdpad_ctl_effect(audit->call->ctl),
+    vdpad_audit_judge(world, effect,
                       audit->gone_since_ns ? now - audit->gone_since_ns : 0,
                       since_boot_ns(), sysconf(_SC_CLK_TCK), ovs);
 }

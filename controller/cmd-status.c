@@ -7,6 +7,7 @@
 
 #include <vdpad/loop.h>
 
+#include "audit.h"
 #include "cmd-call.h"
 #include "json-rows.h"
 #include "util.h"
@@ -196,8 +197,10 @@ hw_offload_json(const struct vdpad_call *call)
     time_t t = (time_t) (state->differs_since_ms / 1000);
     json_t *o = json_object();
 
-    if (!state->pid) {
-        /* None runs where we look for it: its traces are all there is. */
+    if (!state->pid && !state->has_run
+        && !vdpad_audit_sees_none(world, state)) {
+        /* One may run elsewhere than where we look for it: its traces are all
+         * there is.  They stay when it has ended. */
         int has = has_qdiscs(world);
 
         if (has >= 0) {

@@ -2,6 +2,7 @@
 /* Checks of the host, which apply to all devices. */
 #include <string.h>
 
+#include "audit.h"
 #include "cmd-why.h"
 #include "fields.h"
 #include "util.h"
@@ -232,6 +233,13 @@ effective(const struct vdpad_check_input *in, struct vdpad_finding *f)
                     "(pid %d; %s)",
                     e->pid, e->told_by);
         vdpad_remedy(f, "%s", e->remedy);
+    } else if (!e->pid && vdpad_audit_runs(in->world, e)) {
+        vdpad_found(f, UNKNOWN,
+                    "an ovs-vswitchd runs, but has no pid file in the "
+                    "directory in which it is looked for, and cannot be "
+                    "asked");
+        vdpad_remedy(f, "start both with the same OVS_RUNDIR, and "
+                        "ovs-vswitchd with --pidfile");
     } else if (!e->pid) {
         vdpad_found(f, in->world->db_connected ? FAIL : UNKNOWN,
                     "no ovs-vswitchd runs");

@@ -260,8 +260,11 @@ on_offload_show(void *e_, int error, const char *reply,
 static void
 take_pid(struct vdpad_effective *e, int32_t pid)
 {
+    bool has_run = e->state.has_run || pid;
+
     memset(&e->state, 0, sizeof e->state);
     e->state.pid = pid;
+    e->state.has_run = has_run;
     e->retry_ns = e->pause_ns = 0;
     vdpad_text(e->state.told_by, sizeof e->state.told_by, "%s",
                pid ? "ovs-vswitchd was not asked yet"

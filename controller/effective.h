@@ -38,6 +38,7 @@ enum vdpad_effect {
 struct vdpad_effect_state {
     enum vdpad_effect effect;
     int32_t pid;       /* Of the process; 0: none runs. */
+    bool has_run;      /* One did, where it is looked for. */
     char told_by[160]; /* The command; if unknown, why. */
     /* What to do, since it differs from the key; "" when it does not.  Only
      * said once the process has been asked twice. */

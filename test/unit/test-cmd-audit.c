@@ -162,6 +162,9 @@ doubts(void **state)
     set_rows(VDPAD_HOST, host, 3);
     assert_classes(0, LONG_AGO, LIVE, LIVE, LIVE, "several processes");
     set_rows(VDPAD_HOST, host, 1);
+    /* By another name. */
+    assert_classes(LONG_AGO, LONG_AGO, LIVE, LIVE, LIVE, "is held (pid 77)");
+    ctl.effect.pid = 0;
     assert_classes(29 * SEC, LONG_AGO, LIVE, LIVE, LIVE, "about to begin");
     assert_classes(30 * SEC, LONG_AGO, STRANDED, STRANDED, STRANDED,
                    "no ovs-vswitchd has run for 30 s");
@@ -435,6 +438,7 @@ waits_for_a_restart(void **state)
 
     (void) state;
     set_rows(VDPAD_HOST, host, 1);
+    ctl.effect.pid = 0;
     start(&request, "--fix");
     assert_false(request.is_done);
     vdpad_commands_run(now);

@@ -237,6 +237,10 @@ effective(void **state)
     ctl.effect.pid = 0;
     assert_fails("hw-offload-effective", "no ovs-vswitchd runs",
                  "systemctl start");
+    /* A second one is no remedy. */
+    size_t last = fix.observed.class_[VDPAD_HOST].picture.n - 1;
+    strcpy(fix.host[last].name, "vswitchd/77");
+    assert_unknown("hw-offload-effective", "an ovs-vswitchd runs, but has no");
 }
 
 /* One filter in software, as the kernel would tell it. */

@@ -568,6 +568,25 @@ effective_hw_offload(void **state)
     assert_true(json_is_null(effective()));
 }
 
+/* What an ovs-vswitchd leaves behind does not tell that one offloads. */
+static void
+effective_hw_offload_of_none(void **state)
+{
+    static struct vdpad_host host[] = { { "pid-namespace", "initial" },
+                                        { "vswitchd/77", "100" } };
+
+    (void) state;
+    FIXTURE_ROWS(VDPAD_HOST, host);
+    assert_true(json_is_true(effective()));
+    ctl.effect.has_run = true;
+    assert_true(json_is_null(effective()));
+    ctl.effect.has_run = false;
+    fix.observed.class_[VDPAD_HOST].picture.n = 1;
+    assert_true(json_is_null(effective()));
+    strcpy(host[0].value, "other");
+    assert_true(json_is_true(effective()));
+}
+
 static void
 loop_show(void **state)
 {
@@ -611,6 +630,7 @@ main(void)
         fixture_test(status_names_every_problem),
         fixture_test(status_fits_a_screen),
         fixture_test(effective_hw_offload),
+        fixture_test(effective_hw_offload_of_none),
         fixture_test(loop_show),
     };
 

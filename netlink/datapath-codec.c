@@ -83,7 +83,8 @@ vdpad_vport_decode(const void *payload, size_t len, struct vdpad_vport *vport)
     vport->port = nla_get_u32(tb[OVS_VPORT_ATTR_PORT_NO]);
     vdpad_attr_text(tb[OVS_VPORT_ATTR_NAME], vport->name, sizeof vport->name);
     /* In another namespace its ifindex means nothing here. */
-    if (!tb[OVS_VPORT_ATTR_NETNSID]) {
+    vport->is_away = tb[OVS_VPORT_ATTR_NETNSID] != NULL;
+    if (!vport->is_away) {
         vport->ifindex = (int32_t) vdpad_attr_u32(tb[OVS_VPORT_ATTR_IFINDEX],
                                                   0);
     }

@@ -19,7 +19,9 @@ struct vdpad_datapath {
 
 struct vdpad_vport {
     uint32_t port;
-    int32_t ifindex; /* 0: not told (kernels before 4.15). */
+    int32_t ifindex; /* 0: not told (kernels before 4.15), or away. */
+    bool is_away;    /* In another network namespace, as a container's
+                      * internal port: no name or number of ours is its. */
     char name[VDPAD_IFNAME_SIZE];
 };
 

@@ -135,7 +135,7 @@ vdpad_datapath_ports(struct vdpad_datapaths *d,
         return error;
     }
     for (size_t i = 0; i < list.n; i++) {
-        if (!ports[i].ifindex) {
+        if (!ports[i].ifindex && !ports[i].is_away) {
             ports[i].ifindex = (int32_t) if_nametoindex(ports[i].name);
         }
         for (char *p = ports[i].name; *p; p++) {

@@ -98,7 +98,7 @@ int vdpad_flow_pos_order(const struct vdpad_flow_pos *a,
  * A dump of the filters of one scope (its members of 'pos' are used); of one
  * filter. */
 int vdpad_flower_encode_dump(struct nl_msg *msg,
-                             const struct vdpad_flow_pos *scope, bool terse);
+                             const struct vdpad_flow_pos *scope);
 int vdpad_flower_encode_id(struct nl_msg *msg,
                            const struct vdpad_flow_pos *pos);
 

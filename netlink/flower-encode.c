@@ -39,17 +39,9 @@ info_of(uint16_t prio, uint16_t protocol)
 
 int
 vdpad_flower_encode_dump(struct nl_msg *msg,
-                         const struct vdpad_flow_pos *scope, bool terse)
+                         const struct vdpad_flow_pos *scope)
 {
-    struct nla_bitfield32 flags = {
-        .value = TCA_DUMP_FLAGS_TERSE,
-        .selector = TCA_DUMP_FLAGS_TERSE,
-    };
-    int error = put_header(msg, scope, 0, 0);
-
-    return error || !terse                                      ? error
-           : nla_put(msg, TCA_DUMP_FLAGS, sizeof flags, &flags) ? -EMSGSIZE
-                                                                : 0;
+    return put_header(msg, scope, 0, 0);
 }
 
 int

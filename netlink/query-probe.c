@@ -109,7 +109,7 @@ survey_scope(struct vdpad_nl *nl, const struct vdpad_flow_pos *scope,
         struct survey survey = { .prios = 0 };
         struct nl_msg *msg = vdpad_nl_msg(RTM_GETTFILTER, NLM_F_DUMP);
 
-        error = vdpad_flower_encode_dump(msg, scope, true);
+        error = vdpad_flower_encode_dump(msg, scope);
         error = vdpad_nl_call(nl, msg, error, on_surveyed, &survey, why,
                               "filter dump of %s %ld",
                               scope->block ? "block" : "ifindex",

@@ -149,7 +149,7 @@ dump_scope(struct vdpad_observer *observer, const struct vdpad_flow_pos *scope,
         return error;
     }
     msg = vdpad_nl_msg(RTM_GETTFILTER, NLM_F_DUMP);
-    error = vdpad_flower_encode_dump(msg, scope, false);
+    error = vdpad_flower_encode_dump(msg, scope);
     error = vdpad_nl_call(nl, msg, error, on_filter, dump, why,
                           "filter dump of %s %ld",
                           scope->block ? "block" : "ifindex",

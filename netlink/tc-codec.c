@@ -338,7 +338,7 @@ vdpad_tc_encode_qdisc_del(struct nl_msg *msg, int32_t ifindex,
 
 int
 vdpad_tc_encode_filter_dump(struct nl_msg *msg, int32_t ifindex,
-                            uint32_t block)
+                            uint32_t block, bool terse)
 {
     struct nla_bitfield32 flags = {
         .value = TCA_DUMP_FLAGS_TERSE,
@@ -355,7 +355,7 @@ vdpad_tc_encode_filter_dump(struct nl_msg *msg, int32_t ifindex,
         header.tcm_block_index = block;
     }
     error = put_header(msg, &header);
-    return error                                                ? error
+    return error || !terse                                      ? error
            : nla_put(msg, TCA_DUMP_FLAGS, sizeof flags, &flags) ? -EMSGSIZE
                                                                 : 0;
 }

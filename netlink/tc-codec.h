@@ -63,12 +63,14 @@ int vdpad_tc_take_stats(const void *data, size_t len, bool is_shared,
 
 /* Append header and attributes of a request to 'msg'.  Return 0 or
  * -EMSGSIZE.  Filters are those at the ingress of netdev 'ifindex', or, when
- * it is 0, of the shared block 'block', in the terse form where the kernel
- * knows it (5.8). */
+ * it is 0, of the shared block 'block'; 'terse' in the terse form, where the
+ * kernel knows it (5.8).  Only flower has that: the kernel passes over a
+ * matchall filter then, and ends the dump with EMSGSIZE at one of any other
+ * kind (tcf_fill_node(), net/sched/cls_api.c of 6.12). */
 int vdpad_tc_encode_qdisc_dump(struct nl_msg *msg);
 int vdpad_tc_encode_qdisc_del(struct nl_msg *msg, int32_t ifindex,
                               const char *kind);
 int vdpad_tc_encode_filter_dump(struct nl_msg *msg, int32_t ifindex,
-                                uint32_t block);
+                                uint32_t block, bool terse);
 
 #endif

@@ -167,16 +167,27 @@ dump_qdiscs(struct tracker *k)
     vdpad_track_qdiscs_end(k->table, !error);
 }
 
-static void
-dump_filters(struct tracker *k, const struct vdpad_track_target *target)
+static int
+dump_scope(struct tracker *k, const struct vdpad_track_target *target,
+           bool terse)
 {
     struct nl_msg *msg = vdpad_nl_msg(RTM_GETTFILTER, NLM_F_DUMP);
     int error = vdpad_tc_encode_filter_dump(msg, target->ifindex,
-                                            target->block);
+                                            target->block, terse);
 
     vdpad_track_dump_begin(k->table, target);
     error = dump(k, msg, error, on_dumped, "filter dump");
     vdpad_track_dump_end(k->table, !error);
+    return error;
+}
+
+static void
+dump_filters(struct tracker *k, const struct vdpad_track_target *target)
+{
+    if (dump_scope(k, target, true) == -EMSGSIZE) {
+        /* There are filters of another kind. */
+        (void) dump_scope(k, target, false);
+    }
 }
 
 static void

@@ -209,6 +209,25 @@ def test_foreign_beside(daemon, ovs, pf, host, orphan):
     assert filters('dev %s ingress' % pf.rep(0))
 
 
+def test_foreign_kind_beside(daemon, ovs, pf, host, orphan):
+    """Another program's filters need not be flower's."""
+    wait_old(ovs)
+    run('modprobe -a cls_matchall cls_basic')
+    where = 'dev %s ingress' % orphan
+    add_filter(where, 0, 2, 'drop cookie ' + COOKIE)
+    for kind in ('matchall', 'basic'):
+        run('tc filter add %s prio 9 protocol all %s action pass'
+            % (where, kind))
+        row = audit(daemon)[orphan, 'ingress']
+        assert row['class'] == 'stranded'
+        assert (row['filters'], row['ovs_filters']) == (2, 1)
+        row = audit(daemon, '--fix')[orphan, 'ingress']
+        assert 'not Open vSwitch' in row['fix'] and 'removed' in row['fix']
+        assert filters(where) == [(0, 9, kind)]
+        run('tc filter del %s prio 9' % where)
+        add_filter(where, 0, 2, 'drop cookie ' + COOKIE)
+
+
 def test_shared_block(daemon, ovs, pf, host, orphan):
     """A block is live for as long as one of its netdevs is a port."""
     wait_old(ovs)

@@ -127,7 +127,11 @@ def test_by_hand(probe, reps):
     for i in range(1, 6):
         tc('filter add dev %s ingress prio 3 protocol ip chain %d flower '
            'skip_hw ip_proto udp dst_port %d action drop' % (dev, i % 2, i))
+    # The first of a kind that has no terse form ends a terse dump.
+    run('modprobe -a cls_matchall cls_basic')
     tc('filter add dev %s ingress prio 9 protocol all matchall action pass'
+       % dev)
+    tc('filter add dev %s ingress prio 1 protocol all basic action continue'
        % dev)
     total = compare(probe, dev)
     assert (total['hw_flows'], total['sw_flows']) == (1, 5)

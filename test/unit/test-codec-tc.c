@@ -283,7 +283,7 @@ test_encode(void **state)
     const struct nla_bitfield32 *flags;
 
     (void) state;
-    assert_int_equal(vdpad_tc_encode_filter_dump(msg, 3, 0), 0);
+    assert_int_equal(vdpad_tc_encode_filter_dump(msg, 3, 0, true), 0);
     assert_int_equal(header->tcm_ifindex, 3);
     assert_int_equal(header->tcm_parent, 0xfffffff2);
     flags = recorded_find_attr(nlmsg_attrdata(nlmsg_hdr(msg), sizeof *header),
@@ -293,9 +293,10 @@ test_encode(void **state)
 
     msg = nlmsg_alloc();
     header = nlmsg_data(nlmsg_hdr(msg));
-    assert_int_equal(vdpad_tc_encode_filter_dump(msg, 0, 22), 0);
+    assert_int_equal(vdpad_tc_encode_filter_dump(msg, 0, 22, false), 0);
     assert_int_equal((uint32_t) header->tcm_ifindex, 0xffffffff);
     assert_int_equal(header->tcm_block_index, 22);
+    assert_int_equal(nlmsg_datalen(nlmsg_hdr(msg)), sizeof *header);
     nlmsg_free(msg);
 
     msg = nlmsg_alloc();

@@ -51,6 +51,7 @@ static struct {
     int dump_error; /* Of the next dump. */
     unsigned int n_dumps;
     uint32_t n_filters;
+    bool has_other_kind; /* A u32 filter before the last one. */
     struct vdpad_wire_reply reply;
     struct vdpad_flow flow;
 } t;
@@ -126,6 +127,8 @@ fake_dump(int fd, struct nl_msg *msg, int build_error, vdpad_nl_message_cb *cb,
 {
     const struct if_stats_msg stats = { .ifindex = IFINDEX };
     uint16_t type = nlmsg_hdr(msg)->nlmsg_type;
+    bool is_terse = nlmsg_find_attr(nlmsg_hdr(msg), sizeof(struct tcmsg),
+                                    TCA_DUMP_FLAGS);
     int error = t.dump_error;
 
     assert_int_equal(fd, 1000);
@@ -140,6 +143,10 @@ fake_dump(int fd, struct nl_msg *msg, int build_error, vdpad_nl_message_cb *cb,
         assert_int_equal(hand_on(cb, aux, RTM_NEWQDISC, 1), 0);
     } else if (type == RTM_GETTFILTER) {
         for (uint32_t i = 1; i <= t.n_filters; i++) {
+            if (t.has_other_kind && is_terse && i == t.n_filters) {
+                error = -EMSGSIZE;
+                break;
+            }
             assert_int_equal(hand_on(cb, aux, RTM_NEWTFILTER, i), 0);
         }
     } else {
@@ -307,6 +314,22 @@ test_dump_lost(void **state)
     assert_int_equal(t.reply.overruns, 1);
 }
 
+/* A terse dump ends where there is a filter that has no such form. */
+static void
+test_other_kind(void **state)
+{
+    (void) state;
+    t.has_other_kind = true;
+    for (uint32_t n = 5; n > 3; n--) {
+        t.now_ns += 2 * SECOND_NS;
+        t.n_filters = n;
+        observe_now(true);
+        expect_flows(n);
+    }
+    observe_now(false);
+    assert_int_equal(t.reply.overruns + t.reply.malformed, 0);
+}
+
 int
 main(void)
 {
@@ -314,7 +337,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_lost),         TEST(test_malformed),
         TEST(test_nothing_lost), TEST(test_lost_meanwhile),
-        TEST(test_dump_lost),
+        TEST(test_dump_lost),    TEST(test_other_kind),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

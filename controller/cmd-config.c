@@ -36,12 +36,16 @@ general_value(const struct vdpad_config *config, const char *key)
     if (!strcmp(key, VDPAD_KEY_BRIDGE)) {
         return vdpad_json_text(config->bridge_refused ? NULL : config->bridge);
     } else if (!strcmp(key, VDPAD_KEY_HW_OFFLOAD)) {
-        return vdpad_json_text(config->hw_offload ? "true" : "false");
+        return vdpad_json_text(config->hw_offload_refused ? NULL
+                               : config->hw_offload       ? "true"
+                                                          : "false");
     } else if (!strcmp(key, VDPAD_KEY_ATTACH)) {
         return vdpad_json_text(
             config->attach_refused ? NULL : attach_name(config->attach));
     } else if (!strcmp(key, VDPAD_KEY_METRICS)) {
-        return vdpad_json_text(config->metrics ? config->metrics : "off");
+        return vdpad_json_text(config->metrics_refused ? NULL
+                               : config->metrics       ? config->metrics
+                                                       : "off");
     }
     json_t *names = json_array();
 

@@ -307,7 +307,6 @@ static void
 parse_key(struct vdpad_parse *p, const struct vdpad_map *ids,
           const char *value)
 {
-    bool ignored;
     struct vdpad_config *c = p->config;
     const struct {
         const char *key;
@@ -315,9 +314,9 @@ parse_key(struct vdpad_parse *p, const struct vdpad_map *ids,
         bool *refused;
     } options[] = {
         { VDPAD_KEY_BRIDGE, parse_bridge, &c->bridge_refused },
-        { VDPAD_KEY_HW_OFFLOAD, parse_hw_offload, &ignored },
+        { VDPAD_KEY_HW_OFFLOAD, parse_hw_offload, &c->hw_offload_refused },
         { VDPAD_KEY_ATTACH, parse_attach, &c->attach_refused },
-        { VDPAD_KEY_METRICS, parse_metrics, &ignored },
+        { VDPAD_KEY_METRICS, parse_metrics, &c->metrics_refused },
     };
 
     if (!strcmp(p->key, VDPAD_KEY_SUSPENDED)) {

@@ -96,6 +96,8 @@ struct vdpad_config {
     /* The key stands but is refused: what is wanted is unknown, so that ports
      * stay where they are. */
     bool bridge_refused, attach_refused;
+    bool hw_offload_refused, metrics_refused; /* Likewise; then it is left
+                                               * alone, or off. */
     char *metrics; /* NULL: off. */
     bool suspend_all;
     size_t n_suspended;

@@ -93,9 +93,12 @@ config_show_of_refused_keys(void **state)
 {
     (void) state;
     fix.config.bridge_refused = fix.config.attach_refused = true;
+    fix.config.hw_offload_refused = fix.config.metrics_refused = true;
     char *text = RUN("config/show");
     assert_contains(text, "vdpa-bridge      no   -\n");
     assert_contains(text, "vdpa-attach      no   -\n");
+    assert_contains(text, "vdpa-hw-offload  no   -\n");
+    assert_contains(text, "vdpa-metrics     no   -\n");
     free(text);
 }
 

@@ -292,6 +292,33 @@ test_options_and_keys(void **state)
     }
 }
 
+/* Each is known to be refused, and not only to have its default. */
+static void
+test_refused_options(void **state)
+{
+    struct vdpad_kv kv[] = {
+        { "vdpa-attach", "x" },
+        { "vdpa-bridge", "x/y" },
+        { "vdpa-hw-offload", "x" },
+        { "vdpa-metrics", "x" },
+    };
+    struct vdpad_map map = { sizeof kv / sizeof *kv, kv };
+    struct vdpad_config *c = vdpad_config_parse(&map);
+
+    (void) state;
+    assert_true(c->attach_refused && c->bridge_refused);
+    assert_true(c->hw_offload_refused && c->metrics_refused);
+    vdpad_config_free(c);
+    kv[0].value = "none";
+    kv[1].value = "br-x";
+    kv[2].value = "false";
+    kv[3].value = "off";
+    c = vdpad_config_parse(&map);
+    assert_false(c->attach_refused || c->bridge_refused);
+    assert_false(c->hw_offload_refused || c->metrics_refused);
+    vdpad_config_free(c);
+}
+
 static void
 test_conflicting_policies(void **state)
 {
@@ -470,6 +497,7 @@ main(void)
         cmocka_unit_test(test_policy),
         cmocka_unit_test(test_port),
         cmocka_unit_test(test_options_and_keys),
+        cmocka_unit_test(test_refused_options),
         cmocka_unit_test(test_conflicting_policies),
         cmocka_unit_test(test_many_errors),
         cmocka_unit_test(test_many_ports),

@@ -139,6 +139,10 @@ find_problems(const struct vdpad_call *call)
                            reason,
                            world->db ? "; its last known state is kept" : ""));
     }
+    if (vdpad_ctl_problem(call->ctl)) {
+        vdpad_json_add(problems,
+                       vdpad_json_text(vdpad_ctl_problem(call->ctl)));
+    }
     add_config_problems(problems, world);
     if (vdpad_ctl_effect(call->ctl)->remedy[0]) {
         vdpad_json_add(problems,

@@ -70,6 +70,7 @@ struct vdpad_ctl {
     struct vdpad_sleepers sleepers;
     size_t n_pfs;
     struct vdpad_ctl_figures figures;
+    char problem[VDPAD_ERROR_TEXT + 100]; /* While 'record_failed'. */
 };
 
 static void
@@ -335,11 +336,12 @@ execute(struct vdpad_ctl *ctl)
         return;
     }
     if (vdpad_exec_run(ctl->exec, ctl->plan, &why)) {
+        vdpad_text(ctl->problem, sizeof ctl->problem,
+                   "nothing is changed on this host while the record of "
+                   "changes cannot be kept: %s",
+                   why.text);
         if (!ctl->record_failed) {
-            vdpad_log(VDPAD_LOG_ERR,
-                      "nothing is changed on this host while "
-                      "the record of changes cannot be kept: %s",
-                      why.text);
+            vdpad_log(VDPAD_LOG_ERR, "%s", ctl->problem);
             vdpad_history_add(ctl->history, "record", "error", "%s", why.text);
         }
         ctl->record_failed = true;
@@ -533,6 +535,12 @@ const struct vdpad_effect_state *
 vdpad_ctl_effect(struct vdpad_ctl *ctl)
 {
     return vdpad_effective_get(ctl->verdicts.effective);
+}
+
+const char *
+vdpad_ctl_problem(const struct vdpad_ctl *ctl)
+{
+    return ctl->record_failed ? ctl->problem : NULL;
 }
 
 void

@@ -62,6 +62,9 @@ const struct vdpad_looks *vdpad_ctl_looks(const struct vdpad_ctl *ctl);
 /* Whether hw-offload is in effect, see effective.h. */
 const struct vdpad_effect_state *vdpad_ctl_effect(struct vdpad_ctl *ctl);
 
+/* Why nothing is changed on this host, for people; NULL: no such thing. */
+const char *vdpad_ctl_problem(const struct vdpad_ctl *ctl);
+
 struct vdpad_ctl_figures {
     int64_t last_reconcile_ns; /* Monotonic; 0: never. */
     uint64_t reconciles;       /* Plans made. */
@@ -92,9 +95,10 @@ int vdpad_ctl_query(struct vdpad_ctl *ctl,
                     const struct vdpad_flow_query *query,
                     vdpad_flow_query_cb *cb, void *aux);
 
-/* Calls 'cb' once from a run() in which every configured device is ready and
- * nothing is wrong with the configuration: at the next one or never. */
-typedef void vdpad_ready_cb(void *aux);
+/* Calls 'cb' once: with 'is_ready' from a run() in which every configured
+ * device is ready and nothing is wrong with the configuration, at the next one
+ * or never; without when too many others have begun to wait since. */
+typedef void vdpad_ready_cb(void *aux, bool is_ready);
 void vdpad_ctl_when_ready(struct vdpad_ctl *ctl, vdpad_ready_cb *cb,
                           void *aux);
 

@@ -13,16 +13,20 @@ struct waiter {
 };
 
 struct vdpad_ready {
-    struct waiter *waiters;
+    struct waiter *waiters, **tail; /* The first one waits longest. */
+    size_t n;
 };
 
 struct vdpad_ready *
 vdpad_ready_new(void)
 {
-    return vdpad_xcalloc(1, sizeof(struct vdpad_ready));
+    struct vdpad_ready *ready = vdpad_xcalloc(1, sizeof *ready);
+
+    ready->tail = &ready->waiters;
+    return ready;
 }
 
-/* Takes the newest one out of the list. */
+/* Takes the first one out of the list. */
 static struct waiter *
 pop(struct vdpad_ready *ready)
 {
@@ -30,6 +34,10 @@ pop(struct vdpad_ready *ready)
 
     if (waiter) {
         ready->waiters = waiter->next;
+        ready->n--;
+        if (!ready->waiters) {
+            ready->tail = &ready->waiters;
+        }
     }
     return waiter;
 }
@@ -52,8 +60,13 @@ vdpad_ready_add(struct vdpad_ready *ready, vdpad_ready_cb *cb, void *aux)
 
     waiter->cb = cb;
     waiter->aux = aux;
-    waiter->next = ready->waiters;
-    ready->waiters = waiter;
+    *ready->tail = waiter;
+    ready->tail = &waiter->next;
+    if (++ready->n > VDPAD_READY_MAX) {
+        waiter = pop(ready);
+        waiter->cb(waiter->aux, false);
+        free(waiter);
+    }
 }
 
 void
@@ -62,7 +75,7 @@ vdpad_ready_answer(struct vdpad_ready *ready)
     struct waiter *waiter;
 
     while ((waiter = pop(ready)) != NULL) {
-        waiter->cb(waiter->aux);
+        waiter->cb(waiter->aux, true);
         free(waiter);
     }
 }

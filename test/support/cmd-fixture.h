@@ -172,6 +172,8 @@ struct vdpad_ctl {
     void *query_aux;
     int n_queries, query_error;
 
+    const char *problem; /* NULL: none. */
+
     vdpad_ready_cb *ready_cb;
     void *ready_aux;
 
@@ -248,6 +250,12 @@ struct vdpad_history *
 vdpad_ctl_history(struct vdpad_ctl *ctl)
 {
     return ctl->history;
+}
+
+const char *
+vdpad_ctl_problem(const struct vdpad_ctl *ctl)
+{
+    return ctl->problem;
 }
 
 void

@@ -167,9 +167,28 @@ ready_wait(void **state)
     (void) state;
     START(&request, "ready/wait");
     assert_false(request.is_done);
-    ctl.ready_cb(ctl.ready_aux);
+    ctl.ready_cb(ctl.ready_aux, true);
     assert_string_equal(request.text, "2 configured devices are ready");
+    assert_false(request.is_error);
     free(request.text);
+
+    START(&request, "ready/wait");
+    ctl.ready_cb(ctl.ready_aux, false);
+    assert_true(request.is_error);
+    assert_contains(request.text, "not ready yet");
+    free(request.text);
+}
+
+/* Why nothing is done is not only in the log. */
+static void
+status_tells_that_nothing_is_changed(void **state)
+{
+    (void) state;
+    ctl.problem = "nothing is changed";
+    char *text = RUN("status");
+    assert_contains(text, "not healthy\n");
+    assert_contains(text, "\n  nothing is changed\n");
+    free(text);
 }
 
 /* A class that cannot be observed must not keep commands waiting. */
@@ -618,6 +637,7 @@ main(void)
         fixture_test(first_observation_is_waited_for),
         fixture_test(ready_wait),
         fixture_test(unobservable_is_not_waited_for),
+        fixture_test(status_tells_that_nothing_is_changed),
         fixture_test(device_json),
         fixture_test(bare_device),
         fixture_test(device_table),

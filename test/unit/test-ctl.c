@@ -11,6 +11,7 @@
 
 #include <sys/stat.h>
 
+#include "controller/ready.h"
 #include "test/support/ctl-fixture.h"
 
 /* Nothing is changed while the record cannot be kept; that is tried again by
@@ -20,9 +21,13 @@ record_that_cannot_be_kept(void **state)
 {
     (void) state;
     pass(SEC);
+    assert_null(vdpad_ctl_problem(t.ctl));
     assert_int_equal(mkdir(t.record, 0700), 0);
     set_policy();
     pass(SEC);
+    assert_non_null(strstr(vdpad_ctl_problem(t.ctl),
+                           "nothing is changed on this host"));
+    assert_non_null(strstr(vdpad_ctl_problem(t.ctl), t.record));
     assert_int_equal(vdpad_ctl_world(t.ctl)->pfs[0].pci->numvfs, 0);
     for (int i = 0; i < 3; i++) {
         int64_t next_ns = vdpad_ctl_next_ns(t.ctl);
@@ -35,6 +40,40 @@ record_that_cannot_be_kept(void **state)
     assert_int_equal(rmdir(t.record), 0);
     pass(15 * SEC);
     assert_int_equal(dev_of(NAME0)->state, VDPAD_STATE_READY);
+    assert_null(vdpad_ctl_problem(t.ctl));
+}
+
+enum { WAITERS = VDPAD_READY_MAX + 2 };
+
+static int answers[WAITERS]; /* 0: none, 1: ready, -1: not. */
+
+static void
+on_ready(void *answer, bool is_ready)
+{
+    *(int *) answer = is_ready ? 1 : -1;
+}
+
+/* Those who gave up cannot be told from those who wait, so there is an end to
+ * how many wait: the others take their place. */
+static void
+waiting_for_ever(void **state)
+{
+    (void) state;
+    memset(answers, 0, sizeof answers);
+    fake_db_set_key(t.db, VDPAD_KEY_BRIDGE, "a/b");
+    pass(SEC);
+    for (int i = 0; i < WAITERS; i++) {
+        vdpad_ctl_when_ready(t.ctl, on_ready, &answers[i]);
+        pass(SEC);
+    }
+    for (int i = 0; i < WAITERS; i++) {
+        assert_int_equal(answers[i], i < WAITERS - VDPAD_READY_MAX ? -1 : 0);
+    }
+    fake_db_set_key(t.db, VDPAD_KEY_BRIDGE, "br-int");
+    pass(SEC);
+    for (int i = WAITERS - VDPAD_READY_MAX; i < WAITERS; i++) {
+        assert_int_equal(answers[i], 1);
+    }
 }
 
 int
@@ -43,6 +82,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(record_that_cannot_be_kept, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(waiting_for_ever, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

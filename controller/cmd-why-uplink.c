@@ -331,27 +331,11 @@ lag(const struct vdpad_check_input *in, struct vdpad_finding *f)
                 n == 1 ? "" : "s", bond->name);
 }
 
-/* Whether 'iface' is the end of a tunnel. */
-static bool
-is_tunnel(const struct vdpad_db_iface *iface)
-{
-    static const char *const types[] = {
-        "vxlan", "geneve", "gre", "ip6gre", "erspan", "bareudp", "gtpu",
-    };
-
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        if (!strcmp(iface->type, types[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static const struct vdpad_db_iface *
 find_tunnel(const struct vdpad_snapshot *db)
 {
     for (size_t i = 0; i < db->n_ifaces; i++) {
-        if (is_tunnel(&db->ifaces[i])) {
+        if (vdpad_iface_is_tunnel(&db->ifaces[i])) {
             return &db->ifaces[i];
         }
     }

@@ -314,6 +314,28 @@ compare_bridge(const void *key, const void *row)
     return strcmp(key, ((const struct vdpad_db_bridge *) row)->name);
 }
 
+bool
+vdpad_iface_is_tunnel(const struct vdpad_db_iface *iface)
+{
+    static const char *const types[] = {
+        "vxlan",   "geneve", "gre",  "ip6gre", "erspan", "ip6erspan",
+        "bareudp", "gtpu",   "srv6", "lisp",   "stt",
+    };
+
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        if (!strcmp(iface->type, types[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+vdpad_iface_has_netdev(const struct vdpad_db_iface *iface)
+{
+    return strcmp(iface->type, "patch") != 0 && !vdpad_iface_is_tunnel(iface);
+}
+
 const struct vdpad_db_iface *
 vdpad_find_iface(const struct vdpad_snapshot *db, const char *name)
 {

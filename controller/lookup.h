@@ -58,6 +58,13 @@ const struct vdpad_link *
 vdpad_find_representor(const struct vdpad_observed *, const char *bdf,
                        int32_t vf_index, const struct vdpad_dlport **ret_port);
 
+/* Whether 'iface' is the end of a tunnel. */
+bool vdpad_iface_is_tunnel(const struct vdpad_db_iface *iface);
+
+/* Whether the netdev that is called like 'iface' is what it puts into its
+ * bridge: not if it is a patch port or a tunnel, whose names are free. */
+bool vdpad_iface_has_netdev(const struct vdpad_db_iface *iface);
+
 const struct vdpad_db_iface *vdpad_find_iface(const struct vdpad_snapshot *,
                                               const char *name);
 

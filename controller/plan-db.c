@@ -211,12 +211,42 @@ vdpad_plan_index(struct vdpad_planner *p)
     }
 }
 
+/* Whether an Interface that is no netdev has the name that the port of 'dev'
+ * needs. */
+static bool
+is_name_taken(const struct vdpad_planner *p, struct vdpad_dev *dev)
+{
+    const struct vdpad_db_iface *iface = vdpad_find_iface(p->world->db,
+                                                          dev->rep->name);
+
+    if (!iface || vdpad_iface_has_netdev(iface)) {
+        return false;
+    }
+    vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
+                     "bridge %.60s has an interface %s of type %s, which is "
+                     "not the representor of that name and keeps it from "
+                     "being attached: rename one of the two",
+                     bridge_of(p, iface), iface->name, iface->type);
+    return true;
+}
+
 /* Whether the bridge for the port of 'dev' is there. */
 static bool
 have_bridge(const struct vdpad_planner *p, struct vdpad_dev *dev)
 {
+    const struct vdpad_memory_entry *e;
+    char key[VDPAD_NAME_SIZE + 32];
+
     if (vdpad_find_bridge(p->world->db, dev->bridge)) {
         return true;
+    }
+    vdpad_memory_key(key, "bridge-add", dev->bridge);
+    e = vdpad_memory_find(p->memory, key);
+    if (e && e->failures) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_FAILED,
+                         "bridge %.60s cannot be made: %s", dev->bridge,
+                         e->error.text);
+        return false;
     }
     vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_APPLYING,
                      "bridge %.60s is being made", dev->bridge);
@@ -390,7 +420,7 @@ vdpad_plan_port(struct vdpad_planner *p, struct vdpad_dev *dev)
                        : "the representor is in no bridge");
         return;
     }
-    if (!dev->iface && !have_bridge(p, dev)) {
+    if (!dev->iface && (is_name_taken(p, dev) || !have_bridge(p, dev))) {
         return;
     }
     plan_datapath(p, dev, old);

@@ -184,6 +184,9 @@ join_vf(struct vdpad_world *w, struct vdpad_dev *dev)
         dev->flow = vdpad_find_flow(o, dev->rep->ifindex);
         dev->qdisc = vdpad_find_qdisc(o, dev->rep->ifindex);
         dev->iface = vdpad_find_iface(w->db, dev->rep->name);
+        if (dev->iface && !vdpad_iface_has_netdev(dev->iface)) {
+            dev->iface = NULL;
+        }
     }
 }
 

@@ -98,7 +98,7 @@ struct vdpad_config {
     bool bridge_refused, attach_refused;
     bool hw_offload_refused, metrics_refused; /* Likewise; then it is left
                                                * alone, or off. */
-    char *metrics; /* NULL: off. */
+    char *metrics;                            /* NULL: off. */
     bool suspend_all;
     size_t n_suspended;
     char **suspended;  /* Names, as written. */

@@ -260,7 +260,8 @@ wb_snapshot(struct wb *b)
         vdpad_copy(iface->uuid, VDPAD_UUID_SIZE, from->uuid);
         iface->uuid[0] = 'f';
         iface->name = from->name;
-        iface->type = iface->admin_state = iface->link_state = "";
+        iface->admin_state = iface->link_state = "";
+        iface->type = from->type;
         iface->error = from->error;
         iface->ofport = from->ofport;
         iface->external_ids = borrow_map(&from->ids);

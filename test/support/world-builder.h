@@ -32,8 +32,8 @@
  *   unseen CLASS TEXT                        likewise, never seen
  *
  *   bridge NAME                              br-int is there at first
- *   port NAME BRIDGE [ours VF] [ofport=1] [error=] [tag=] [trunks=1,2]
- *      [KEY=VALUE]...                        KEYs of its Interface
+ *   port NAME BRIDGE [ours VF] [type=] [ofport=1] [error=] [tag=]
+ *      [trunks=1,2] [KEY=VALUE]...           KEYs of its Interface
  *   policy NAME WORDS    vdpa-policy-NAME    without WORDS the key is removed
  *   want ID WORDS        vdpa-port-ID        likewise
  *   key KEY VALUE        external_ids        likewise
@@ -83,6 +83,7 @@ struct wb_port {
     char bridge[VDPAD_NAME_SIZE];
     char uuid[VDPAD_UUID_SIZE];
     char error[VDPAD_NAME_SIZE];
+    char type[16];
     struct wb_map ids;
     int64_t ofport, tag;
     size_t n_trunks;

@@ -334,6 +334,7 @@ say_port(struct wb *b, struct statement *s)
                                        : VDPAD_OFPORT_NONE;
     port->tag = words_number(words_option(s, "tag", "-1"));
     vdpad_copy(port->error, sizeof port->error, words_option(s, "error", ""));
+    vdpad_copy(port->type, sizeof port->type, words_option(s, "type", ""));
     for (char *t = strtok_r(trunks, ",", &more); t;
          t = strtok_r(NULL, ",", &more)) {
         port->trunks[port->n_trunks++] = words_number(t);

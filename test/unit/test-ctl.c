@@ -25,8 +25,8 @@ record_that_cannot_be_kept(void **state)
     assert_int_equal(mkdir(t.record, 0700), 0);
     set_policy();
     pass(SEC);
-    assert_non_null(strstr(vdpad_ctl_problem(t.ctl),
-                           "nothing is changed on this host"));
+    assert_non_null(
+        strstr(vdpad_ctl_problem(t.ctl), "nothing is changed on this host"));
     assert_non_null(strstr(vdpad_ctl_problem(t.ctl), t.record));
     assert_int_equal(vdpad_ctl_world(t.ctl)->pfs[0].pci->numvfs, 0);
     for (int i = 0; i < 3; i++) {

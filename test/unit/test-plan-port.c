@@ -194,6 +194,49 @@ port_waits_for_its_new_bridge(void **state)
                    "port-add r65v0 br-x\n");
 }
 
+/* What keeps the bridge from being made is the device's reason, also while
+ * that is tried again. */
+static void
+bridge_that_cannot_be_made(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST1 ONE "key vdpa-bridge br-x\n"
+                       "failed bridge-add br-x 2 17 2");
+    expect_plan(b, "bridge-add br-x (deferred)\n");
+    expect_state(b, VF0, "failed", "bridge br-x cannot be made: File exists");
+    b->now_ns += 3 * WB_SEC;
+    expect_plan(b, "bridge-add br-x\n");
+    expect_state(b, VF0, "failed", "bridge br-x cannot be made: File exists");
+    wb_apply_plan(b);
+    expect_plan(b, "port-add r65v0 br-x\n");
+    wb_apply_plan(b);
+    expect_plan(b, "");
+    expect_state(b, VF0, "ready", "");
+}
+
+/* A patch port or tunnel may have any name, that of a representor too, and
+ * attaches nothing. */
+static void
+interface_that_is_no_netdev(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST1 ONE "port r65v0 br-int type=patch");
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked", "an interface r65v0 of type patch");
+    assert_null(wb_dev(b, VF0)->iface);
+    given(b, "no-port r65v0\n"
+             "port r65v0 br-int type=geneve");
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked", "an interface r65v0 of type geneve");
+    given(b, "no-port r65v0");
+    expect_plan(b, "port-add r65v0 br-int\n");
+    given(b, "port r65v0 br-int type=dpdk");
+    expect_plan(b, "");
+    expect_state(b, VF0, "ready", "");
+}
+
 static void
 renamed_representor(void **state)
 {
@@ -645,6 +688,8 @@ main(void)
         TEST(foreign_port_in_another_bridge),
         TEST(port_of_ours_moves),
         TEST(port_waits_for_its_new_bridge),
+        TEST(bridge_that_cannot_be_made),
+        TEST(interface_that_is_no_netdev),
         TEST(declaration_does_not_move),
         TEST(renamed_representor),
         TEST(renamed_port_of_a_datapath),

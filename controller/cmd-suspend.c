@@ -263,8 +263,15 @@ is_all_in_use(const struct vdpad_world *world, const char *policy)
 static void
 submit(struct vdpad_call *call, const char *policy, bool on, bool force)
 {
-    struct request *request = vdpad_xcalloc(1, sizeof *request);
+    struct request *request;
 
+    if (vdpad_ctl_is_dry_run(call->ctl)) {
+        vdpad_call_error(call, "this daemon runs with --dry-run and neither "
+                               "tears down nor sets up: ask the daemon that "
+                               "is at work");
+        return;
+    }
+    request = vdpad_xcalloc(1, sizeof *request);
     request->call = call;
     request->policy = vdpad_xstrdup(policy);
     request->on = on;

@@ -362,18 +362,38 @@ suspension_that_fails(void **state)
     (void) state;
     second_device_exists();
     START(&request, "teardown", "gold");
-    vdpad_error_set(&why, -EROFS, "a dry run writes nothing");
-    fixture_suspended(-EROFS, &why);
+    vdpad_error_set(&why, -ENOSPC, "the disk is full");
+    fixture_suspended(-ENOSPC, &why);
     assert_true(request.is_error);
     assert_string_equal(request.text,
                         "teardown gold: vdpa-suspended could "
-                        "not be written: a dry run writes nothing");
+                        "not be written: the disk is full");
     free(request.text);
     START(&request, "teardown", "--all");
     fixture_suspended(-ENOTCONN, NULL);
     assert_contains(request.text, "teardown all policies: vdpa-suspended "
                                   "could not be written: ");
     free(request.text);
+}
+
+static void
+dry_run_suspends_nothing(void **state)
+{
+    char name[] = "gold";
+    char *names[] = { name };
+    char *text;
+
+    (void) state;
+    second_device_exists();
+    ctl.dry_run = true;
+    text = RUN_ERROR("teardown", "gold");
+    assert_contains(text, "--dry-run and neither tears down");
+    free(text);
+    fix.config.n_suspended = 1;
+    fix.config.suspended = names;
+    text = RUN_ERROR("resume", "gold");
+    assert_contains(text, "--dry-run and neither tears down");
+    free(text);
 }
 
 static void
@@ -486,6 +506,7 @@ main(void)
         fixture_test(teardown_with_all_in_use),
         fixture_test(teardown_refuses_nonsense),
         fixture_test(suspension_that_fails),
+        fixture_test(dry_run_suspends_nothing),
         fixture_test(resume),
         fixture_test(resume_json),
         fixture_test(resume_when_all_are_suspended),

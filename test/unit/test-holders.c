@@ -12,7 +12,7 @@
 static void
 assert_macs(const char *text, size_t n, size_t size, const char *macs)
 {
-    char *exact = malloc(n ? n : 1);
+    char *exact = calloc(1, n ? n : 1);
     char got[64];
 
     memcpy(exact, text, n);

@@ -209,9 +209,9 @@ hw_offload(const struct vdpad_check_input *in, struct vdpad_finding *f)
     vdpad_found(f, vdpad_hw_offload_configured(in->world->db) ? OK : FAIL,
                 "other_config:hw-offload is %s", value ? value : "not set");
     if (f->result == FAIL) {
+        /* Whether a restart is needed besides is told below. */
         vdpad_remedy(f, "ovs-vsctl set Open_vSwitch . "
-                        "other_config:hw-offload=true && systemctl restart "
-                        "openvswitch-switch");
+                        "other_config:hw-offload=true");
     }
 }
 
@@ -243,7 +243,7 @@ effective(const struct vdpad_check_input *in, struct vdpad_finding *f)
     } else if (!e->pid) {
         vdpad_found(f, in->world->db_connected ? FAIL : UNKNOWN,
                     "no ovs-vswitchd runs");
-        vdpad_remedy(f, "systemctl start openvswitch-switch");
+        vdpad_remedy(f, "systemctl start " VDPAD_OVS_UNIT);
     } else {
         vdpad_found(f, UNKNOWN, "not known: %s", e->told_by);
     }
@@ -271,7 +271,7 @@ tc_policy(const struct vdpad_check_input *in, struct vdpad_finding *f)
     }
     if (f->result != OK) {
         vdpad_remedy(f, "ovs-vsctl remove Open_vSwitch . other_config "
-                        "tc-policy && systemctl restart openvswitch-switch");
+                        "tc-policy && systemctl restart " VDPAD_OVS_UNIT);
     }
 }
 

@@ -325,9 +325,9 @@ ingress_qdisc(const struct vdpad_check_input *in, struct vdpad_finding *f)
             f,
             dev->want_attach
                 ? "ovs-vsctl del-port %s: it is attached anew at once; if "
-                  "that does not help, systemctl restart openvswitch-switch"
+                  "that does not help, systemctl restart " VDPAD_OVS_UNIT
                 : "ovs-vsctl del-port %s and add-port it; if that does not "
-                  "help, systemctl restart openvswitch-switch",
+                  "help, systemctl restart " VDPAD_OVS_UNIT,
             vdpad_shell_word(vdpad_port_of(in->world, dev->iface)->name,
                              word2));
     }

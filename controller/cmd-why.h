@@ -11,6 +11,9 @@
 #include "offload.h"
 #include "world.h"
 
+/* Open vSwitch's unit, in remedies, at their end. */
+#define VDPAD_OVS_UNIT "openvswitch-switch # RHEL, Fedora: openvswitch"
+
 enum vdpad_check_result {
     VDPAD_CHECK_OK,
     VDPAD_CHECK_FAIL,

@@ -71,7 +71,10 @@ host_checks(void **state)
          assert_int_equal(run("hw-offload", &r), 0));
     assert_string_equal(r.result, "ok");
     WITH(fix.db.other_config.n, 0,
-         assert_fails("hw-offload", "is not set", "ovs-vsctl"));
+         assert_fails("hw-offload", "is not set", "ovs-vsctl");
+         assert_int_equal(run("hw-offload", &r), 1));
+    /* Whether that takes one hw-offload-effective tells. */
+    assert_null(strstr(r.remedy, "restart"));
     fix.other_config[1] = (struct vdpad_kv){ "tc-policy", "skip_hw" };
     fix.db.other_config.n = 2;
     assert_fails("tc-policy", "tc-policy is skip_hw", "ovs-vsctl remove");
@@ -236,7 +239,8 @@ effective(void **state)
     assert_unknown("hw-offload-effective", "not known: upcall/show");
     ctl.effect.pid = 0;
     assert_fails("hw-offload-effective", "no ovs-vswitchd runs",
-                 "systemctl start");
+                 "systemctl start openvswitch-switch # RHEL, Fedora: "
+                 "openvswitch");
     /* A second one is no remedy. */
     size_t last = fix.observed.class_[VDPAD_HOST].picture.n - 1;
     strcpy(fix.host[last].name, "vswitchd/77");

@@ -58,10 +58,14 @@ _ovs_vdpad_argument() {
     shift 2
     local before=" $* " policies
     case $command in
-    device/show | why | flow/stats | export/libvirt | export/deviceinfo)
+    device/show | flow/stats | export/libvirt | export/deviceinfo)
         [[ $# -eq 0 ]] &&
             _ovs_vdpad_reply "$(_ovs_vdpad_values device/list name) --json" \
                 "$cur" && return ;;
+    why)
+        _ovs_vdpad_reply "$([[ $# -gt 0 ]] ||
+            _ovs_vdpad_values device/list name) --probe --json" "$cur"
+        return ;;
     flow/list)
         policies="--class=hw --class=sw --class=kernel --port= --ufid= \
             --limit= --after= --json"
@@ -157,9 +161,10 @@ _ovs_vdpad() {
     esac
     if [[ $cur == -* ]]; then
         _ovs_vdpad_reply "--dry-run --import --unixctl= --pidfile
-            --overwrite-pidfile --detach --no-chdir --monitor --user=
-            --log-file --syslog-method= --verbose= --private-key
-            --certificate --ca-cert --peer-ca-cert --bootstrap-ca-cert
+            --overwrite-pidfile --detach --no-chdir --monitor
+            --no-self-confinement --user= --log-file --syslog-target=
+            --syslog-method= --verbose= --private-key --certificate --ca-cert
+            --peer-ca-cert --bootstrap-ca-cert --ssl-protocols= --ssl-ciphers=
             --help --version" "$cur"
         [[ ${COMPREPLY[*]} == *= ]] && compopt -o nospace
     else

@@ -78,18 +78,21 @@ need_module(struct vdpad_planner *p, struct vdpad_dev *dev, const char *name,
 static bool
 need_modules(struct vdpad_planner *p, struct vdpad_dev *dev)
 {
-    static const char kernel_remedy[] =
-        ": it was built without it; Debian's kernels are, those of Ubuntu and "
-        "RHEL and NVIDIA's drivers have it";
+    static const char package_remedy[] =
+        ": it was built without it, or the package that has it is not "
+        "installed (Ubuntu: linux-modules-extra)";
+    static const char mlx5_remedy[] =
+        ": Debian's kernels are built without it; those of Ubuntu (package "
+        "linux-modules-extra) and RHEL and NVIDIA's drivers have it";
     bool mlx5 = !strcmp(dev->pf->pci->driver, "mlx5_core");
-    bool ok = need_module(p, dev, "vdpa", kernel_remedy);
+    bool ok = need_module(p, dev, "vdpa", package_remedy);
 
-    ok &= need_module(p, dev, bus_driver(dev), kernel_remedy);
+    ok &= need_module(p, dev, bus_driver(dev), package_remedy);
     if (dev->policy->type == VDPAD_TYPE_VIRTIO) {
         ok &= need_module(p, dev, "virtio_net", "");
     }
     if (mlx5) {
-        ok &= need_module(p, dev, "mlx5_vdpa", kernel_remedy);
+        ok &= need_module(p, dev, "mlx5_vdpa", mlx5_remedy);
     }
     return ok;
 }

@@ -155,7 +155,24 @@ missing_module_is_named(void **state)
              "module mlx5_vdpa missing\n"
              "policy a pf=" PF " num-vfs=1 vdpa-type=vhost");
     expect_plan(b, "");
-    expect_state(b, VF0, "blocked", "no module mlx5_vdpa");
+    expect_state(b, VF0, "blocked",
+                 "no module mlx5_vdpa: Debian's kernels are built without it");
+}
+
+/* Debian's kernels have those of the bus. */
+static void
+missing_package_is_named(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up\n"
+             "module vhost_vdpa missing\n"
+             "policy a pf=" PF " num-vfs=1 vdpa-type=vhost");
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked",
+                 "no module vhost_vdpa: it was built without it, or the "
+                 "package");
 }
 
 static void
@@ -271,7 +288,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(bare_card_to_ready),      TEST(changes_are_recorded),
         TEST(modules_before_devices),  TEST(virtio_needs_its_own_module),
-        TEST(missing_module_is_named), TEST(module_that_does_not_load),
+        TEST(missing_module_is_named), TEST(missing_package_is_named),
+        TEST(module_that_does_not_load),
         TEST(bridge_before_ports),     TEST(each_bridge_once),
         TEST(no_port_without_device),  TEST(second_run_does_nothing),
         TEST(adopted_whole),

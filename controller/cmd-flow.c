@@ -85,9 +85,13 @@ flow_stats(struct vdpad_call *call)
             return;
         }
     }
+    /* It was waited for: what an earlier dump had is not shown as if it were
+     * new. */
+    const struct vdpad_observed_class *kernel =
+        &world->observed->class_[VDPAD_KFLOW];
     struct vdpad_offload sum = {
         .flows_known = world->observed->class_[VDPAD_FLOW].known,
-        .kernel_known = world->observed->class_[VDPAD_KFLOW].known,
+        .kernel_known = kernel->known && !kernel->error,
     };
     json_t *o = json_object(), *devices = json_array(), *total;
     for (size_t i = 0; i < world->n_devs; i++) {
@@ -97,6 +101,7 @@ flow_stats(struct vdpad_call *call)
             continue;
         }
         vdpad_device_offload(world, &world->devs[i], call->looks, &offload);
+        offload.kernel_known = sum.kernel_known;
         add_sums(&sum, &offload);
         vdpad_json_add(devices, stats_row(&world->devs[i], &offload));
     }

@@ -237,7 +237,7 @@ rules(const struct vdpad_check_input *in, struct vdpad_finding *f)
     bool is_cut;
     size_t n;
 
-    if (!dev->rep || !vdpad_check_knows(in, VDPAD_FLOW, f)) {
+    if (!dev->rep || !vdpad_check_knows_now(in, VDPAD_FLOW, f)) {
         if (!dev->rep) {
             vdpad_skip(f);
         }
@@ -376,8 +376,21 @@ kernel_flows(const struct vdpad_check_input *in, struct vdpad_finding *f)
     bool is_cut;
     size_t n;
 
-    if (!dev->rep || !in->datapath || in->datapath->error) {
+    if (!dev->rep
+        || (!in->datapath && !vdpad_check_doubts(in, VDPAD_KFLOW)
+            && !vdpad_why_has_kernel_flows(in->world->observed, dev))) {
         vdpad_skip(f);
+        return;
+    }
+    if (!in->datapath || in->datapath->error) {
+        vdpad_found(f, UNKNOWN,
+                    "whether flows of %s are in the kernel datapath is not "
+                    "known: %s",
+                    dev->rep->name,
+                    in->datapath ? in->datapath->why.text
+                                 : "generic netlink does not answer");
+        vdpad_remedy(f, "ovs-appctl -t ovs-vdpad status tells who holds it "
+                        "up");
         return;
     }
     worst = vdpad_why_worst(in->datapath, dev, &n, &is_cut);

@@ -293,7 +293,7 @@ ingress_qdisc(const struct vdpad_check_input *in, struct vdpad_finding *f)
     const struct vdpad_dev *dev = in->dev;
     char word[VDPAD_SHELL_SIZE], word2[VDPAD_SHELL_SIZE];
 
-    if (!has_rep(dev, f) || !vdpad_check_knows(in, VDPAD_QDISC, f)) {
+    if (!has_rep(dev, f) || !vdpad_check_knows_now(in, VDPAD_QDISC, f)) {
         return;
     }
 
@@ -342,7 +342,7 @@ foreign_filters(const struct vdpad_check_input *in, struct vdpad_finding *f)
     const struct vdpad_dev *dev = in->dev;
     char word[VDPAD_SHELL_SIZE];
 
-    if (!has_rep(dev, f) || !vdpad_check_knows(in, VDPAD_FLOW, f)) {
+    if (!has_rep(dev, f) || !vdpad_check_knows_now(in, VDPAD_FLOW, f)) {
         return;
     }
     if (!dev->flow || !dev->flow->foreign_flows) {
@@ -428,7 +428,7 @@ traffic(const struct vdpad_check_input *in, struct vdpad_finding *f)
     struct vdpad_offload o;
     char slow[80] = "its driver does not count the slow path";
 
-    if (!has_rep(dev, f) || !vdpad_check_knows(in, VDPAD_FLOW, f)) {
+    if (!has_rep(dev, f) || !vdpad_check_knows_now(in, VDPAD_FLOW, f)) {
         return;
     }
     vdpad_device_offload(in->world, dev, in->looks, &o);

@@ -241,7 +241,7 @@ shares_block(const struct vdpad_check_input *in, const struct vdpad_link *bond,
         || !vdpad_find_iface(in->world->db, bond->name)) {
         return true;
     }
-    if (!vdpad_check_knows(in, VDPAD_QDISC, f)) {
+    if (!vdpad_check_knows_now(in, VDPAD_QDISC, f)) {
         return false;
     }
     qdisc = vdpad_find_qdisc(observed, bond->ifindex);

@@ -82,6 +82,17 @@ vdpad_shell_word(const char *word, char buf[VDPAD_SHELL_SIZE])
     return buf;
 }
 
+static void
+cannot_observe(const struct vdpad_observed_class *c, enum vdpad_class class_,
+               struct vdpad_finding *finding)
+{
+    vdpad_found(finding, VDPAD_CHECK_UNKNOWN, "%s cannot be observed%s%s",
+                vdpad_class_name(class_), c->error ? ": " : "",
+                !c->error        ? ""
+                : c->why.text[0] ? c->why.text
+                                 : strerror(-c->error));
+}
+
 bool
 vdpad_check_knows(const struct vdpad_check_input *input,
                   enum vdpad_class class_, struct vdpad_finding *finding)
@@ -90,13 +101,34 @@ vdpad_check_knows(const struct vdpad_check_input *input,
         &input->world->observed->class_[class_];
 
     if (!c->known) {
-        vdpad_found(finding, VDPAD_CHECK_UNKNOWN, "%s cannot be observed%s%s",
-                    vdpad_class_name(class_), c->error ? ": " : "",
-                    !c->error        ? ""
-                    : c->why.text[0] ? c->why.text
-                                     : strerror(-c->error));
+        cannot_observe(c, class_, finding);
     }
     return c->known;
+}
+
+bool
+vdpad_check_knows_now(const struct vdpad_check_input *input,
+                      enum vdpad_class class_, struct vdpad_finding *finding)
+{
+    const struct vdpad_observed_class *c =
+        &input->world->observed->class_[class_];
+
+    if (!c->known || c->error) {
+        cannot_observe(c, class_, finding);
+    }
+    return c->known && !c->error;
+}
+
+bool
+vdpad_check_doubts(const struct vdpad_check_input *input,
+                   enum vdpad_class class_)
+{
+    const struct vdpad_observed_class *c =
+        &input->world->observed->class_[class_];
+
+    return !c->known || c->error
+           || (input->is_early
+               && vdpad_loop_clock_ns() - c->at_ns > VDPAD_SHOWN_AGE_NS);
 }
 
 static const char *
@@ -127,14 +159,11 @@ doubt(const struct vdpad_check_input *input, unsigned int classes,
         const struct vdpad_observed_class *c =
             &input->world->observed->class_[i];
         char seen[VDPAD_REASON_SIZE];
-        int64_t age;
 
-        if (!(classes & VDPAD_MASK(i)) || !c->known
-            || (!c->error && !input->is_early)) {
-            continue;
-        }
-        age = vdpad_loop_clock_ns() - c->at_ns;
-        if (c->error || age > VDPAD_SHOWN_AGE_NS) {
+        if (classes & VDPAD_MASK(i) && c->known
+            && vdpad_check_doubts(input, (enum vdpad_class) i)) {
+            int64_t age = vdpad_loop_clock_ns() - c->at_ns;
+
             vdpad_copy(seen, sizeof seen, finding->seen);
             vdpad_found(finding, VDPAD_CHECK_UNKNOWN,
                         "generic netlink does not answer; %lld s ago: %s",

@@ -140,4 +140,14 @@ void vdpad_check_chardev_label(const struct vdpad_check_input *,
 bool vdpad_check_knows(const struct vdpad_check_input *,
                        enum vdpad_class class_, struct vdpad_finding *);
 
+/* Likewise, and whether it could be observed when that was last tried: what
+ * can be made out no longer is not certain. */
+bool vdpad_check_knows_now(const struct vdpad_check_input *,
+                           enum vdpad_class class_, struct vdpad_finding *);
+
+/* Whether the picture of 'class_' is none, or older than what is shown as if
+ * it were new. */
+bool vdpad_check_doubts(const struct vdpad_check_input *,
+                        enum vdpad_class class_);
+
 #endif

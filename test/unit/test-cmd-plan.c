@@ -281,6 +281,14 @@ flow_stats(void **state)
     char *text = RUN("flow/stats", "p0vf0");
     assert_contains(text, "\ntotal              -");
     free(text);
+    /* What was waited for in vain is not told as of the time before. */
+    fix.observed.class_[VDPAD_KFLOW].error = -ETIMEDOUT;
+    o = RUN_JSON("flow/stats", "lp1");
+    assert_true(json_is_null(
+        json_object_get(json_object_get(o, "total"), "kernel_flows")));
+    assert_true(json_is_null(json_object_get(
+        json_array_get(json_object_get(o, "devices"), 0), "kernel_flows")));
+    json_decref(o);
 }
 
 /* Kernel flows are taken anew for who looks again, as generic netlink may not

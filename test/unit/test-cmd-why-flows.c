@@ -2,6 +2,8 @@
 /* why asks for single flows page by page. */
 #include "why-fixture.h"
 
+#include <errno.h>
+
 #define PAGE 1000
 
 static struct vdpad_flow_detail page[PAGE];
@@ -220,14 +222,72 @@ kernel_flows(void **state)
     json_decref(rows);
 }
 
+/* What generic netlink does not tell is not left out. */
+static void
+kernel_flows_not_told(void **state)
+{
+    static const struct vdpad_error why = { .code = -ETIMEDOUT,
+                                            .text = "it is stuck" };
+    struct vdpad_observed_class *c = &fix.observed.class_[VDPAD_KFLOW];
+    struct vdpad_request request;
+    struct result r;
+    json_t *rows;
+
+    (void) state;
+    flows[0].sw_flows = flows[1].sw_flows = 0;
+    c->error = -ETIMEDOUT;
+    rows = RUN_JSON("why");
+    assert_int_equal(ctl.n_queries, 0);
+    find(rows, "vdpa:0000:65:00.2", "kernel-flows", &r);
+    assert_string_equal(r.result, "unknown");
+    assert_contains(r.seen, "is not known: generic netlink does not answer");
+    json_decref(rows);
+
+    c->error = 0;
+    kflows[0] = (struct vdpad_kflow){ .ifindex = 11, .flows = 7 };
+    c->picture.rows = kflows;
+    c->picture.n = 1;
+    c->picture.row_size = sizeof kflows[0];
+    START(&request, "why", "--json");
+    ctl.query_cb(ctl.query_aux, -ETIMEDOUT, NULL, 0, false, &why);
+    fixture_take_turns(&request);
+    rows = fixture_parse(request.text);
+    find(rows, "vdpa:0000:65:00.2", "kernel-flows", &r);
+    assert_string_equal(r.result, "unknown");
+    assert_contains(r.seen, "is not known: it is stuck");
+    json_decref(rows);
+}
+
+/* Nor is what the tracker told once taken for what there is. */
+static void
+filters_not_told(void **state)
+{
+    static const char *const checks[] = { "rules", "foreign-filters",
+                                          "traffic", "ingress-qdisc" };
+    json_t *rows;
+
+    (void) state;
+    flows[0].sw_flows = flows[1].sw_flows = 0;
+    fix.observed.class_[VDPAD_FLOW].error = -ETIMEDOUT;
+    fix.observed.class_[VDPAD_QDISC].error = -ETIMEDOUT;
+    rows = RUN_JSON("why");
+    for (size_t i = 0; i < N_ELEMS(checks); i++) {
+        struct result r;
+
+        find(rows, "vdpa:0000:65:00.2", checks[i], &r);
+        assert_string_equal(r.result, "unknown");
+        assert_contains(r.seen, "cannot be observed: ");
+    }
+    json_decref(rows);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        flows_test(every_device_is_looked_at),
-        flows_test(one_device),
-        flows_test(too_many_are_unknown),
-        flows_test(kernel_flows),
+        flows_test(every_device_is_looked_at), flows_test(one_device),
+        flows_test(too_many_are_unknown),      flows_test(kernel_flows),
+        flows_test(kernel_flows_not_told),     flows_test(filters_not_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

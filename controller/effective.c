@@ -95,12 +95,15 @@ static void
 compare(struct vdpad_effective *e)
 {
     struct vdpad_effect_state *s = &e->state;
-    bool differs = s->effect != VDPAD_EFFECT_UNKNOWN
-                   && (s->effect == VDPAD_EFFECT_YES) != e->input.configured;
+    bool differs = (s->effect == VDPAD_EFFECT_YES) != e->input.configured;
     struct timespec t;
 
+    /* Of the same process and the same key: no answer is no news. */
+    if (s->effect == VDPAD_EFFECT_UNKNOWN) {
+        return;
+    }
     if (!differs) {
-        if (s->remedy[0] && s->effect != VDPAD_EFFECT_UNKNOWN) {
+        if (s->remedy[0]) {
             vdpad_history_add(e->history, "ovs-vswitchd", "hw-offload",
                               "in effect as configured again");
         }

@@ -41,7 +41,8 @@ struct vdpad_effect_state {
     bool has_run;      /* One did, where it is looked for. */
     char told_by[160]; /* The command; if unknown, why. */
     /* What to do, since it differs from the key; "" when it does not.  Only
-     * said once the process has been asked twice. */
+     * said once the process has been asked twice, and then until it answers
+     * otherwise. */
     char remedy[200];
     int64_t differs_since_ms; /* Since the epoch; 0: it does not. */
 };

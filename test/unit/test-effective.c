@@ -270,6 +270,23 @@ test_difference_is_confirmed(void **state)
     assert_true(vdpad_effective_get(e)->differs_since_ms > 0);
     assert_int_equal(vdpad_history_n(history), 1);
 
+    /* One question without an answer does not make it well, nor new when it
+     * is answered again. */
+    int64_t since = vdpad_effective_get(e)->differs_since_ms;
+    now += 60 * SEC;
+    run();
+    answer("dpif/offload/show", -ETIMEDOUT, "it does not answer");
+    assert_int_equal(effect(), VDPAD_EFFECT_UNKNOWN);
+    assert_non_null(
+        strstr(vdpad_effective_get(e)->remedy, "restart ovs-vswitchd"));
+    now += 60 * SEC;
+    run();
+    show("false");
+    assert_non_null(
+        strstr(vdpad_effective_get(e)->remedy, "restart ovs-vswitchd"));
+    assert_int_equal(vdpad_effective_get(e)->differs_since_ms, since);
+    assert_int_equal(vdpad_history_n(history), 1);
+
     fake.pid = 78; /* It was restarted. */
     run();
     assert_string_equal(vdpad_effective_get(e)->remedy, "");

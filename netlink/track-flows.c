@@ -311,6 +311,13 @@ track_sums_of(const struct vdpad_filter *f)
     };
 }
 
+static bool
+has_less(const struct vdpad_filter *filter, const struct track_flow *flow)
+{
+    return filter->hw_packets < flow->seen.hw_packets
+           || filter->packets < flow->seen.hw_packets + flow->seen.sw_packets;
+}
+
 void
 track_flow_take(struct vdpad_track *t, struct track_flow *flow,
                 const struct vdpad_filter *filter)
@@ -319,14 +326,22 @@ track_flow_take(struct vdpad_track *t, struct track_flow *flow,
     struct track_sums now = track_sums_of(filter);
 
     /* A counter that went down began anew: the filter was replaced. */
-    if (filter->hw_packets < flow->seen.hw_packets
-        || filter->packets < flow->seen.hw_packets + flow->seen.sw_packets) {
+    if (has_less(filter, flow)) {
         flow->seen = (struct track_sums){ 0, 0, 0, 0 };
     }
     gain(now.hw_packets, &flow->seen.hw_packets, &scope->sums.hw_packets);
     gain(now.hw_bytes, &flow->seen.hw_bytes, &scope->sums.hw_bytes);
     gain(now.sw_packets, &flow->seen.sw_packets, &scope->sums.sw_packets);
     gain(now.sw_bytes, &flow->seen.sw_bytes, &scope->sums.sw_bytes);
+}
+
+void
+track_flow_take_last(struct vdpad_track *t, struct track_flow *flow,
+                     const struct vdpad_filter *filter)
+{
+    if (!has_less(filter, flow)) {
+        track_flow_take(t, flow, filter);
+    }
 }
 
 void

@@ -159,6 +159,11 @@ void track_flow_uncount(struct vdpad_track *, struct track_flow *flow);
 /* Takes what 'filter' has more than was seen of it. */
 void track_flow_take(struct vdpad_track *, struct track_flow *flow,
                      const struct vdpad_filter *filter);
+/* The same of a filter that went.  The kernel writes its end down before it
+ * takes it away, without RTNL (tfilter_del_notify(), net/sched/cls_api.c of
+ * 6.12): a dump may have read more meanwhile, and less is old. */
+void track_flow_take_last(struct vdpad_track *, struct track_flow *flow,
+                          const struct vdpad_filter *filter);
 /* What a filter has counted, software and hardware apart. */
 struct track_sums track_sums_of(const struct vdpad_filter *filter);
 void track_sums_add(struct track_sums *to, const struct track_sums *sums);

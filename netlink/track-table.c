@@ -171,7 +171,7 @@ filter_went(struct vdpad_track *t, uint32_t scope,
                                 : track_flow_find(t, group, filter->handle);
 
     if (id != NONE && !track_flow(t, id)->is_dead) {
-        track_flow_take(t, track_flow(t, id), filter);
+        track_flow_take_last(t, track_flow(t, id), filter);
         t->changed |= FLOW_BIT;
     }
     if (is_dumping(t, scope)) {

@@ -153,6 +153,29 @@ counters(void **state)
 }
 
 /* A packet that goes from chain to chain is one packet. */
+/* The end of a filter was written before the dump that is told before it. */
+static void
+counters_at_the_end(void **state)
+{
+    (void) state;
+    add_qdisc(3, false, 0);
+    for (uint32_t i = 1; i <= 2; i++) {
+        begin(3, 0);
+        row(counted(3, i, 1000, 900));
+        end(true);
+        if (i == 1) {
+            went(counted(3, i, 990, 890));
+        }
+    }
+    begin(3, 0);
+    row(counted(3, 2, 1100, 1000));
+    went(counted(3, 2, 1090, 990));
+    end(true);
+    assert_int_equal(flow_of(3).hw_packets, 900 + 1000);
+    assert_int_equal(flow_of(3).sw_packets, 100 + 100);
+    assert_int_equal(flow_of(3).hw_flows, 0);
+}
+
 static void
 counters_of_chains(void **state)
 {
@@ -285,6 +308,7 @@ main(void)
         TRACK_CASE(keys),
         TRACK_CASE(not_tracked),
         TRACK_CASE(counters),
+        TRACK_CASE(counters_at_the_end),
         TRACK_CASE(counters_of_chains),
         TRACK_CASE(blocks),
         TRACK_CASE(chains),

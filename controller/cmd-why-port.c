@@ -264,6 +264,25 @@ ofport(const struct vdpad_check_input *in, struct vdpad_finding *f)
     vdpad_remedy(f, "see that ovs-vswitchd runs, and its log");
 }
 
+/* Whether Open vSwitch tries TC for a port whose providers of offload are the
+ * list 'names': the first one that takes the port, up to the word "none"
+ * (dpif_offload_port_add(), lib/dpif-offload.c of 3.7). */
+static bool
+tries_tc(const char *names)
+{
+    for (;;) {
+        size_t n = strcspn(names, ",");
+
+        if (n == 2 && !strncmp(names, "tc", n)) {
+            return true;
+        }
+        if (!names[n] || (n == 4 && !strncmp(names, "none", n))) {
+            return false;
+        }
+        names += n + 1;
+    }
+}
+
 static void
 offload_priority(const struct vdpad_check_input *in, struct vdpad_finding *f)
 {
@@ -275,7 +294,7 @@ offload_priority(const struct vdpad_check_input *in, struct vdpad_finding *f)
         return;
     }
     value = vdpad_map_get(&iface->other_config, "hw-offload-priority");
-    vdpad_found(f, value && !strcmp(value, "none") ? FAIL : OK,
+    vdpad_found(f, value && !tries_tc(value) ? FAIL : OK,
                 "hw-offload-priority of %s is %s", iface->name,
                 value ? value : "not set");
     if (f->result == FAIL) {

@@ -167,6 +167,20 @@ port_checks(void **state)
     fix.iface_config[0] = (struct vdpad_kv){ "hw-offload-priority", "none" };
     ifaces[1].other_config.n = 1;
     assert_fails("hw-offload-priority", "is none", "ovs-vsctl remove");
+    /* Open vSwitch goes through a list up to that word, and no further. */
+    static const char *const without[] = { "none,tc", "dpdk", "tcx,none", "" };
+    for (size_t i = 0; i < N_ELEMS(without); i++) {
+        fix.iface_config[0].value = without[i];
+        assert_fails("hw-offload-priority", without[i], "ovs-vsctl remove");
+    }
+    static const char *const with[] = { "tc", "dpdk,tc,none" };
+    for (size_t i = 0; i < N_ELEMS(with); i++) {
+        struct result r;
+
+        fix.iface_config[0].value = with[i];
+        assert_int_equal(run("hw-offload-priority", &r), 0);
+        assert_string_equal(r.result, "ok");
+    }
 }
 
 /* Others may fail for the same reason. */

@@ -158,6 +158,24 @@ add_kernel(json_t *families, const struct vdpad_call *call)
            "The longest turn", (uint64_t) loop.longest_turn_ns / 1000);
 }
 
+/* What tells 'dev' from all others: its name, unless that is one that it is to
+ * have and another device has. */
+static const char *
+label_of(const struct vdpad_world *world, const struct vdpad_dev *dev)
+{
+    if (dev->vdpa || dev->vbus || !dev->vf
+        || dev->state != VDPAD_STATE_BLOCKED) {
+        return dev->name;
+    }
+    for (size_t i = 0; i < world->n_devs; i++) {
+        if (&world->devs[i] != dev
+            && !strcmp(world->devs[i].name, dev->name)) {
+            return dev->vf->bdf;
+        }
+    }
+    return dev->name;
+}
+
 static void
 add_devices(json_t *families, const struct vdpad_call *call)
 {
@@ -183,28 +201,28 @@ add_devices(json_t *families, const struct vdpad_call *call)
 
     for (size_t i = 0; i < world->n_devs; i++) {
         const struct vdpad_dev *dev = &world->devs[i];
+        const char *label = label_of(world, dev);
         struct vdpad_offload o;
 
         vdpad_device_offload(world, dev, call->looks, &o);
-        sample(state, "device", dev->name, "state",
-               vdpad_state_name(dev->state), 1);
-        sample(verdict, "device", dev->name, "verdict",
+        sample(state, "device", label, "state", vdpad_state_name(dev->state),
+               1);
+        sample(verdict, "device", label, "verdict",
                vdpad_verdict_name(o.verdict), 1);
-        sample(in_use, "device", dev->name, NULL, NULL, dev->n_holders);
+        sample(in_use, "device", label, NULL, NULL, dev->n_holders);
         if (known) {
-            sample(flows, "device", dev->name, "class", "hw", o.hw_flows);
-            sample(flows, "device", dev->name, "class", "sw", o.sw_flows);
-            sample(packets, "device", dev->name, "class", "hw", o.hw_packets);
-            sample(packets, "device", dev->name, "class", "sw", o.sw_packets);
-            sample(bytes, "device", dev->name, "class", "hw", o.hw_bytes);
-            sample(bytes, "device", dev->name, "class", "sw", o.sw_bytes);
+            sample(flows, "device", label, "class", "hw", o.hw_flows);
+            sample(flows, "device", label, "class", "sw", o.sw_flows);
+            sample(packets, "device", label, "class", "hw", o.hw_packets);
+            sample(packets, "device", label, "class", "sw", o.sw_packets);
+            sample(bytes, "device", label, "class", "hw", o.hw_bytes);
+            sample(bytes, "device", label, "class", "sw", o.sw_bytes);
         }
         if (o.kernel_known) {
-            sample(flows, "device", dev->name, "class", "kernel",
-                   o.kernel_flows);
+            sample(flows, "device", label, "class", "kernel", o.kernel_flows);
         }
         if (o.slow_path_known) {
-            sample(slow, "device", dev->name, NULL, NULL, o.slow_path_packets);
+            sample(slow, "device", label, NULL, NULL, o.slow_path_packets);
         }
     }
 }

@@ -308,15 +308,18 @@ vdpad_status_json(struct vdpad_call *call)
     vdpad_ctl_get_figures(call->ctl, &figures);
 
     SET(o, "version", vdpad_json_text(VDPAD_VERSION));
+    SET(o, "dry_run", vdpad_json_bool(vdpad_ctl_is_dry_run(call->ctl)));
     SET(o, "healthy", vdpad_json_bool(!json_array_size(problems)));
     SET(o, "problems", problems);
     inner = json_object();
     SET(inner, "remote", vdpad_json_text(store->ops->remote(store)));
     SET(inner, "connected", vdpad_json_bool(store->ops->is_connected(store)));
     SET(o, "database", inner);
+    /* The default may not be what the database says. */
     SET(o, "bridge",
-        vdpad_json_text(
-            world->config->bridge_refused ? NULL : world->config->bridge));
+        vdpad_json_text(world->db && !world->config->bridge_refused
+                            ? world->config->bridge
+                            : NULL));
     SET(o, "hw_offload", hw_offload_json(call));
     SET(o, "devices", count_devices(world));
     SET(o, "flows", count_flows(call));
@@ -392,7 +395,10 @@ status_text(json_t *status)
 
     vdpad_text_open(&out);
     f = out.stream;
-    fprintf(f, "ovs-vdpad %s: %s\n", VDPAD_VERSION,
+    fprintf(f, "ovs-vdpad %s%s: %s\n", VDPAD_VERSION,
+            json_is_true(json_object_get(status, "dry_run"))
+                ? " (--dry-run: it changes nothing)"
+                : "",
             json_is_true(json_object_get(status, "healthy")) ? "healthy"
                                                              : "not healthy");
     print_member(f, status, "database    ", "database.remote");

@@ -201,8 +201,14 @@ vdpad_suspender_run(struct vdpad_suspender *s,
     } else if (error != -EBUSY) {
         struct vdpad_error why;
 
-        vdpad_error_set(&why, error, "the database cannot be written: %s",
-                        strerror(-error));
+        if (error == -EROFS) {
+            vdpad_error_set(&why, error,
+                            "this daemon runs with --dry-run and changes "
+                            "nothing");
+        } else {
+            vdpad_error_set(&why, error, "the database cannot be written: %s",
+                            strerror(-error));
+        }
         r->cb(r->aux, error, &why);
         drop_first(s);
     }

@@ -3,7 +3,7 @@
 
 import pytest
 
-from conftest import PF, name, vf
+from conftest import PF, Failed, name, vf
 
 
 def pf_of(kernel):
@@ -291,6 +291,11 @@ def test_dry_run(bare):
     actions = [s["action"] for s in bare.json("plan")]
     assert "numvfs" in actions and "set-other-config" in actions
     assert bare.steps() == {}
+    # Nobody has to guess why nothing is done.
+    assert bare.json("status")["dry_run"]
+    assert "--dry-run" in bare.vdpad("status").split("\n", maxsplit=1)[0]
+    with pytest.raises(Failed, match="--dry-run"):
+        bare.vdpad("teardown", "a")
     assert "hw-offload" not in bare.vsctl("get", "Open_vSwitch", ".",
                                           "other_config")
 

@@ -254,6 +254,25 @@ metrics(void **state)
     json_decref(families);
 }
 
+/* Two series with the same labels are no metrics: a device that is kept from
+ * being made by another one of its name goes by its VF. */
+static void
+metrics_of_one_name(void **state)
+{
+    (void) state;
+    strcpy(fix.devs[1].name, fix.devs[0].name);
+    fix.devs[1].vdpa = NULL;
+    fix.devs[1].vbus = NULL;
+    fix.devs[1].state = VDPAD_STATE_BLOCKED;
+    char *text = RUN("metrics");
+    assert_contains(text, "\novs_vdpad_device_state{device="
+                          "\"vdpa:0000:65:00.2\",state=\"ready\"} 1\n"
+                          "ovs_vdpad_device_state{device="
+                          "\"0000:65:00.3\",state=\"blocked\"} 1\n");
+    assert_contains(text, "device_in_use{device=\"0000:65:00.3\"} 0\n");
+    free(text);
+}
+
 static void
 flow_stats(void **state)
 {
@@ -348,6 +367,7 @@ main(void)
         fixture_test(events),
         fixture_test(events_refuse_nonsense),
         fixture_test(metrics),
+        fixture_test(metrics_of_one_name),
         fixture_test(flow_stats),
         fixture_test(kernel_flows_are_not_waited_for),
     };

@@ -179,14 +179,29 @@ ready_wait(void **state)
     free(request.text);
 }
 
+/* The default of a key that has not been read yet is not told as its value. */
+static void
+status_before_the_database_is_read(void **state)
+{
+    (void) state;
+    fix.world.db = NULL;
+    json_t *status = RUN_JSON("status");
+    assert_true(json_is_null(json_object_get(status, "bridge")));
+    json_decref(status);
+}
+
 /* Why nothing is done is not only in the log. */
 static void
 status_tells_that_nothing_is_changed(void **state)
 {
     (void) state;
+    ctl.dry_run = true;
+    json_t *status = RUN_JSON("status");
+    assert_true(json_is_true(json_object_get(status, "dry_run")));
+    json_decref(status);
     ctl.problem = "nothing is changed";
     char *text = RUN("status");
-    assert_contains(text, "not healthy\n");
+    assert_contains(text, "(--dry-run: it changes nothing): not healthy\n");
     assert_contains(text, "\n  nothing is changed\n");
     free(text);
 }
@@ -432,7 +447,7 @@ status_json(void **state)
     ctl.kernel.stats.overruns = 5;
     ctl.kernel.stats.malformed = 7;
     json_t *status = RUN_JSON("status"), *inner;
-    assert_members(status, "version healthy problems database bridge "
+    assert_members(status, "version dry_run healthy problems database bridge "
                            "hw_offload devices flows netlink loop reconcile");
     assert_string_equal(string_at(status, "version"), VDPAD_VERSION);
     assert_string_equal(string_at(status, "bridge"), "br-int");
@@ -637,6 +652,7 @@ main(void)
         fixture_test(first_observation_is_waited_for),
         fixture_test(ready_wait),
         fixture_test(unobservable_is_not_waited_for),
+        fixture_test(status_before_the_database_is_read),
         fixture_test(status_tells_that_nothing_is_changed),
         fixture_test(device_json),
         fixture_test(bare_device),

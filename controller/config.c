@@ -394,9 +394,8 @@ parse(const struct vdpad_map *ids, const char *only_key)
         qsort(c->errors, c->n_errors, sizeof *c->errors, compare_errors);
     }
     for (size_t i = 0; i < c->n_policies; i++) {
-        c->policies[i].suspended = c->suspend_all
-                                   || has_name(c->suspended, c->n_suspended,
-                                               c->policies[i].name);
+        c->policies[i].suspended = vdpad_config_is_suspended(
+            c, c->policies[i].name);
     }
     return c;
 }
@@ -477,6 +476,14 @@ vdpad_config_free(struct vdpad_config *config)
     free(config->metrics);
     free(config->bridge);
     free(config);
+}
+
+bool
+vdpad_config_is_suspended(const struct vdpad_config *config,
+                          const char *policy)
+{
+    return config->suspend_all
+           || has_name(config->suspended, config->n_suspended, policy);
 }
 
 bool

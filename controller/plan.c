@@ -6,6 +6,28 @@
 #include "plan-internal.h"
 #include "util.h"
 
+/* Whether any device that we have to do with is under 'policy'. */
+static bool
+has_devices(const struct vdpad_record *r, const char *policy)
+{
+    for (size_t i = 0; i < r->n_devs; i++) {
+        if (!strcmp(r->devs[i].policy, policy)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether 'seen' has been withdrawn here: the PFs and VFs that it shares with
+ * others are no longer its.  One of another database may still need them. */
+static bool
+is_withdrawn(const struct vdpad_world *w,
+             const struct vdpad_record_policy *seen)
+{
+    return !strcmp(seen->db, w->db->uuid)
+           || vdpad_config_is_suspended(w->config, seen->name);
+}
+
 /* Records which policies are applied and from which database, and forgets
  * those of which nothing is left. */
 static void
@@ -31,12 +53,11 @@ plan_policies(struct vdpad_planner *p)
     for (size_t i = 0; i < w->record->n_policies; i++) {
         const struct vdpad_record_policy *seen = &w->record->policies[i];
         char key[VDPAD_NAME_SIZE + sizeof VDPAD_KEY_POLICY];
-        bool used = w->record->n_pfs > 0;
+        bool used = has_devices(w->record, seen->name)
+                    || (!is_withdrawn(w, seen)
+                        && (w->record->n_pfs || w->record->n_vfs));
 
         vdpad_text(key, sizeof key, VDPAD_KEY_POLICY "%s", seen->name);
-        for (size_t d = 0; d < w->record->n_devs && !used; d++) {
-            used = !strcmp(w->record->devs[d].policy, seen->name);
-        }
         if (!used && !vdpad_map_get(&w->db->external_ids, key)) {
             vdpad_ask_rec(p, VDPAD_REC_POLICY_DEL, seen->name, "", "", 0);
         }

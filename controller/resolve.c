@@ -392,13 +392,8 @@ vdpad_resolve_status(const struct vdpad_resolver *r, const char *name)
     if (!w->db) {
         return VDPAD_POLICY_LOST;
     }
-    if (c->suspend_all) {
+    if (vdpad_config_is_suspended(c, name)) {
         return VDPAD_POLICY_SUSPENDED;
-    }
-    for (size_t i = 0; i < c->n_suspended; i++) {
-        if (!strcmp(c->suspended[i], name)) {
-            return VDPAD_POLICY_SUSPENDED;
-        }
     }
     for (size_t i = 0; i < c->n_policies; i++) {
         if (!strcmp(c->policies[i].name, name)) {

@@ -141,20 +141,6 @@ on_committed(void *aux, int error, const struct vdpad_error *why)
     drop_first(s);
 }
 
-static bool
-is_suspended(const struct vdpad_config *c, const char *policy)
-{
-    if (c->suspend_all) {
-        return true;
-    }
-    for (size_t i = 0; i < c->n_suspended; i++) {
-        if (!strcmp(c->suspended[i], policy)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Force holds for as long as the suspension that it came with. */
 static void
 end_force(struct vdpad_suspender *s, const struct vdpad_config *c)
@@ -164,7 +150,7 @@ end_force(struct vdpad_suspender *s, const struct vdpad_config *c)
     for (size_t i = 0; i < m->n_forced;) {
         char policy[sizeof *m->forced];
 
-        if (is_suspended(c, m->forced[i])) {
+        if (vdpad_config_is_suspended(c, m->forced[i])) {
             i++;
             continue;
         }

@@ -132,6 +132,10 @@ struct vdpad_config *vdpad_config_check(const struct vdpad_map *external_ids,
 /* Frees 'config'; NULL is allowed. */
 void vdpad_config_free(struct vdpad_config *config);
 
+/* Whether vdpa-suspended names 'policy', or all. */
+bool vdpad_config_is_suspended(const struct vdpad_config *config,
+                               const char *policy);
+
 /* Whether 'policy' has the VF with index 'vf' of a PF in its 'selector'
  * (NULL: no pf= word). */
 bool vdpad_selector_has(const struct vdpad_pf_selector *selector, uint16_t vf);

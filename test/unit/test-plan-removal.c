@@ -297,6 +297,49 @@ database_is_another(void **state)
                    "port-del r65v1 br-int\n");
 }
 
+/* A policy that was withdrawn is not missed in another database. */
+static void
+withdrawn_policy_is_forgotten(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF "#0 num-vfs=2 vdpa-type=vhost\n"
+             "policy b pf=" PF "#1 num-vfs=2 vdpa-type=vhost");
+    wb_converge(b, 10);
+    given(b, "policy b");
+    wb_converge(b, 10);
+    assert_non_null(vdpad_record_find_policy(b->record, "a"));
+    assert_null(vdpad_record_find_policy(b->record, "b"));
+
+    given(b, "db other");
+    wb_converge(b, 10);
+    expect_no_problems(b);
+    expect_state(b, VF0, "ready", "");
+}
+
+/* One that is missed there is so no longer once it has been torn down. */
+static void
+missed_policy_is_forgotten_by_teardown(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF "#0 num-vfs=2 vdpa-type=vhost\n"
+             "policy b pf=" PF "#1 num-vfs=2 vdpa-type=vhost");
+    wb_converge(b, 10);
+    given(b, "policy b\n"
+             "db other");
+    wb_converge(b, 10);
+    expect_problem(b, "vdpa-policy-b", "another database");
+    given(b, "key vdpa-suspended b");
+    wb_converge(b, 10);
+    given(b, "key vdpa-suspended");
+    wb_plan(b);
+    expect_no_problems(b);
+    assert_false(wb_pf(b, PF)->frozen);
+}
+
 static void
 policy_becomes_unreadable(void **state)
 {
@@ -364,7 +407,6 @@ unseen_pf_is_not_forgotten(void **state)
 
     b->show_records = true;
     given(b, "pf " PF " mode=switchdev\n"
-             "record policy a\n"
              "record pf " PF " mode=0\n"
              "unseen eswitch generic netlink is stuck");
     expect_plan(b, "");
@@ -549,6 +591,8 @@ main(void)
         TEST(database_disconnected),
         TEST(database_gone),
         TEST(database_is_another),
+        TEST(withdrawn_policy_is_forgotten),
+        TEST(missed_policy_is_forgotten_by_teardown),
         TEST(policy_becomes_unreadable),
         TEST(ownership_ends_with_the_vf),
         TEST(unseen_device_is_not_forgotten),

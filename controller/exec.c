@@ -196,14 +196,16 @@ count_ended(struct vdpad_exec *x, const struct vdpad_act *act, int error)
     }
 }
 
-/* And for a VF that was to be given to vfio-pci. */
+/* And for a VF that was to be given to vfio-pci.  One that this did not take
+ * (-ENODEV) has lost its driver by that, which is to be made good. */
 static void
 giving_ended(struct vdpad_exec *x, const struct vdpad_act *act, int error)
 {
     const struct vdpad_record_vf *vf = vdpad_record_find_vf(x->record,
                                                             act->object);
 
-    if (error && !may_be_done(error) && act->word[0] && vf && !vf->in_doubt) {
+    if (error && !may_be_done(error) && error != -ENODEV && act->word[0] && vf
+        && !vf->in_doubt) {
         vdpad_record_del_vf(x->record, act->object);
         x->unsaved = true;
     }

@@ -183,12 +183,11 @@ bool vdpad_pf_may_give_back(const struct vdpad_planner *,
 
 /* What keeps a VF from its driver. */
 struct vdpad_hindrance {
-    const struct vdpad_dev *dev;  /* It has to go first; NULL: none. */
-    bool no_vfio;                 /* This kernel has no vfio-pci. */
-    const struct vdpad_pci *kept; /* It is to leave vfio-pci, and does not;
-                                   * NULL: none.  What became of it: */
-    enum vdpad_ask outcome;
-    char text[VDPAD_REASON_SIZE];
+    const struct vdpad_dev *dev; /* It has to go first; NULL: none. */
+    bool no_vfio;                /* This kernel has no vfio-pci. */
+    char text[VDPAD_REASON_SIZE]; /* A VF that no device is to be on does not
+                                   * get its driver, and why; "": none. */
+    enum vdpad_ask outcome;       /* What became of that one. */
 };
 
 /* Binds the VFs of 'pf': those that a policy covers as it says, the others to
@@ -199,12 +198,6 @@ struct vdpad_hindrance vdpad_plan_vfs(struct vdpad_planner *,
 /* Whether a VF of 'pf' was given to vfio-pci for a policy. */
 bool vdpad_has_given_vfs(const struct vdpad_planner *,
                          const struct vdpad_pf *pf);
-
-/* Folds into the state of 'pf' what became of taking 'vf' from vfio-pci: its
- * matter, if there is no device on it. */
-void vdpad_fold_kept(struct vdpad_pf *pf, const char *vf,
-                     enum vdpad_ask outcome, enum vdpad_state working,
-                     const char *text);
 
 /* Takes back what was given to vfio-pci of a PF that no policy needs; true
  * when nothing is left to do. */

@@ -520,9 +520,9 @@ plan_drivers(struct vdpad_planner *p, struct vdpad_pf *pf)
                          "this kernel has no module vfio_pci, which "
                          "device-type=vfio-pci needs");
     }
-    if (hindrance.kept) {
-        vdpad_fold_kept(pf, hindrance.kept->bdf, hindrance.outcome,
-                        VDPAD_STATE_APPLYING, hindrance.text);
+    if (hindrance.text[0]) {
+        vdpad_fold(&pf->state, pf->reason, hindrance.outcome,
+                   VDPAD_STATE_APPLYING, hindrance.text);
     }
 }
 

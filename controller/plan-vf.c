@@ -53,6 +53,7 @@ struct vf_case {
     const struct vdpad_policy *policy;   /* NULL: none covers it. */
     const struct vdpad_record_vf *given; /* To vfio-pci, for a policy. */
     bool ours;                           /* We made it. */
+    bool frozen;                         /* Its PF is. */
     bool wants_vfio, wants_vdpa, is_vfio;
 };
 
@@ -66,25 +67,28 @@ look_at(const struct vdpad_planner *p, const struct vdpad_pf *pf,
                     : NULL;
     c->given = vdpad_record_find_vf(p->world->record, vf->bdf);
     c->ours = pf->record && pf->record->numvfs == 0;
+    c->frozen = pf->frozen;
     c->wants_vfio = c->policy && c->policy->device_type == VDPAD_DEV_VFIO;
     c->wants_vdpa = c->policy && c->policy->type != VDPAD_TYPE_NONE;
     c->is_vfio = !strcmp(vf->driver, "vfio-pci");
 }
 
 /* Whether the VF is to get another driver, or one.  What no policy covers is
- * only bound if we made it; and what somebody else gave to vfio-pci is left to
- * him, unless we made it and it is to carry a vDPA device. */
+ * only bound if we made it, or took it from its driver; and what somebody else
+ * gave to vfio-pci is left to him, unless we made it and it is to carry a vDPA
+ * device. */
 static bool
 is_wrong(const struct vdpad_planner *p, const struct vf_case *c)
 {
+    bool given = c->given && p->world->db_connected && !c->frozen;
+
     if (c->wants_vfio) {
         return !c->is_vfio;
     }
     if (c->is_vfio) {
-        return (c->given && p->world->db_connected)
-               || (c->ours && c->wants_vdpa);
+        return given || (c->ours && c->wants_vdpa);
     }
-    return !c->vf->driver[0] && (c->policy || c->ours);
+    return !c->vf->driver[0] && (c->policy || c->ours || given);
 }
 
 /* Asks for the driver that the VF is to have. */
@@ -98,10 +102,14 @@ ask_probe(struct vdpad_planner *p, const struct vf_case *c,
     vdpad_copy(act.object, sizeof act.object, c->vf->bdf);
     vdpad_copy(act.word, sizeof act.word, c->wants_vfio ? "vfio-pci" : "");
     vdpad_copy(act.from, sizeof act.from, c->wants_vfio ? "" : c->vf->driver);
-    if (c->is_vfio && !c->policy) {
+    if (c->given && !c->policy) {
         return vdpad_ask_act(p, lane, &act, text,
-                             "VF has driver vfio-pci, which no policy asks "
-                             "for any more");
+                             c->is_vfio
+                                 ? "VF has driver vfio-pci, which no policy "
+                                   "asks for any more"
+                                 : "VF was taken from its driver for "
+                                   "vfio-pci, which no policy asks for any "
+                                   "more");
     }
     return vdpad_ask_act(p, lane, &act, text,
                          "VF has driver %s, policy %.100s wants %s",
@@ -110,26 +118,28 @@ ask_probe(struct vdpad_planner *p, const struct vf_case *c,
                          c->wants_vfio ? "vfio-pci" : "its network driver");
 }
 
-void
-vdpad_fold_kept(struct vdpad_pf *pf, const char *vf, enum vdpad_ask outcome,
-                enum vdpad_state working, const char *text)
+/* What is to become of the VF, and 'text' about it, in one. */
+static void
+tell(const struct vf_case *c, const char *text,
+     char reason[VDPAD_REASON_SIZE])
 {
-    char reason[VDPAD_REASON_SIZE];
-
-    vdpad_text(reason, sizeof reason, "VF %s is to leave vfio-pci: %.300s", vf,
+    vdpad_text(reason, VDPAD_REASON_SIZE, "VF %s is to %s: %.300s", c->vf->bdf,
+               c->is_vfio      ? "leave vfio-pci"
+               : c->wants_vfio ? "have vfio-pci"
+                               : "have its network driver",
                text);
-    vdpad_fold(&pf->state, pf->reason, outcome, working, reason);
 }
 
-/* What is seen not to be with vfio-pci, and is not about to be, was taken from
- * it: whoever gives it there again is another. */
+/* What is seen with another driver, and is not about to be with vfio-pci, was
+ * taken from it: whoever gives it there again is another.  One that has none
+ * is half-way there, or back. */
 static void
 forget_given(struct vdpad_planner *p, const struct vf_case *c)
 {
     char text[VDPAD_REASON_SIZE];
     enum vdpad_ask outcome;
 
-    if (c->given && !c->given->in_doubt && !c->is_vfio
+    if (c->given && !c->given->in_doubt && !c->is_vfio && c->vf->driver[0]
         && !vdpad_is_in_flight(p, VDPAD_ACT_VF_PROBE, c->vf->bdf)
         && vdpad_ask_pictures(p, 1u << VDPAD_PCI, &outcome, text)) {
         vdpad_ask_rec(p, VDPAD_REC_VF_DEL, c->vf->bdf, "", "", 0);
@@ -159,15 +169,16 @@ plan_vf(struct vdpad_planner *p, struct vdpad_pf *pf, const struct vf_case *c,
         vdpad_ask_rec(p, VDPAD_REC_VF, c->vf->bdf, "", "", 0);
     }
 
-    /* One VF that fails is its device's matter, not the PF's. */
+    /* One VF that fails is its device's matter, not the PF's, if one is to be
+     * on it. */
     if (outcome == VDPAD_ASK_DUE || outcome == VDPAD_ASK_IN_FLIGHT
         || outcome == VDPAD_ASK_OBSERVING) {
         vdpad_fold(&pf->state, pf->reason, outcome, VDPAD_STATE_APPLYING,
                    text);
-    } else if (c->is_vfio && !c->wants_vdpa && !hindrance->kept) {
-        hindrance->kept = c->vf;
+    } else if ((c->policy || c->given) && !c->wants_vdpa
+               && !hindrance->text[0]) {
         hindrance->outcome = outcome;
-        vdpad_copy(hindrance->text, sizeof hindrance->text, text);
+        tell(c, text, hindrance->text);
     }
 }
 
@@ -233,7 +244,7 @@ vdpad_restore_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
 
     for (size_t i = 0; i < p->world->record->n_vfs; i++) {
         const struct vdpad_pci *vf = find_given(p, pf, i);
-        char text[VDPAD_REASON_SIZE];
+        char text[VDPAD_REASON_SIZE], reason[VDPAD_REASON_SIZE];
         enum vdpad_ask outcome;
         struct vf_case c;
 
@@ -241,13 +252,22 @@ vdpad_restore_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
             continue;
         }
         look_at(p, pf, vf, &c);
-        if (c.is_vfio) {
+        if (c.is_vfio || !vf->driver[0]) {
             outcome = ask_probe(p, &c, text);
-            vdpad_fold_kept(pf, vf->bdf, outcome, VDPAD_STATE_REMOVING, text);
+            tell(&c, text, reason);
+            vdpad_fold(&pf->state, pf->reason, outcome, VDPAD_STATE_REMOVING,
+                       reason);
+            is_done = false;
+        } else if (c.given->in_doubt
+                   || vdpad_is_in_flight(p, VDPAD_ACT_VF_PROBE, vf->bdf)) {
+            vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_REMOVING,
+                             "VF %s: %s", vf->bdf,
+                             c.given->in_doubt
+                                 ? VDPAD_FORMER_REASON
+                                 : "a step from before is still under way");
             is_done = false;
         } else {
             forget_given(p, &c);
-            is_done &= !c.given->in_doubt;
         }
     }
     return is_done;

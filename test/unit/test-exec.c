@@ -396,6 +396,13 @@ failed_giving_is_not_claimed(void **state)
 
     /* A helper process that died may have done it. */
     assert_string_equal(t->b->record->vfs[0].vf, VF1);
+
+    /* A VF that vfio-pci did not take has lost its driver. */
+    t->b->now_ns += 10 * WB_SEC;
+    run(t);
+    assert_int_equal(t->b->record->n_vfs, 2);
+    end(t, VDPAD_ACT_VF_PROBE, VF0, -ENODEV);
+    assert_int_equal(t->b->record->n_vfs, 2);
 }
 
 static void

@@ -173,6 +173,94 @@ vfio_record_ends(void **state)
     expect_plan(b, "");
 }
 
+/* Without an IOMMU, say, vfio-pci does not take a VF, which has lost its own
+ * driver by then; nor need a driver take one back at once. */
+static void
+vfio_half_way_is_undone(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " driver=-\n"
+             "vf " VF1 " driver=-\n"
+             "record vf " VF0 "\n"
+             "policy a pf=" PF " num-vfs=99");
+    expect_plan(b, "");
+    given(b, "policy a pf=" PF "#1 eswitch-mode=switchdev");
+    expect_plan(b, "vf-probe " VF0 "\n"
+                   "vf-probe " VF1 "\n");
+    given(b, "policy a");
+    expect_plan(b, "vf-probe " VF0 "\n");
+    expect_state(b, PF, "removing", VF0 " is to have its network driver");
+    given(b, "failed vf-probe " VF0 " 1 19 1");
+    expect_plan(b, "vf-probe " VF0 " (deferred)\n");
+    expect_state(b, PF, "failed", VF0 " is to have its network driver");
+    wb_converge(b, 6);
+    assert_int_equal(b->record->n_vfs, 0);
+}
+
+/* What may come yet keeps a PF from being done with. */
+static void
+vfio_under_way_is_waited_for(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 "\n"
+             "record pf " PF " mode=0\n"
+             "record vf " VF0 "\n"
+             "flying vf-probe " VF0);
+    b->show_records = true;
+    expect_plan(b, "");
+    expect_state(b, PF, "removing", VF0 ": a step from before");
+
+    b->memory->n = 0;
+    b->record->vfs[0].in_doubt = true;
+    expect_plan(b, "");
+    expect_state(b, PF, "removing", VF0 ": a helper process");
+}
+
+/* A database that is lost, or another one, is no change of intent. */
+static void
+vfio_outlives_the_database(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 "\n"
+             "policy a pf=" PF " externally-managed=true "
+             "device-type=vfio-pci");
+    wb_converge(b, 4);
+    given(b, "policy a\n"
+             "db other");
+    wb_converge(b, 4);
+    expect_state(b, PF, "blocked", "kept as it is");
+    expect_problem(b, "vdpa-policy-a", "another database");
+
+    given(b, "key vdpa-suspended a");
+    expect_plan(b, "vf-probe " VF0 " from vfio-pci\n");
+    wb_converge(b, 4);
+    assert_int_equal(b->record->n_vfs + b->record->n_policies, 0);
+}
+
+/* No device is on such a VF that could say so. */
+static void
+vfio_that_fails_is_told(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 "\n"
+             "vf " VF1 " up\n"
+             "failed vf-probe " VF0 " 3 19 10\n"
+             "policy a pf=" PF "#0 device-type=vfio-pci\n"
+             "policy b pf=" PF "#1 vdpa-type=vhost");
+    expect_plan(b, "vf-probe " VF0 " vfio-pci (deferred)\n"
+                   "vdpa-add vdpa:" VF1 " pci/" VF1 "\n"
+                   "vdpa-bind vdpa:" VF1 " vhost_vdpa\n");
+    expect_state(b, PF, "failed", VF0 " is to have vfio-pci: No such device");
+}
+
 /* The driver would take the device with it: first that one goes, in order. */
 static void
 vfio_waits_for_the_device(void **state)
@@ -260,6 +348,10 @@ main(void)
         TEST(vfio_goes_with_its_policy),
         TEST(vfio_that_stays_is_alone),
         TEST(vfio_record_ends),
+        TEST(vfio_half_way_is_undone),
+        TEST(vfio_under_way_is_waited_for),
+        TEST(vfio_outlives_the_database),
+        TEST(vfio_that_fails_is_told),
         TEST(vfio_waits_for_the_device),
         TEST(unbound_vfs_of_others_are_left_alone),
         TEST(one_vf_that_fails_is_alone),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How the parts of the planner ask for steps, and what that makes of the state
  * of a device or PF. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -464,6 +465,24 @@ vdpad_find_planned(const struct vdpad_planner *p, enum vdpad_act_kind kind,
         }
     }
     return NULL;
+}
+
+bool
+vdpad_fold_begun(const struct vdpad_planner *p, enum vdpad_state *state,
+                 char reason[VDPAD_REASON_SIZE], enum vdpad_act_kind kind,
+                 const char *object)
+{
+    const struct vdpad_memory_entry *e = vdpad_ask_memory(p, kind, object);
+
+    if (!e || !e->in_flight || (e->stuck && e->error.code == -ECOMM)) {
+        return false;
+    }
+    vdpad_fold_state(state, reason,
+                     e->stuck ? VDPAD_STATE_BLOCKED : VDPAD_STATE_APPLYING,
+                     "%s, begun before, has not ended yet%s%.200s",
+                     vdpad_act_name(kind), e->stuck ? ": " : "",
+                     e->stuck ? e->error.text : "");
+    return true;
 }
 
 bool

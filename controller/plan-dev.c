@@ -343,18 +343,8 @@ fold_in_flight(const struct vdpad_planner *p, struct vdpad_dev *dev)
     };
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        const struct vdpad_memory_entry *e = vdpad_ask_memory(p, kinds[i],
-                                                              dev->name);
-
-        /* One that was never sent changes nothing. */
-        if (e && e->in_flight && !(e->stuck && e->error.code == -ECOMM)) {
-            vdpad_fold_state(&dev->state, dev->reason,
-                             e->stuck ? VDPAD_STATE_BLOCKED
-                                      : VDPAD_STATE_APPLYING,
-                             "%s, begun before, has not ended yet%s%.200s",
-                             vdpad_act_name(kinds[i]), e->stuck ? ": " : "",
-                             e->stuck ? e->error.text : "");
-        }
+        (void) vdpad_fold_begun(p, &dev->state, dev->reason, kinds[i],
+                                dev->name);
     }
 }
 
@@ -465,6 +455,10 @@ check_vf(struct vdpad_planner *p, struct vdpad_dev *dev)
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
                          "VF %d of %s does not exist yet", dev->vf_index,
                          pf->pci->bdf);
+        return false;
+    }
+    if (vdpad_fold_begun(p, &dev->state, dev->reason, VDPAD_ACT_VF_PROBE,
+                         dev->vf->bdf)) {
         return false;
     }
     if (!dev->vf->driver[0]) {

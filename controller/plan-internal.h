@@ -137,6 +137,13 @@ const struct vdpad_memory_entry *vdpad_ask_memory(const struct vdpad_planner *,
 bool vdpad_is_in_flight(const struct vdpad_planner *, enum vdpad_act_kind kind,
                         const char *object);
 
+/* Folds into a state that step 'kind' on 'object', begun for another intent,
+ * is still under way.  False when it is not: one that was never sent changes
+ * nothing. */
+bool vdpad_fold_begun(const struct vdpad_planner *, enum vdpad_state *state,
+                      char reason[VDPAD_REASON_SIZE], enum vdpad_act_kind kind,
+                      const char *object);
+
 /* Folds the outcome of a step into a device's or PF's state: the first reason
  * of the gravest state stays.  'working' is the state while it is under way
  * (APPLYING or REMOVING). */

@@ -572,6 +572,11 @@ vdpad_plan_pf(struct vdpad_planner *p, struct vdpad_pf *pf)
     } else {
         check_pf(pf);
     }
+    /* What is built on it would go with that. */
+    (void) vdpad_fold_begun(p, &pf->state, pf->reason, VDPAD_ACT_NUMVFS,
+                            pf->pci->bdf);
+    (void) vdpad_fold_begun(p, &pf->state, pf->reason, VDPAD_ACT_ESWITCH_MODE,
+                            pf->pci->bdf);
     if (pf->state == VDPAD_STATE_READY) {
         plan_drivers(p, pf);
     }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -603,6 +604,35 @@ count_that_failed_is_not_claimed(void **state)
     assert_int_equal(b->record->pfs[0].numvfs, -1);
 }
 
+/* A change that was begun for another intent takes away what is built on the
+ * PF meanwhile, though it is as wanted for now. */
+static void
+nothing_is_built_on_what_changes(void **state)
+{
+    static const char *const steps[] = { "eswitch-mode", "numvfs" };
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up\n"
+             "record pf " PF " numvfs=0 mode=0");
+    for (size_t i = 0; i < 4; i++) {
+        char text[128];
+
+        snprintf(text, sizeof text,
+                 "policy a pf=" PF " vdpa-type=vhost %s\nflying %s " PF,
+                 i & 1 ? "externally-managed=true" : "num-vfs=1",
+                 steps[i / 2]);
+        b->memory->n = 0;
+        given(b, text);
+        wb_plan(b);
+        assert_int_equal(b->plan->n_due, 0);
+        snprintf(text, sizeof text, "%s",
+                 i == 2 ? "number is being changed" : "begun before");
+        expect_state(b, PF, "applying", text);
+        expect_state(b, VF0, "applying", text);
+    }
+}
+
 static void
 stuck_step_blocks(void **state)
 {
@@ -683,6 +713,7 @@ main(void)
         TEST(in_flight_is_not_repeated),
         TEST(nothing_is_claimed_before_the_step),
         TEST(count_that_failed_is_not_claimed),
+        TEST(nothing_is_built_on_what_changes),
         TEST(stuck_step_blocks),
         TEST(failed_step_is_due_later),
         TEST(pf_without_driver_waits),

@@ -220,6 +220,21 @@ vfio_under_way_is_waited_for(void **state)
     expect_state(b, PF, "removing", VF0 ": a helper process");
 }
 
+/* Nor is anything built on a VF that is about to get another driver. */
+static void
+vfio_under_way_lets_nothing_be_built(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up\n"
+             "record vf " VF0 "\n"
+             "flying vf-probe " VF0 "\n"
+             "policy a pf=" PF " vdpa-type=vhost");
+    expect_plan(b, "");
+    expect_state(b, VF0, "applying", "vf-probe, begun before");
+}
+
 /* A database that is lost, or another one, is no change of intent. */
 static void
 vfio_outlives_the_database(void **state)
@@ -350,6 +365,7 @@ main(void)
         TEST(vfio_record_ends),
         TEST(vfio_half_way_is_undone),
         TEST(vfio_under_way_is_waited_for),
+        TEST(vfio_under_way_lets_nothing_be_built),
         TEST(vfio_outlives_the_database),
         TEST(vfio_that_fails_is_told),
         TEST(vfio_waits_for_the_device),

@@ -306,8 +306,8 @@ one_turn(struct campaign *c)
         (void) snprintf(copy, sizeof copy, "%s.copy", c->record_path);
         copy_file(c->record_path, copy);
     }
-    changes_note_suspended(c);
     c->client->ops->run(c->client);
+    changes_note_suspended(c);
     vdpad_ctl_run(c->ctl, c->now_ns);
     tally.turns++;
     note_late_ends(c, stuck, n_stuck);

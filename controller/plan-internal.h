@@ -190,8 +190,8 @@ bool vdpad_pf_may_give_back(const struct vdpad_planner *,
 
 /* What keeps a VF from its driver. */
 struct vdpad_hindrance {
-    const struct vdpad_dev *dev; /* It has to go first; NULL: none. */
-    bool no_vfio;                /* This kernel has no vfio-pci. */
+    const struct vdpad_dev *dev;  /* It has to go first; NULL: none. */
+    bool no_vfio;                 /* This kernel has no vfio-pci. */
     char text[VDPAD_REASON_SIZE]; /* A VF that no device is to be on does not
                                    * get its driver, and why; "": none. */
     enum vdpad_ask outcome;       /* What became of that one. */

@@ -211,9 +211,18 @@ ask_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf, int32_t number,
 
     vdpad_pf_remember(p, pf, VDPAD_REC_PF_NUMVFS, pf->pci->numvfs,
                       r ? r->numvfs : -1, outcome);
-    if (outcome == VDPAD_ASK_DEFERRED && number > 0 && r && r->numvfs == 0) {
-        /* They are seen not to be there: who makes them meanwhile is
-         * another. */
+}
+
+/* VFs of ours that are seen not to be there, and are not about to be made: who
+ * makes some meanwhile is another. */
+static void
+let_count_go(struct vdpad_planner *p, const struct vdpad_pf *pf)
+{
+    const struct vdpad_step *step = vdpad_find_planned(p, VDPAD_ACT_NUMVFS,
+                                                       pf->pci->bdf);
+
+    if (pf->record && pf->record->numvfs == 0 && pf->pci->numvfs == 0
+        && (!step || step->deferred)) {
         vdpad_pf_let_go(p, pf, VDPAD_REC_PF_NUMVFS);
     }
 }
@@ -534,6 +543,7 @@ vdpad_plan_pf(struct vdpad_planner *p, struct vdpad_pf *pf)
             return;
         }
         pf->state = VDPAD_STATE_READY;
+        let_count_go(p, pf);
         if (pf->frozen) {
             vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
                              "it cannot be told whether a policy needs it; "
@@ -559,6 +569,7 @@ vdpad_plan_pf(struct vdpad_planner *p, struct vdpad_pf *pf)
                          "no driver is bound to it: `echo %s > "
                          "/sys/bus/pci/drivers_probe`",
                          pf->pci->bdf);
+        let_count_go(p, pf);
         return;
     }
     if (!pf->external) {
@@ -572,6 +583,7 @@ vdpad_plan_pf(struct vdpad_planner *p, struct vdpad_pf *pf)
     } else {
         check_pf(pf);
     }
+    let_count_go(p, pf);
     /* What is built on it would go with that. */
     (void) vdpad_fold_begun(p, &pf->state, pf->reason, VDPAD_ACT_NUMVFS,
                             pf->pci->bdf);

@@ -147,11 +147,43 @@ may_be_meant(const struct vdpad_world *w, const char *bdf)
     return false;
 }
 
-/* Forgets PFs that are gone and that nobody wants any more: they come back
- * bare.  And VFs that are gone.  Their devices went with them: one that comes
- * later may have the same name and is not ours for that.  Unless it is still
- * being made, or may be: the kernel looks its VF up by address, and then takes
- * the one that has come instead. */
+/* Forgets what a PF that is gone was before us: it comes back bare, and what
+ * it has then, VFs of the same number, say, is of others. */
+static void
+let_go(struct vdpad_planner *p, const struct vdpad_record_pf *r)
+{
+    const struct {
+        enum vdpad_rec_kind kind;
+        int32_t value;
+    } values[] = {
+        { VDPAD_REC_PF_NUMVFS, r->numvfs },
+        { VDPAD_REC_PF_MODE, r->mode },
+        { VDPAD_REC_PF_AUTOPROBE, r->autoprobe },
+        { VDPAD_REC_PF_MTU, r->mtu },
+        { VDPAD_REC_PF_TC, r->tc_offload },
+    };
+
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        if (values[i].value >= 0) {
+            vdpad_ask_rec(p, values[i].kind, r->bdf, "", "", -1);
+        }
+    }
+}
+
+/* Whether a step on the PF 'bdf' is under way. */
+static bool
+is_changing(const struct vdpad_planner *p, const char *bdf)
+{
+    return vdpad_is_in_flight(p, VDPAD_ACT_NUMVFS, bdf)
+           || vdpad_is_in_flight(p, VDPAD_ACT_ESWITCH_MODE, bdf)
+           || vdpad_is_in_flight(p, VDPAD_ACT_AUTOPROBE, bdf);
+}
+
+/* Forgets PFs that are gone and that nobody wants any more.  And VFs that are
+ * gone.  Their devices went with them: one that comes later may have the same
+ * name and is not ours for that.  Unless it is still being made, or may be: the
+ * kernel looks its VF up by address, and then takes the one that has come
+ * instead. */
 static void
 plan_vanished(struct vdpad_planner *p)
 {
@@ -163,9 +195,13 @@ plan_vanished(struct vdpad_planner *p)
     for (size_t i = 0; i < w->record->n_pfs; i++) {
         const struct vdpad_record_pf *r = &w->record->pfs[i];
 
-        if (!r->in_doubt && !vdpad_find_pci(w->observed, r->bdf)
-            && !may_be_meant(w, r->bdf)) {
+        if (r->in_doubt || vdpad_find_pci(w->observed, r->bdf)) {
+            continue;
+        }
+        if (!may_be_meant(w, r->bdf)) {
             vdpad_ask_rec(p, VDPAD_REC_PF_DEL, r->bdf, "", "", 0);
+        } else if (!is_changing(p, r->bdf)) {
+            let_go(p, r);
         }
     }
     for (size_t i = 0; i < w->record->n_devs; i++) {

@@ -120,8 +120,7 @@ ask_probe(struct vdpad_planner *p, const struct vf_case *c,
 
 /* What is to become of the VF, and 'text' about it, in one. */
 static void
-tell(const struct vf_case *c, const char *text,
-     char reason[VDPAD_REASON_SIZE])
+tell(const struct vf_case *c, const char *text, char reason[VDPAD_REASON_SIZE])
 {
     vdpad_text(reason, VDPAD_REASON_SIZE, "VF %s is to %s: %.300s", c->vf->bdf,
                c->is_vfio      ? "leave vfio-pci"

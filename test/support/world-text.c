@@ -273,6 +273,33 @@ say_qdisc(struct wb *b, struct statement *s)
 }
 
 static void
+del_pf(struct wb *b, const char *pf)
+{
+    const struct vdpad_picture *pci = &b->observed.class_[VDPAD_PCI].picture;
+    const struct vdpad_picture *links =
+        &b->observed.class_[VDPAD_LINK].picture;
+
+    for (size_t i = pci->n; i-- > 0;) {
+        const struct vdpad_pci *rows = pci->rows;
+
+        if (!strcmp(rows[i].pf, pf)) {
+            wb_del_vf(b, rows[i].bdf);
+        }
+    }
+    for (size_t i = links->n; i-- > 0;) {
+        const struct vdpad_link *rows = links->rows;
+
+        if (!strcmp(rows[i].parent_dev, pf)) {
+            wb_del_link(b, rows[i].name);
+        }
+    }
+    if (wb_find_eswitch(b, pf)) {
+        wb_del_row(b, VDPAD_ESWITCH, wb_find_eswitch(b, pf));
+    }
+    wb_del_row(b, VDPAD_PCI, wb_find_text(b, VDPAD_PCI, pf));
+}
+
+static void
 say_gone(struct wb *b, struct statement *s)
 {
     const char *what = words_arg(s, 1);
@@ -285,16 +312,7 @@ say_gone(struct wb *b, struct statement *s)
     } else if (!strcmp(what, "link")) {
         wb_del_link(b, name);
     } else if (!strcmp(what, "pf")) {
-        const struct vdpad_picture *p = &b->observed.class_[VDPAD_PCI].picture;
-
-        for (size_t i = p->n; i-- > 0;) {
-            struct vdpad_pci *rows = p->rows;
-
-            if (!strcmp(rows[i].pf, name)) {
-                wb_del_vf(b, rows[i].bdf);
-            }
-        }
-        wb_del_row(b, VDPAD_PCI, wb_find_text(b, VDPAD_PCI, name));
+        del_pf(b, name);
     } else {
         fail_msg("what is %s?", what);
     }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/util.h"
 #include "world-builder.h"
 
 #define PF "0000:65:00.0"
@@ -295,6 +296,52 @@ database_is_another(void **state)
     given(b, "policy a");
     expect_plan(b, "port-del r65v0 br-int\n"
                    "port-del r65v1 br-int\n");
+}
+
+/* VFs that are seen not to be there any more: who makes some later has made
+ * them, however many they are. */
+static void
+count_of_ours_ends_with_the_vfs(void **state)
+{
+    struct wb *b = *state;
+
+    for (int i = 0; i < 3; i++) {
+        struct vdpad_pci *pf;
+
+        given(b, "pf " PF "\n" POLICY);
+        wb_converge(b, 10);
+        assert_int_equal(vdpad_record_find_pf(b->record, PF)->numvfs, 0);
+        pf = wb_find_text(b, VDPAD_PCI, PF);
+        if (i) {
+            pf->numvfs = 0;
+            given(b, "gone vf " VF0 "\n"
+                     "gone vf " VF1);
+            pf = wb_find_text(b, VDPAD_PCI, PF);
+        }
+        if (i == 0) {
+            given(b, "gone pf " PF);
+        } else if (i == 1) {
+            memset(pf->driver, 0, sizeof pf->driver);
+        } else {
+            given(b, "policy a pf=" PF " eswitch-mode=switchdev");
+        }
+        wb_converge(b, 10);
+
+        /* Another program's. */
+        if (i == 0) {
+            given(b, "pf " PF " mode=switchdev tc=on");
+        } else {
+            pf = wb_find_text(b, VDPAD_PCI, PF);
+            vdpad_copy(pf->driver, sizeof pf->driver, "mlx5_core");
+        }
+        given(b, "vf " VF0 "\n"
+                 "vf " VF1 "\n"
+                 "policy a");
+        wb_converge(b, 10);
+        assert_int_equal(wb_pf(b, PF)->pci->numvfs, 2);
+        assert_int_equal(b->record->n_pfs, 0);
+        given(b, "gone pf " PF);
+    }
 }
 
 /* A policy that was withdrawn is not missed in another database. */
@@ -591,6 +638,7 @@ main(void)
         TEST(database_disconnected),
         TEST(database_gone),
         TEST(database_is_another),
+        TEST(count_of_ours_ends_with_the_vfs),
         TEST(withdrawn_policy_is_forgotten),
         TEST(missed_policy_is_forgotten_by_teardown),
         TEST(policy_becomes_unreadable),

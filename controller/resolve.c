@@ -194,7 +194,7 @@ check_host(struct vdpad_resolver *r, size_t i)
     const struct vdpad_pf_selector *s;
     char text[VDPAD_REASON_SIZE];
     char key[VDPAD_NAME_SIZE];
-    bool any = false;
+    const char *any = NULL; /* A PF that it selects. */
 
     for (size_t p = 0; p < w->n_pfs; p++) {
         const struct vdpad_pci *pci = w->pfs[p].pci;
@@ -202,7 +202,7 @@ check_host(struct vdpad_resolver *r, size_t i)
         if (!selects(w, policy, &w->pfs[p], &s)) {
             continue;
         }
-        any = true;
+        any = any ? any : pci->bdf;
         if (policy->num_vfs > pci->totalvfs) {
             vdpad_text(text, sizeof text,
                        "%s has at most %d VFs "
@@ -244,12 +244,17 @@ check_host(struct vdpad_resolver *r, size_t i)
         const char *bdf = w->record->pfs[n].bdf;
 
         if (!vdpad_find_pci(w->observed, bdf)) {
-            vdpad_world_problem(r->world, key, bdf,
-                                "physical function %s, which was set up, is "
-                                "not there; its ports are kept for it.  If it "
-                                "has gone for good: `teardown %s`, then "
-                                "`resume %s`",
-                                bdf, policy->name, policy->name);
+            /* A tear-down would take the devices of those that are left. */
+            vdpad_text(text, sizeof text, "`teardown %s`, then `resume %s`",
+                       policy->name, policy->name);
+            vdpad_world_problem(
+                r->world, key, bdf,
+                "physical function %s, which was set up, is not there; its "
+                "ports are kept for it.  If it has gone for good: %s%s",
+                bdf,
+                any ? "name those that are left in the policy, such as pf="
+                    : "",
+                any ? any : text);
         }
     }
     if (!policy->n_pfs && !any) {

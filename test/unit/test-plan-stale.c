@@ -58,8 +58,7 @@ ports_of_a_pf_that_is_away(void **state)
 {
     struct wb *b = *state;
 
-    given(b, "pf " PF " mode=switchdev tc=on\n"
-             "policy a vendor=15b3 vdpa-type=vhost\n"
+    given(b, "policy a vendor=15b3 vdpa-type=vhost\n"
              "record policy a\n"
              "record pf 0000:66:00.0 numvfs=0\n"
              "port old br-int ours 0000:66:00.2");
@@ -67,7 +66,8 @@ ports_of_a_pf_that_is_away(void **state)
     assert_non_null(wb_find_port(b, "old"));
     expect_problem(b, "vdpa-policy-a",
                    "0000:66:00.0, which was set up, is not there; its ports "
-                   "are kept for it");
+                   "are kept for it.  If it has gone for good: `teardown a`, "
+                   "then `resume a`");
     /* As the text says. */
     given(b, "key vdpa-suspended a");
     wb_converge(b, 8);
@@ -75,6 +75,34 @@ ports_of_a_pf_that_is_away(void **state)
     assert_null(wb_find_port(b, "old"));
     given(b, "key vdpa-suspended");
     wb_plan(b);
+    assert_int_equal(b->world->n_problems, 1);
+    expect_problem(b, "vdpa-policy-a", "no physical function here has");
+}
+
+/* Then a tear-down would take the devices of the others. */
+static void
+ports_of_one_of_several_pfs(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev tc=on\n"
+             "vf " VF0 " up\n"
+             "vdpa " VF0 "\n"
+             "policy a vendor=15b3 vdpa-type=vhost\n"
+             "record policy a\n"
+             "record pf 0000:66:00.0 numvfs=0\n"
+             "port r65v0 br-int ours " VF0 "\n"
+             "port old br-int ours 0000:66:00.2");
+    wb_converge(b, 8);
+    assert_non_null(wb_find_port(b, "old"));
+    expect_problem(b, "vdpa-policy-a",
+                   "are kept for it.  If it has gone for good: name those "
+                   "that are left in the policy, such as pf=" PF);
+    /* As the text says. */
+    given(b, "policy a pf=" PF " vendor=15b3 vdpa-type=vhost");
+    expect_plan(b, "port-del old br-int\n");
+    wb_converge(b, 8);
+    assert_null(vdpad_record_find_pf(b->record, "0000:66:00.0"));
     expect_no_problems(b);
 }
 
@@ -186,6 +214,7 @@ main(void)
         TEST(stale_row_goes),
         TEST(stale_row_of_a_vf_that_nobody_wants),
         TEST(ports_of_a_pf_that_is_away),
+        TEST(ports_of_one_of_several_pfs),
         TEST(row_with_a_broken_mark),
         TEST(stale_row_stays_while_in_doubt),
         TEST(stale_row_goes_despite_other_errors),

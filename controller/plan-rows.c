@@ -181,8 +181,8 @@ is_changing(const struct vdpad_planner *p, const char *bdf)
 
 /* Forgets PFs that are gone and that nobody wants any more.  And VFs that are
  * gone.  Their devices went with them: one that comes later may have the same
- * name and is not ours for that.  Unless it is still being made, or may be: the
- * kernel looks its VF up by address, and then takes the one that has come
+ * name and is not ours for that.  Unless it is still being made, or may be:
+ * the kernel looks its VF up by address, and then takes the one that has come
  * instead. */
 static void
 plan_vanished(struct vdpad_planner *p)

@@ -170,8 +170,10 @@ vdpad_kernel_flow_decode(const void *payload, size_t len,
     return error ? error : take_flow(tb, flow);
 }
 
-/* Levels of actions within actions; the kernel itself takes 4. */
-#define MAX_DEPTH 8
+/* Levels of actions within actions, the outermost included: as many as the
+ * kernel takes (OVS_COPY_ACTIONS_MAX_DEPTH, net/openvswitch/flow_netlink.c of
+ * 6.12). */
+#define MAX_DEPTH 17
 
 int
 vdpad_kernel_flow_detail(const void *payload, size_t len,

@@ -84,12 +84,14 @@ read_virtio(struct vdpad_vbus *row, const char *name)
     if (error || strcmp(driver, "virtio_net")) {
         return error;
     }
-    /* The directory shows only netdevs of the namespace that /sys belongs
-     * to. */
-    error = pick_entry(virtio, "", &pick);
+    /* The directory is there as long as there is a netdev, which there is not
+     * yet while the driver begins, and shows only those of the namespace that
+     * /sys belongs to. */
+    pick = (struct pick){ .prefix_len = 0 };
+    error = vdpad_sysfs_list(virtio, "", on_entry, &pick);
     vdpad_text_copy(row->netdev, sizeof row->netdev, pick.name);
-    row->netdev_away = !pick.n;
-    return error;
+    row->netdev_away = !error && !pick.n;
+    return unless_gone(error);
 }
 
 int

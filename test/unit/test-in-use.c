@@ -181,6 +181,46 @@ without_a_driver(void **state)
     expect(vdpad_holders_check_vdpa, "vdpa1", 0, "");
 }
 
+/* The host's own: the netdev is not there yet, is ours, or a container's. */
+static void
+virtio(void **state)
+{
+    static const char host[] = "/proc/devices=511 vhost-vdpa\\n\n" VDPA
+                               "vdpa0>/sys/devices/pci0000:64/" VF
+                               "/vdpa0\n" VDPA
+                               "vdpa0/driver>../../virtio_vdpa\n" PCI VF
+                               "/virtio1/driver>../../virtio_net\n";
+    static const struct {
+        const char *first, *netdev;
+        bool is_away;
+    } cases[] = {
+        { "", "", false },
+        { PCI VF "/virtio1/net/eth5\n", "eth5", false },
+        { PCI VF "/virtio1/net\n", "", true },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct vdpad_vbus *row;
+        struct vdpad_rows rows;
+
+        given(cases[i].first, host);
+        vdpad_rows_init(&rows, VDPAD_VBUS);
+        tree_on(true);
+        assert_int_equal(vdpad_observe_vbus(&rows, &why), 0);
+        tree_on(false);
+        assert_int_equal(rows.picture.n, 1);
+        row = rows.picture.rows;
+        assert_string_equal(row->virtio, "virtio1");
+        assert_string_equal(row->netdev, cases[i].netdev);
+        assert_int_equal(row->netdev_away, cases[i].is_away);
+        vdpad_rows_clear(&rows);
+        expect(vdpad_holders_check_vdpa, "vdpa0",
+               cases[i].is_away ? -EBUSY : 0,
+               cases[i].is_away ? "network namespace" : "");
+    }
+}
+
 /* EMFILE, ENFILE, ENOMEM and the like are no answer. */
 static void
 what_cannot_be_known(void **state)
@@ -265,6 +305,7 @@ main(void)
         cmocka_unit_test(vfio),
         cmocka_unit_test(opened_meanwhile),
         cmocka_unit_test(without_a_driver),
+        cmocka_unit_test(virtio),
         cmocka_unit_test(what_cannot_be_known),
         cmocka_unit_test(without_drivers),
         cmocka_unit_test(parents),

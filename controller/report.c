@@ -36,6 +36,7 @@ struct vdpad_reporter {
     struct told *told;
     size_t n_problems;
     struct vdpad_problem *problems;
+    size_t next_problem; /* Where the next one most likely is in them. */
 };
 
 struct vdpad_reporter *
@@ -150,16 +151,43 @@ tell_states(struct vdpad_reporter *r, const struct vdpad_world *w)
 }
 
 static bool
-is_told(const struct vdpad_reporter *r, const struct vdpad_problem *p)
+is_told(struct vdpad_reporter *r, const struct vdpad_problem *p)
 {
     for (size_t i = 0; i < r->n_problems; i++) {
-        if (!strcmp(r->problems[i].key, p->key)
-            && !strcmp(r->problems[i].word, p->word)
-            && !strcmp(r->problems[i].text, p->text)) {
+        size_t at = (r->next_problem + i) % r->n_problems;
+
+        if (!strcmp(r->problems[at].key, p->key)
+            && !strcmp(r->problems[at].word, p->word)
+            && !strcmp(r->problems[at].text, p->text)) {
+            r->next_problem = at + 1;
             return true;
         }
     }
     return false;
+}
+
+static void
+tell_problems(struct vdpad_reporter *r, const struct vdpad_world *w)
+{
+    r->n_lines = 0;
+    r->next_problem = 0;
+    for (size_t i = 0; i < w->n_problems; i++) {
+        const struct vdpad_problem *p = &w->problems[i];
+
+        if (is_told(r, p)) {
+            continue;
+        }
+        if (r->n_lines++ < MOST_LINES) {
+            vdpad_log(VDPAD_LOG_WARN, "%s: %s%s%s", p->key, p->word,
+                      p->word[0] ? ": " : "", p->text);
+        }
+        vdpad_history_add(r->history, p->key, "problem", "%s%s%s", p->word,
+                          p->word[0] ? ": " : "", p->text);
+    }
+    if (r->n_lines > MOST_LINES) {
+        vdpad_log(VDPAD_LOG_WARN, "%zu more problems: see status --json",
+                  r->n_lines - MOST_LINES);
+    }
 }
 
 void
@@ -173,16 +201,7 @@ vdpad_reporter_run(struct vdpad_reporter *r, const struct vdpad_world *w)
                   "event/list",
                   r->n_lines - MOST_LINES);
     }
-    for (size_t i = 0; i < w->n_problems; i++) {
-        const struct vdpad_problem *p = &w->problems[i];
-
-        if (!is_told(r, p)) {
-            vdpad_log(VDPAD_LOG_WARN, "%s: %s%s%s", p->key, p->word,
-                      p->word[0] ? ": " : "", p->text);
-            vdpad_history_add(r->history, p->key, "problem", "%s%s%s", p->word,
-                              p->word[0] ? ": " : "", p->text);
-        }
-    }
+    tell_problems(r, w);
     free(r->problems);
     r->n_problems = w->n_problems;
     r->problems = vdpad_xcalloc(w->n_problems, sizeof *r->problems);

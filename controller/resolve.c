@@ -432,7 +432,7 @@ assign(struct vdpad_world *w, const struct vdpad_port_spec *spec,
        struct vdpad_dev *dev)
 {
     const char *refused = refused_port(w, dev);
-    char key[VDPAD_NAME_SIZE];
+    char key[VDPAD_KEY_SIZE];
 
     vdpad_text(key, sizeof key, VDPAD_KEY_PORT "%s", spec->iface_id);
     if (refused) {
@@ -532,7 +532,7 @@ static void
 choose(struct vdpad_world *w, const struct vdpad_port_spec *spec)
 {
     const char *away = spec->policy ? find_away(w, spec) : NULL;
-    char key[VDPAD_NAME_SIZE];
+    char key[VDPAD_KEY_SIZE];
 
     vdpad_text(key, sizeof key, VDPAD_KEY_PORT "%s", spec->iface_id);
     if (away) {

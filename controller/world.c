@@ -42,8 +42,8 @@ vdpad_world_problem(struct vdpad_world *w, const char *key, const char *word,
     char text[VDPAD_REASON_SIZE];
     va_list args;
 
-    w->problems = vdpad_xrealloc(w->problems, w->n_problems + 1,
-                                 sizeof *w->problems);
+    w->problems = vdpad_grow(w->problems, w->n_problems,
+                             &w->allocated_problems, sizeof *w->problems);
     p = &w->problems[w->n_problems++];
     p->is_refusal = false;
     va_start(args, format);

@@ -39,6 +39,7 @@ enum vdpad_intent {
 enum vdpad_owner { VDPAD_OWNER_NONE, VDPAD_OWNER_US, VDPAD_OWNER_FOREIGN };
 
 #define VDPAD_REASON_SIZE 320
+#define VDPAD_KEY_SIZE 272 /* "vdpa-port-" and an iface-id of 255 bytes. */
 
 struct vdpad_pf {
     const struct vdpad_pci *pci;
@@ -107,8 +108,8 @@ struct vdpad_dev {
 /* Something wrong that is no single device's: shown by status, config/show
  * and the log. */
 struct vdpad_problem {
-    char key[VDPAD_NAME_SIZE]; /* The database key, or "" . */
-    char word[64];             /* "" : the whole. */
+    char key[VDPAD_KEY_SIZE]; /* The database key, or "" . */
+    char word[64];            /* "" : the whole. */
     char text[VDPAD_REASON_SIZE];
     bool is_refusal; /* Of the key as a whole. */
 };
@@ -124,7 +125,7 @@ struct vdpad_world {
     size_t n_devs;
     struct vdpad_dev *devs; /* Sorted by PF, VF index; those without
                                      * a PF last, by name. */
-    size_t n_problems;
+    size_t n_problems, allocated_problems;
     struct vdpad_problem *problems;
 };
 

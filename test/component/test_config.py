@@ -100,6 +100,14 @@ def test_wrong_on_this_host(good, key, value, text):
     good.wait_until(lambda: good.json("status")["healthy"], "healthy again")
 
 
+def test_long_key_is_named_whole(good):
+    key = "vdpa-port-" + 255 * "x"
+    good.set_raw({key: "device=nosuch"})
+    good.wait_until(lambda: errors(good, key), "the error is shown")
+    assert any(p.startswith(key + ": nosuch: ")
+               for p in good.json("status")["problems"])
+
+
 def test_pf_may_come_later(good):
     good.policy("pf=0000:66:00.0 num-vfs=2 vdpa-type=vhost", "late")
     good.wait_until(lambda: not good.json("status")["healthy"], "a problem")

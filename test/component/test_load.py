@@ -118,6 +118,27 @@ def test_many_ports_of_others(lean):
     assert turns(host) - before < N_PORTS / 2
 
 
+def test_many_ports_without_a_device(lean):
+    """As when a card is away: each is a problem, and none of them costs the
+    more for the others."""
+    n = 2048
+    for i in range(0, n, 256):
+        lean.set_raw({"vdpa-port-%04d" % j: "device=nosuch%d" % j
+                      for j in range(i, i + 256)})
+    lean.wait_until(lambda: len(lean.json("status")["problems"]) == n,
+                    "all problems")
+    lean.assert_short_turns(50)
+    assert " more problems: see status --json" in lean.log()
+    told = lean.log().count("there is no such device")
+    assert told < n / 2
+    # One that goes does not make news of the others.
+    lean.remove_key("vdpa-port-0000")
+    lean.wait_until(lambda: len(lean.json("status")["problems"]) == n - 1,
+                    "one problem less")
+    assert lean.log().count("there is no such device") == told
+    lean.assert_short_turns(50)
+
+
 def test_a_thousand_queries(lean):
     """All are answered, from few observations, and nothing of them stays."""
     host = lean

@@ -400,14 +400,30 @@ add_act(struct vdpad_act **acts, size_t *n, enum vdpad_act_kind kind,
     return act;
 }
 
-/* Whether the other hooks of the qdisc that 'row' is part of are empty or as
- * stranded: then it can go as a whole.  The helper looks again. */
+/* Whether it is one that Open vSwitch makes: clsact on its internal ports,
+ * ingress elsewhere.  Where another program has made a clsact it uses that,
+ * and leaves it there (tc_add_del_qdisc(), lib/tc.c of 3.1). */
+static bool
+is_of_ovs(const struct vdpad_world *world, const struct vdpad_qdisc *q)
+{
+    const struct vdpad_link *link = vdpad_find_link(world->observed,
+                                                    q->ifindex);
+
+    return !q->clsact || (link && !strcmp(link->kind, "openvswitch"));
+}
+
+/* Whether the qdisc that 'row' is part of is Open vSwitch's, and its other
+ * hooks are empty or as stranded: then it can go as a whole.  The helper looks
+ * again. */
 static bool
 can_go(const struct vdpad_world *world, const struct vdpad_qdisc *q)
 {
     size_t n;
     const struct vdpad_tcprio *t = tcprios(world, &n);
 
+    if (!is_of_ovs(world, q)) {
+        return false;
+    }
     for (size_t i = 0; i < n; i++) {
         bool is_its = t[i].block ? t[i].block == q->ingress_block
                                        || t[i].block == q->egress_block

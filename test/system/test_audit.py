@@ -272,7 +272,7 @@ def test_killed_in_the_middle(daemon, ovs, pf, host, orphan):
 
 
 def test_egress(daemon, ovs, pf, host):
-    """The clsact of an internal port that is gone."""
+    """Filters that are left in another program's clsact."""
     wait_old(ovs)
     run('ip link add orphan2 type dummy')
     try:
@@ -282,6 +282,7 @@ def test_egress(daemon, ovs, pf, host):
         assert rows['orphan2', 'egress']['class'] == 'stranded'
         assert rows['orphan2', 'ingress']['class'] == 'clean'
         audit(daemon, '--fix')
-        assert not has_qdisc('orphan2', 'clsact')
+        assert not filters('dev orphan2 egress')
+        assert has_qdisc('orphan2', 'clsact')
     finally:
         run('ip link del orphan2')

@@ -412,6 +412,7 @@ fix_of_two_hooks(void **state)
     struct vdpad_request request;
 
     (void) state;
+    strcpy(links[4].kind, "openvswitch");
     tcprios[3].ovs_filters = tcprios[3].filters;
     tcprios[4] = tcprios[3];
     tcprios[4].egress = true;
@@ -426,6 +427,27 @@ fix_of_two_hooks(void **state)
     assert_int_equal(n_submitted, 1);
     assert_string_equal(member(rows, 3, "fix"), "removed, with the qdisc");
     assert_string_equal(member(rows, 4, "fix"), "it has gone meanwhile");
+    json_decref(rows);
+}
+
+/* Filters of Open vSwitch's in another program's qdisc, which stays. */
+static void
+fix_in_a_foreign_clsact(void **state)
+{
+    struct vdpad_request request;
+
+    (void) state;
+    tcprios[3].ovs_filters = tcprios[3].filters;
+    set_rows(VDPAD_TCPRIO, tcprios + 3, 1);
+    start(&request, "--fix");
+    assert_int_equal(submitted[0].kind, VDPAD_ACT_FILTER_DEL);
+    assert_int_equal(submitted[0].ifindex, 21);
+    done_cb(done_aux, &submitted[0], 0, NULL);
+    look();
+    json_t *rows = finished(&request);
+    assert_int_equal(n_submitted, 1);
+    assert_string_equal(member(rows, 3, "fix"),
+                        "removed; what is not Open vSwitch's was left");
     json_decref(rows);
 }
 
@@ -501,6 +523,7 @@ main(void)
         audit_test(fix_ends_in_the_middle),
         audit_test(fix_of_a_block_ends_in_the_middle),
         audit_test(fix_of_two_hooks),
+        audit_test(fix_in_a_foreign_clsact),
         audit_test(waits_for_a_restart),
         audit_test(refusals),
     };

@@ -153,9 +153,8 @@ test_port_of_older_kernels(void **state)
     size_t n = recorded_rows(file, decode_port, rows, sizeof rows[0], 8);
 
     (void) state;
-    assert_int_equal(recorded_rows(file, decode_older_port, older,
-                                   sizeof older[0], 8),
-                     n);
+    assert_int_equal(
+        recorded_rows(file, decode_older_port, older, sizeof older[0], 8), n);
     assert_memory_equal(older, rows, n * sizeof rows[0]);
 }
 
@@ -315,11 +314,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dev),   cmocka_unit_test(test_eswitch),
-        cmocka_unit_test(test_info),  cmocka_unit_test(test_port),
+        cmocka_unit_test(test_dev),
+        cmocka_unit_test(test_eswitch),
+        cmocka_unit_test(test_info),
+        cmocka_unit_test(test_port),
         cmocka_unit_test(test_port_of_older_kernels),
-        cmocka_unit_test(test_event), cmocka_unit_test(test_mangled),
-        cmocka_unit_test(test_made),  cmocka_unit_test(test_encode),
+        cmocka_unit_test(test_event),
+        cmocka_unit_test(test_mangled),
+        cmocka_unit_test(test_made),
+        cmocka_unit_test(test_encode),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,8 +75,7 @@ fake_call(struct vdpad_nl *nl, struct nl_msg *msg, int error,
             nla_put_u32(msg, OVS_VPORT_ATTR_IFINDEX, told[i].ifindex);
         }
         if (told[i].netns >= 0) {
-            nla_put_u32(msg, OVS_VPORT_ATTR_NETNSID,
-                        (uint32_t) told[i].netns);
+            nla_put_u32(msg, OVS_VPORT_ATTR_NETNSID, (uint32_t) told[i].netns);
         }
         error = cb(aux, FAMILY, nlmsg_data(nlmsg_hdr(msg)),
                    (size_t) nlmsg_datalen(nlmsg_hdr(msg)));
@@ -91,7 +90,7 @@ netdevs_of_ports(void **state)
     static const int32_t expected[] = { DATAPATH, 0, 5, 9 };
     const struct vdpad_datapath datapath = { .ifindex = DATAPATH };
     struct vdpad_datapaths d = { .vport = { .id = FAMILY } };
-    struct vdpad_vports ports;
+    struct vdpad_vports ports = { .n = 0 };
     struct vdpad_error why;
 
     (void) state;

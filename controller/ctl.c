@@ -311,6 +311,11 @@ is_planned(const struct vdpad_memory_entry *entry, void *plan_)
         && !strncmp(entry->key, "eswitch-mode ", strlen("eswitch-mode "))) {
         return true;
     }
+    /* What waits until it is known who uses a device is not in the plan, and
+     * comes back to it. */
+    if (entry->failures && plan->wants_holders) {
+        return true;
+    }
     for (size_t i = 0; i < plan->n; i++) {
         const char *action = vdpad_step_action(&plan->steps[i]);
         size_t len = strlen(action);

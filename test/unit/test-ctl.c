@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <sys/stat.h>
 
 #include "controller/ready.h"
@@ -76,11 +77,31 @@ waiting_for_ever(void **state)
     }
 }
 
+/* Steps that wait until it is known who uses the device are repeated ever more
+ * seldom, too. */
+static void
+removal_that_fails_is_put_off(void **state)
+{
+    (void) state;
+    set_policy();
+    pass(30 * SEC);
+    assert_int_equal(dev_of(NAME0)->state, VDPAD_STATE_READY);
+    assert_int_equal(fake_kernel_fault(t.kernel, FAKE_FAIL, VDPAD_ACT_VDPA_DEL,
+                                       NAME0, 1, 1000, -EREMOTEIO, "broken",
+                                       0),
+                     0);
+    fake_db_set_key(t.db, VDPAD_KEY_POLICY "a", NULL);
+    pass(1200 * SEC);
+    assert_in_range(fake_kernel_n_steps(t.kernel, VDPAD_ACT_VDPA_DEL), 10, 15);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(record_that_cannot_be_kept, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(removal_that_fails_is_put_off, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(waiting_for_ever, set_up, tear_down),
     };

@@ -519,18 +519,18 @@ plan_drivers(struct vdpad_planner *p, struct vdpad_pf *pf)
         pf->is_usable &= pf->state != VDPAD_STATE_APPLYING;
     }
     if (dev) {
-        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_WAITING,
+        vdpad_fold_state(&pf->vf_state, pf->vf_reason, VDPAD_STATE_WAITING,
                          "VF %s goes to vfio-pci when vDPA device "
                          "%.100s on it is gone",
                          dev->vf->bdf, dev->name);
     }
     if (hindrance.no_vfio) {
-        vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
+        vdpad_fold_state(&pf->vf_state, pf->vf_reason, VDPAD_STATE_BLOCKED,
                          "this kernel has no module vfio_pci, which "
                          "device-type=vfio-pci needs");
     }
     if (hindrance.text[0]) {
-        vdpad_fold(&pf->state, pf->reason, hindrance.outcome,
+        vdpad_fold(&pf->vf_state, pf->vf_reason, hindrance.outcome,
                    VDPAD_STATE_APPLYING, hindrance.text);
     }
 }

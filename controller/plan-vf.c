@@ -39,7 +39,7 @@ have_vfio(struct vdpad_planner *p, struct vdpad_pf *pf, bool *ret_missing)
     }
     vdpad_copy(act.object, sizeof act.object, m->name);
     if (!vdpad_find_planned(p, VDPAD_ACT_MODULE_LOAD, m->name)) {
-        vdpad_fold(&pf->state, pf->reason,
+        vdpad_fold(&pf->vf_state, pf->vf_reason,
                    vdpad_ask_act(p, VDPAD_LANE_MODULE, &act, text,
                                  "module %s is not loaded", m->name),
                    VDPAD_STATE_APPLYING, text);
@@ -172,8 +172,9 @@ plan_vf(struct vdpad_planner *p, struct vdpad_pf *pf, const struct vf_case *c,
      * on it. */
     if (outcome == VDPAD_ASK_DUE || outcome == VDPAD_ASK_IN_FLIGHT
         || outcome == VDPAD_ASK_OBSERVING) {
-        vdpad_fold(&pf->state, pf->reason, outcome, VDPAD_STATE_APPLYING,
-                   text);
+        vdpad_fold(c->wants_vdpa ? &pf->state : &pf->vf_state,
+                   c->wants_vdpa ? pf->reason : pf->vf_reason, outcome,
+                   VDPAD_STATE_APPLYING, text);
     } else if ((c->policy || c->given) && !c->wants_vdpa
                && !hindrance->text[0]) {
         hindrance->outcome = outcome;

@@ -94,6 +94,12 @@ vdpad_plan_new(struct vdpad_world *world, const struct vdpad_memory *memory,
             vdpad_plan_dev(&p, &world->devs[i]);
         }
     }
+    for (size_t i = 0; i < world->n_pfs; i++) {
+        struct vdpad_pf *pf = &world->pfs[i];
+
+        vdpad_fold_state(&pf->state, pf->reason, pf->vf_state, "%s",
+                         pf->vf_reason);
+    }
     vdpad_plan_db(&p);
     return plan;
 }

@@ -64,6 +64,10 @@ struct vdpad_pf {
     char reason[VDPAD_REASON_SIZE]; /* "" when ready. */
     bool is_usable;                 /* Set by the planner: its VFs can carry
                                      * devices. */
+    enum vdpad_state vf_state; /* Of its VFs that no device is to be on: the
+                                * planner folds it into 'state' when that of
+                                * its devices is known. */
+    char vf_reason[VDPAD_REASON_SIZE];
 };
 
 struct vdpad_dev {

@@ -274,6 +274,22 @@ vfio_that_fails_is_told(void **state)
                    "vdpa-add vdpa:" VF1 " pci/" VF1 "\n"
                    "vdpa-bind vdpa:" VF1 " vhost_vdpa\n");
     expect_state(b, PF, "failed", VF0 " is to have vfio-pci: No such device");
+
+    /* Those on the others are none the worse for that. */
+    wb_apply_plan(b);
+    wb_plan(b);
+    wb_apply_plan(b);
+    wb_plan(b);
+    expect_state(b, PF, "failed", VF0 " is to have vfio-pci: No such device");
+    expect_state(b, VF1, "ready", "");
+    b->now_ns += 11 * WB_SEC;
+    expect_plan(b, "vf-probe " VF0 " vfio-pci\n");
+    expect_state(b, PF, "applying", "policy a wants vfio-pci");
+    expect_state(b, VF1, "ready", "");
+    given(b, "module vfio_pci missing");
+    expect_plan(b, "");
+    expect_state(b, PF, "blocked", "no module vfio_pci");
+    expect_state(b, VF1, "ready", "");
 }
 
 /* The driver would take the device with it: first that one goes, in order. */

@@ -183,7 +183,7 @@ ask_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
     }
     vdpad_text(reason, sizeof reason,
                "policy %.100s wants e-switch mode %s, it is %s",
-               pf->policy->name, mode_name(pf->want_mode),
+               pf->mode_policy->name, mode_name(pf->want_mode),
                mode_name(pf->eswitch->mode));
     vdpad_pf_remember(p, pf, VDPAD_REC_PF_MODE, pf->eswitch->mode,
                       pf->record ? pf->record->mode : -1,
@@ -241,7 +241,7 @@ plan_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf)
          * nothing. */
         vdpad_text(reason, sizeof reason,
                    "policy %.100s wants %d VFs: their number is being changed",
-                   pf->policy->name, want);
+                   pf->numvfs_policy->name, want);
         ask_numvfs(p, pf, want, reason);
         return;
     }
@@ -249,8 +249,8 @@ plan_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf)
         return;
     }
     vdpad_text(reason, sizeof reason,
-               "policy %.100s wants %d VFs, there are %d", pf->policy->name,
-               want, have);
+               "policy %.100s wants %d VFs, there are %d",
+               pf->numvfs_policy->name, want, have);
     if (have == 0) {
         if (!is_mode_right(pf) && is_mode_first(p, pf)) {
             ask_mode(p, pf);
@@ -360,7 +360,8 @@ plan_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
                          "e-switch is %s, policy %.60s wants %s; the change "
                          "would remove the vDPA devices and %.120s",
                          pf->eswitch ? mode_name(pf->eswitch->mode) : "none",
-                         pf->policy->name, mode_name(pf->want_mode), text);
+                         pf->mode_policy->name, mode_name(pf->want_mode),
+                         text);
         return;
     }
     if (pf->pci->numvfs > 0 && is_held_by_unreadable(p, pf)) {
@@ -368,7 +369,7 @@ plan_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
                          "e-switch is %s, policy %.60s wants %s; the change "
                          "would disturb the VFs, and " UNREADABLE,
                          pf->eswitch ? mode_name(pf->eswitch->mode) : "none",
-                         pf->policy->name, mode_name(pf->want_mode));
+                         pf->mode_policy->name, mode_name(pf->want_mode));
         return;
     }
     ask_mode(p, pf);

@@ -315,9 +315,11 @@ vdpad_resolve_pf(const struct vdpad_resolver *r, struct vdpad_pf *pf)
         pf->external = false;
         if (pf->want_numvfs < 0) {
             pf->want_numvfs = policy->num_vfs;
+            pf->numvfs_policy = policy;
         }
         if (pf->want_mode == VDPAD_ESWITCH_NONE) {
             pf->want_mode = policy->eswitch_mode;
+            pf->mode_policy = policy;
         }
         pf->policy = pf->policy ? pf->policy : policy;
     }

@@ -163,6 +163,23 @@ first_priority_wins(void **state)
     assert_string_equal(wb_dev(b, VF2)->policy_name, "b");
 }
 
+/* Each policy is named for what it has asked for, not for what others have. */
+static void
+reason_names_who_asks(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " autoprobe=0\n"
+             "policy a pf=" PF "#0 priority=1\n"
+             "policy b pf=" PF "#1 priority=2 num-vfs=2\n"
+             "policy c pf=" PF "#2 priority=3 eswitch-mode=switchdev");
+    wb_plan(b);
+    expect_state(b, PF, "applying", "policy b wants 2 VFs");
+    wb_apply_plan(b);
+    wb_plan(b);
+    expect_state(b, PF, "applying", "policy c wants e-switch mode switchdev");
+}
+
 /* The parser cannot see that a name and an address are one PF. */
 static void
 overlap_under_two_names(void **state)
@@ -254,6 +271,7 @@ main(void)
         TEST(pf_by_netdev),
         TEST(renamed_netdev_of_pf_freezes),
         TEST(first_priority_wins),
+        TEST(reason_names_who_asks),
         TEST(overlap_under_two_names),
         TEST(counts_that_contradict_under_two_names),
         TEST(modes_that_contradict_under_two_names),

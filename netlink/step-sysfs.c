@@ -230,14 +230,21 @@ vdpad_step_vf_probe(struct vdpad_observer *observer,
                                "load its module",
                                act->word);
     }
-    if (bound[0] && strcmp(bound, act->word) != 0) {
+    if (!strcmp(bound, act->word)) {
+        /* Somebody else has given it there since the step was planned, and it
+         * would count as given by us. */
+        return vdpad_error_set(why, -ESTALE,
+                               "VF %.40s: has driver %.31s by "
+                               "now",
+                               vf, bound);
+    }
+    if (bound[0]) {
         error = unbind_vf(observer, act, bound, why);
     }
     if (!error) {
         error = set_vf_override(vf, act->word, why);
     }
-    return error || !strcmp(bound, act->word) ? error
-                                              : probe_vf(vf, act->word, why);
+    return error ? error : probe_vf(vf, act->word, why);
 }
 
 static int

@@ -174,6 +174,10 @@ vf_probe_and_unbind(void **state)
     assert_string_equal(driver, kc_env->vf_driver);
     assert_int_equal(kc_do(VDPAD_ACT_VF_PROBE, bdf, "no_such_driver", 0),
                      -ENOENT);
+
+    /* What has been given to the driver meanwhile was so by another. */
+    assert_int_equal(kc_do(VDPAD_ACT_VF_PROBE, bdf, kc_env->vf_driver, 0),
+                     -ESTALE);
     assert_int_equal(kc_do(VDPAD_ACT_VF_PROBE, bdf, "", 0), 0);
     assert_int_equal(kc_do(VDPAD_ACT_VF_PROBE, "0000:fe:1f.7", "", 0),
                      -ENODEV);

@@ -117,6 +117,10 @@ sim_probe_vf(struct sim *sim, const struct vdpad_act *act,
     if (!act->word[0] && vf->driver[0] && !sim_is_unbound_first(act, vf)) {
         return 0;
     }
+    if (act->word[0] && !strcmp(vf->driver, act->word)) {
+        return vdpad_error_set(why, -ESTALE, "%s: has driver %s by now",
+                               vf->bdf, vf->driver);
+    }
     if (sim_is_unbound_first(act, vf)) {
         vf->driver[0] = '\0';
         sim_settle(sim);

@@ -198,9 +198,13 @@ to_vfio(void **state)
     assert_int_equal(probe("vfio-pci", ""), 0);
     assert_string_equal(vf.driver, "vfio-pci");
     assert_string_equal(vf.override, "vfio-pci");
-    vf.in_use = true;
-    assert_int_equal(probe("vfio-pci", ""), 0);
     assert_int_equal(vf.n_unbound, 1);
+
+    /* Somebody else was faster: it is his. */
+    given("vfio-pci", "", true);
+    assert_int_equal(probe("vfio-pci", ""), -ESTALE);
+    assert_string_equal(vf.override, "");
+    assert_int_equal(vf.n_unbound, 0);
     assert_int_equal(probe("igb_uio", ""), -ENOENT);
 }
 

@@ -96,7 +96,9 @@ vdpad_plan_removal(struct vdpad_planner *p, struct vdpad_dev *dev)
     if (left) {
         return;
     }
-    if (ours && vdpad_is_in_flight(p, VDPAD_ACT_VDPA_ADD, dev->record->name)) {
+    if (ours
+        && vdpad_fold_begun(p, &dev->state, dev->reason, VDPAD_ACT_VDPA_ADD,
+                            dev->record->name)) {
         return; /* It is not there yet, and will be. */
     }
     if (ours && dev->record->in_doubt) {

@@ -601,6 +601,11 @@ creation_under_way_is_waited_for(void **state)
              "flying vdpa-add vdpa:" VF0);
     expect_plan(b, "");
     expect_state(b, VF0, "removing", "no policy");
+
+    given(b, "stuck vdpa-add vdpa:" VF0 " no answer in 30 s");
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked",
+                 "vdpa-add, begun before, has not ended yet: no answer");
 }
 
 static void

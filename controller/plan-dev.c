@@ -457,8 +457,9 @@ check_vf(struct vdpad_planner *p, struct vdpad_dev *dev)
                          pf->pci->bdf);
         return false;
     }
-    if (vdpad_fold_begun(p, &dev->state, dev->reason, VDPAD_ACT_VF_PROBE,
-                         dev->vf->bdf)) {
+    if (dev->vf->driver[0]
+        && vdpad_fold_begun(p, &dev->state, dev->reason, VDPAD_ACT_VF_PROBE,
+                            dev->vf->bdf)) {
         return false;
     }
     if (!dev->vf->driver[0]) {

@@ -152,6 +152,11 @@ plan_vf(struct vdpad_planner *p, struct vdpad_pf *pf, const struct vf_case *c,
     const struct vdpad_dev *dev = c->wants_vfio && !c->is_vfio
                                       ? find_dev(p, c->vf)
                                       : NULL;
+    const struct vdpad_memory_entry *e = vdpad_ask_memory(p,
+                                                          VDPAD_ACT_VF_PROBE,
+                                                          c->vf->bdf);
+    /* Nor does another attempt hold up devices on other VFs. */
+    bool shared = c->wants_vdpa && !(e && e->failures);
     char text[VDPAD_REASON_SIZE];
     enum vdpad_ask outcome;
 
@@ -172,8 +177,8 @@ plan_vf(struct vdpad_planner *p, struct vdpad_pf *pf, const struct vf_case *c,
      * on it. */
     if (outcome == VDPAD_ASK_DUE || outcome == VDPAD_ASK_IN_FLIGHT
         || outcome == VDPAD_ASK_OBSERVING) {
-        vdpad_fold(c->wants_vdpa ? &pf->state : &pf->vf_state,
-                   c->wants_vdpa ? pf->reason : pf->vf_reason, outcome,
+        vdpad_fold(shared ? &pf->state : &pf->vf_state,
+                   shared ? pf->reason : pf->vf_reason, outcome,
                    VDPAD_STATE_APPLYING, text);
     } else if ((c->policy || c->given) && !c->wants_vdpa
                && !hindrance->text[0]) {

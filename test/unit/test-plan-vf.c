@@ -350,6 +350,18 @@ one_vf_that_fails_is_alone(void **state)
                    "vdpa-bind vdpa:" VF1 " vhost_vdpa\n");
     expect_state(b, PF, "ready", "");
     expect_state(b, VF0, "failed", "Input/output error");
+
+    /* Another attempt is no other device's matter either. */
+    wb_apply_plan(b);
+    wb_plan(b);
+    wb_apply_plan(b);
+    wb_plan(b);
+    expect_state(b, VF1, "ready", "");
+    b->now_ns += 11 * WB_SEC;
+    expect_plan(b, "vf-probe " VF0 "\n");
+    expect_state(b, PF, "applying", "wants its network driver");
+    expect_state(b, VF0, "failed", "Input/output error");
+    expect_state(b, VF1, "ready", "");
 }
 
 static void

@@ -486,6 +486,27 @@ vdpad_config_is_suspended(const struct vdpad_config *config,
            || has_name(config->suspended, config->n_suspended, policy);
 }
 
+static int
+compare_port(const void *iface_id, const void *spec)
+{
+    return strcmp(iface_id, ((const struct vdpad_port_spec *) spec)->iface_id);
+}
+
+const struct vdpad_port_spec *
+vdpad_config_port(const struct vdpad_config *config, const char *iface_id)
+{
+    return config->n_ports ? bsearch(iface_id, config->ports, config->n_ports,
+                                     sizeof *config->ports, compare_port)
+                           : NULL;
+}
+
+bool
+vdpad_config_refuses_port(const struct vdpad_config *config,
+                          const char *iface_id)
+{
+    return has_name(config->refused_ports, config->n_refused_ports, iface_id);
+}
+
 bool
 vdpad_selector_has(const struct vdpad_pf_selector *selector, uint16_t vf)
 {

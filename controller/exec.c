@@ -495,6 +495,10 @@ vdpad_exec_remember(struct vdpad_record *r, const struct vdpad_rec *rec)
     case VDPAD_REC_DEV_DEL:
         vdpad_record_del_dev(r, rec->object);
         break;
+    case VDPAD_REC_PORT:
+        dev = vdpad_record_add_dev(r, rec->object);
+        vdpad_copy(dev->port, sizeof dev->port, rec->port);
+        break;
     case VDPAD_REC_VF:
         vdpad_record_add_vf(r, rec->object);
         break;

@@ -64,6 +64,46 @@ plan_policies(struct vdpad_planner *p)
     }
 }
 
+/* Whether the port that 'dev' was given to is not its any more. */
+static bool
+is_choice_over(const struct vdpad_world *w, const struct vdpad_dev *dev)
+{
+    const struct vdpad_port_spec *spec = vdpad_config_port(w->config,
+                                                           dev->record->port);
+
+    if (!spec) {
+        return dev->intent == VDPAD_INTENT_APPLY
+               && !vdpad_config_refuses_port(w->config, dev->record->port);
+    }
+    for (size_t i = 0; i < w->n_devs; i++) {
+        if (w->devs[i].port_spec == spec) {
+            return true;
+        }
+    }
+    return !spec->policy;
+}
+
+/* Records which devices were chosen for ports that may have any of a policy.
+ * The Interface tells that, too, but is there for anybody to remove. */
+static void
+plan_choices(struct vdpad_planner *p)
+{
+    const struct vdpad_world *w = p->world;
+
+    for (size_t i = 0; w->db && w->db_connected && i < w->n_devs; i++) {
+        const struct vdpad_dev *dev = &w->devs[i];
+        const struct vdpad_port_spec *spec = dev->port_spec;
+        const char *port = spec && spec->policy ? spec->iface_id : "";
+
+        if (dev->record && strcmp(dev->record->port, port) != 0
+            && (port[0] || is_choice_over(w, dev))) {
+            vdpad_ask_rec(p, VDPAD_REC_PORT, dev->record->vf, "", "", 0);
+            p->plan->steps[p->plan->n - 1].rec.port = vdpad_plan_strdup(p,
+                                                                        port);
+        }
+    }
+}
+
 struct vdpad_plan *
 vdpad_plan_new(struct vdpad_world *world, const struct vdpad_memory *memory,
                int64_t now_ns)
@@ -79,6 +119,7 @@ vdpad_plan_new(struct vdpad_world *world, const struct vdpad_memory *memory,
     plan->next_ns = INT64_MAX;
     vdpad_plan_index(&p);
     plan_policies(&p);
+    plan_choices(&p);
 
     /* Removals first: what they free may be needed by additions. */
     for (size_t i = 0; i < world->n_devs; i++) {

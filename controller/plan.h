@@ -31,6 +31,8 @@ enum vdpad_rec_kind {
                                          * 'word'; 'name' is its device that
                                          * we make ("" when adopted). */
     VDPAD_REC_DEV_DEL, /* Forget VF 'object'. */
+    VDPAD_REC_PORT,    /* The device on VF 'object' is given
+                                         * to port 'port' ("": to none). */
     VDPAD_REC_VF,      /* VF 'object' is given to vfio-pci. */
     VDPAD_REC_VF_DEL,  /* Forget that. */
     VDPAD_REC_POLICY,  /* Policy 'object' is applied, of
@@ -43,6 +45,7 @@ struct vdpad_rec {
     char object[VDPAD_NAME_SIZE];
     char word[VDPAD_NAME_SIZE];
     char name[VDPAD_NAME_SIZE];
+    const char *port; /* Belongs to the plan. */
     int32_t number;
 };
 

@@ -296,7 +296,9 @@ decode_devs(struct vdpad_record *r, json_t *array)
         struct vdpad_record_dev *dev = vdpad_record_add_dev(r, vf);
 
         if (get_text(o, "name", dev->name, sizeof dev->name)
-            || get_text(o, "policy", dev->policy, sizeof dev->policy)) {
+            || get_text(o, "policy", dev->policy, sizeof dev->policy)
+            || (json_object_get(o, "port")
+                && get_text(o, "port", dev->port, sizeof dev->port))) {
             return -EINVAL;
         }
         dev->in_doubt = true;
@@ -363,7 +365,8 @@ decode(struct vdpad_record *r, json_t *root)
     json_t *vfs = json_object_get(root, "vfio");
     json_t *policies = json_object_get(root, "policies");
 
-    /* A daemon that was replaced may have written none of "vfio". */
+    /* A daemon that was replaced may have written no "vfio", and no "port"
+     * of a device. */
     if (!json_is_array(pfs) || !json_is_array(devs) || !json_is_array(policies)
         || (vfs && !json_is_array(vfs)) || decode_pfs(r, pfs)
         || decode_devs(r, devs) || decode_vfs(r, vfs)
@@ -494,9 +497,9 @@ encode(const struct vdpad_record *r)
     for (size_t i = 0; i < r->n_devs; i++) {
         const struct vdpad_record_dev *d = &r->devs[i];
 
-        json_array_append_new(devs,
-                              json_pack("{ss ss ss}", "vf", d->vf, "name",
-                                        d->name, "policy", d->policy));
+        json_array_append_new(devs, json_pack("{ss ss ss ss}", "vf", d->vf,
+                                              "name", d->name, "policy",
+                                              d->policy, "port", d->port));
     }
     for (size_t i = 0; i < r->n_vfs; i++) {
         json_array_append_new(vfs, json_pack("{ss}", "vf", r->vfs[i].vf));

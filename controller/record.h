@@ -31,7 +31,10 @@ struct vdpad_record_dev {
     char name[VDPAD_NAME_SIZE]; /* "" when the device was adopted:
                                          * not ours to delete. */
     char policy[VDPAD_NAME_SIZE];
-    bool in_doubt; /* Not saved. */
+    char port[VDPAD_IFACE_ID_SIZE]; /* The vdpa-port-* key, one of any device
+                                     * of a policy, that it was given to; "":
+                                     * none. */
+    bool in_doubt;                  /* Not saved. */
 };
 
 /* A VF that was given to vfio-pci for a policy: to be taken back when none

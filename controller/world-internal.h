@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between world.c (joins) and resolve.c (which policy covers what). */
+/* Between world.c (joins), resolve.c (which policy covers what) and
+ * resolve-port.c (which device a declared port has). */
 #ifndef VDPAD_WORLD_INTERNAL_H
 #define VDPAD_WORLD_INTERNAL_H 1
 

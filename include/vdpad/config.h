@@ -136,6 +136,14 @@ void vdpad_config_free(struct vdpad_config *config);
 bool vdpad_config_is_suspended(const struct vdpad_config *config,
                                const char *policy);
 
+/* The port 'iface_id'; NULL: there is no such key, or it is refused. */
+const struct vdpad_port_spec *
+vdpad_config_port(const struct vdpad_config *config, const char *iface_id);
+
+/* Whether the key of port 'iface_id' stands but is refused. */
+bool vdpad_config_refuses_port(const struct vdpad_config *config,
+                               const char *iface_id);
+
 /* Whether 'policy' has the VF with index 'vf' of a PF in its 'selector'
  * (NULL: no pf= word). */
 bool vdpad_selector_has(const struct vdpad_pf_selector *selector, uint16_t vf);

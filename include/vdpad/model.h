@@ -18,7 +18,8 @@
 #define VDPAD_BDF_SIZE 20    /* "10000:65:00.0" and longer domains. */
 #define VDPAD_IFNAME_SIZE 16 /* IFNAMSIZ. */
 #define VDPAD_NAME_SIZE 128  /* Names of vDPA devices. */
-#define VDPAD_WORD_SIZE 32   /* Driver, module, port names and the like. */
+#define VDPAD_IFACE_ID_SIZE 256
+#define VDPAD_WORD_SIZE 32 /* Driver, module, port names and the like. */
 
 enum vdpad_class {
     VDPAD_MODULE,  /* Kernel modules and bus drivers we need. */

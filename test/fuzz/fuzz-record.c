@@ -57,7 +57,7 @@ check_same(const struct vdpad_record *a, const struct vdpad_record *b)
         const struct vdpad_record_dev *x = &a->devs[i], *y = &b->devs[i];
 
         CHECK(!strcmp(x->vf, y->vf) && !strcmp(x->name, y->name)
-              && !strcmp(x->policy, y->policy));
+              && !strcmp(x->policy, y->policy) && !strcmp(x->port, y->port));
     }
     for (size_t i = 0; i < a->n_policies; i++) {
         const struct vdpad_record_policy *x = &a->policies[i];

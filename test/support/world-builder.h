@@ -43,6 +43,7 @@
  *
  *   record pf BDF [numvfs=] [mode=] [autoprobe=] [mtu=] [tc=]
  *   record dev VF POLICY [NAME]              without NAME: adopted
+ *   record port VF IFACEID                   given to that port
  *   record vf VF                             given to vfio-pci
  *   record policy NAME [DATABASE]
  *   failed ACTION OBJECT TIMES ERRNO SECONDS due again after SECONDS

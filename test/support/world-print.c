@@ -120,6 +120,7 @@ print_rec(FILE *f, const struct vdpad_rec *rec)
         [VDPAD_REC_PF_DEL] = "forget-pf",
         [VDPAD_REC_DEV] = "dev",
         [VDPAD_REC_DEV_DEL] = "forget-dev",
+        [VDPAD_REC_PORT] = "port",
         [VDPAD_REC_VF] = "vf",
         [VDPAD_REC_VF_DEL] = "forget-vf",
         [VDPAD_REC_POLICY] = "policy",
@@ -131,6 +132,8 @@ print_rec(FILE *f, const struct vdpad_rec *rec)
         fprintf(f, " %d", rec->number);
     } else if (rec->kind == VDPAD_REC_DEV) {
         fprintf(f, " %s%s%s", rec->word, rec->name[0] ? " " : "", rec->name);
+    } else if (rec->kind == VDPAD_REC_PORT) {
+        fprintf(f, " %s", rec->port[0] ? rec->port : "(none)");
     }
 }
 

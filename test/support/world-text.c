@@ -411,6 +411,10 @@ say_record(struct wb *b, struct statement *s)
 
         vdpad_copy(dev->policy, sizeof dev->policy, words_arg(s, 3));
         vdpad_copy(dev->name, sizeof dev->name, words_optional(s, 4));
+    } else if (!strcmp(what, "port")) {
+        struct vdpad_record_dev *dev = vdpad_record_add_dev(b->record, name);
+
+        vdpad_copy(dev->port, sizeof dev->port, words_arg(s, 3));
     } else if (!strcmp(what, "vf")) {
         vdpad_record_add_vf(b->record, name);
     } else {

@@ -99,6 +99,7 @@ filled(void)
     dev = vdpad_record_add_dev(r, "0000:65:00.2");
     strcpy(dev->name, "vdpa:0000:65:00.2");
     strcpy(dev->policy, "a");
+    strcpy(dev->port, "lsp");
     vdpad_record_add_vf(r, "0000:65:00.5");
     vdpad_record_add_vf(r, "0000:65:00.4");
     strcpy(vdpad_record_add_policy(r, "a")->db,
@@ -175,6 +176,7 @@ round_trip(void **state)
         assert_string_equal(read->devs[i].vf, r->devs[i].vf);
         assert_string_equal(read->devs[i].name, r->devs[i].name);
         assert_string_equal(read->devs[i].policy, r->devs[i].policy);
+        assert_string_equal(read->devs[i].port, r->devs[i].port);
     }
     assert_memory_equal(read->vfs, r->vfs, 2 * sizeof *r->vfs);
     assert_memory_equal(read->policies, r->policies, sizeof *r->policies);

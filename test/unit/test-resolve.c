@@ -135,6 +135,51 @@ choice_is_stable(void **state)
     expect_plan(b, "");
 }
 
+/* ... also when somebody takes its Interface away: its guest is still there. */
+static void
+choice_outlives_its_interface(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST POLICY "want m policy=a\n"
+                         "want n policy=a");
+    wb_converge(b, 3);
+    given(b, "want m");
+    wb_converge(b, 3);
+    given(b, "no-port r65v1\n"
+             "holder d1 42 qemu\n"
+             "want z device=d1");
+    wb_plan(b);
+    assert_string_equal(device_of(b, "n"), "d1");
+    assert_string_equal(device_of(b, "z"), "");
+
+    /* Of a key that is refused it cannot be told. */
+    given(b, "want n policy=a tag=abc\n"
+             "want z");
+    b->observed.class_[VDPAD_HOLDER].picture.n = 0;
+    given(b, "want o policy=a\n"
+             "want p policy=a");
+    wb_plan(b);
+    assert_string_equal(device_of(b, "o"), "d0");
+    assert_string_equal(device_of(b, "p"), "d2");
+    given(b, "want n policy=a\n"
+             "want o\n"
+             "want p");
+    wb_converge(b, 3);
+    assert_string_equal(device_of(b, "n"), "d1");
+
+    /* Somebody else's port is his. */
+    given(b, "no-port r65v1\n"
+             "port r65v1 br-int iface-id=theirs");
+    wb_plan(b);
+    assert_string_equal(device_of(b, "n"), "d0");
+
+    given(b, "no-port r65v1\n"
+             "want n");
+    wb_converge(b, 3);
+    assert_string_equal(vdpad_record_find_dev(b->record, VF1)->port, "");
+}
+
 /* Explicit names go first, so that no choice has to move for them. */
 static void
 explicit_names_first(void **state)
@@ -351,6 +396,7 @@ main(void)
         TEST(two_ports_on_one_device),
         TEST(more_ports_than_devices),
         TEST(choice_is_stable),
+        TEST(choice_outlives_its_interface),
         TEST(explicit_names_first),
         TEST(explicit_name_of_what_stands),
         TEST(device_of_a_refused_key),

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which device each declared port has. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lookup.h"
+#include "util.h"
+#include "world-internal.h"
+
+/* The port of 'dev' whose key is refused, and which it keeps until that key is
+ * mended or taken away; NULL: none. */
+static const char *
+refused_port(const struct vdpad_world *w, const struct vdpad_dev *dev)
+{
+    return dev->iface && vdpad_iface_is_ours(dev->iface)
+               ? vdpad_refused_declaration(w->config, dev->iface)
+               : NULL;
+}
+
+/* Gives 'spec' to 'dev', unless another one has it. */
+static void
+assign(struct vdpad_world *w, const struct vdpad_port_spec *spec,
+       struct vdpad_dev *dev)
+{
+    const char *refused = refused_port(w, dev);
+    char key[VDPAD_KEY_SIZE];
+
+    vdpad_text(key, sizeof key, VDPAD_KEY_PORT "%s", spec->iface_id);
+    if (refused) {
+        vdpad_world_problem(w, key, spec->vf ? spec->vf : dev->name,
+                            "device %s belongs to " VDPAD_KEY_PORT
+                            "%s, which is refused and keeps what it has: mend "
+                            "or remove that key, or name another device",
+                            dev->name, refused);
+    } else if (dev->port_spec) {
+        vdpad_world_problem(w, key, spec->vf ? spec->vf : dev->name,
+                            "device %s already belongs to " VDPAD_KEY_PORT
+                            "%s; name another one",
+                            dev->name, dev->port_spec->iface_id);
+    } else if (dev->intent != VDPAD_INTENT_APPLY) {
+        vdpad_world_problem(w, key, spec->vf ? spec->vf : dev->name,
+                            "device %s is in no policy; a port needs a device "
+                            "that a " VDPAD_KEY_POLICY "* key covers",
+                            dev->name);
+    } else {
+        dev->port_spec = spec;
+    }
+}
+
+/* Whether 'dev' is what 'spec' may be given. */
+static bool
+is_meant(const struct vdpad_port_spec *spec, const struct vdpad_dev *dev)
+{
+    if (spec->device) {
+        return !strcmp(dev->name, spec->device);
+    }
+    if (spec->vf) {
+        return dev->vf && !strcmp(dev->vf->bdf, spec->vf);
+    }
+    return dev->policy && vdpad_streq(dev->policy->name, spec->policy);
+}
+
+/* Whether somebody else has put a logical port on 'dev', or a refused key of
+ * ours has: its Interface's, or that which it was given to. */
+static bool
+is_anothers(const struct vdpad_world *w, const struct vdpad_dev *dev)
+{
+    const struct vdpad_map *ids = dev->iface ? &dev->iface->external_ids
+                                             : NULL;
+    const char *given = dev->record ? dev->record->port : "";
+
+    return refused_port(w, dev)
+           || (given[0] && vdpad_config_refuses_port(w->config, given))
+           || (ids && vdpad_map_get(ids, "iface-id")
+               && !vdpad_map_get(ids, "vdpa-iface-id"));
+}
+
+/* The device that has the Interface of 'spec' already. */
+static struct vdpad_dev *
+present_choice(struct vdpad_world *w, const struct vdpad_port_spec *spec)
+{
+    for (size_t i = 0; w->db && i < w->db->n_ifaces; i++) {
+        const struct vdpad_map *ids = &w->db->ifaces[i].external_ids;
+        const char *vf = vdpad_map_get(ids, "vdpa-vf");
+
+        if (!vf
+            || !vdpad_streq(vdpad_map_get(ids, "iface-id"), spec->iface_id)) {
+            continue;
+        }
+        for (size_t d = 0; d < w->n_devs; d++) {
+            struct vdpad_dev *dev = &w->devs[d];
+
+            if (dev->vf && !strcmp(dev->vf->bdf, vf) && !dev->port_spec
+                && dev->intent == VDPAD_INTENT_APPLY && is_meant(spec, dev)) {
+                return dev;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Whether 'dev' is another's, or used without a port: by a VM, say, whose port
+ * went before it.  Who has the port next would get that one's packets, and not
+ * the device. */
+static bool
+is_taken(const struct vdpad_world *w, const struct vdpad_dev *dev)
+{
+    char use[VDPAD_REASON_SIZE];
+
+    return vdpad_dev_in_use(dev, use) || is_anothers(w, dev);
+}
+
+/* Gives devices to those ports that were given them before: their Interfaces
+ * may be gone, but not the guests behind them. */
+static void
+choose_again(struct vdpad_world *w, bool *chosen)
+{
+    const struct vdpad_config *c = w->config;
+
+    for (size_t d = 0; d < w->n_devs; d++) {
+        struct vdpad_dev *dev = &w->devs[d];
+        const struct vdpad_port_spec *spec =
+            dev->record && dev->record->port[0]
+                ? vdpad_config_port(c, dev->record->port)
+                : NULL;
+
+        if (spec && spec->policy && !chosen[spec - c->ports] && !dev->port_spec
+            && dev->intent == VDPAD_INTENT_APPLY && is_meant(spec, dev)
+            && !is_anothers(w, dev)) {
+            dev->port_spec = spec;
+            chosen[spec - c->ports] = true;
+        }
+    }
+}
+
+/* The VF of the Interface that 'spec' has already, if that VF is away at
+ * present; NULL: no such thing.  The row goes when nobody will bring the VF
+ * back. */
+static const char *
+find_away(const struct vdpad_world *w, const struct vdpad_port_spec *spec)
+{
+    for (size_t i = 0; w->db && i < w->db->n_ifaces; i++) {
+        const struct vdpad_map *ids = &w->db->ifaces[i].external_ids;
+        const char *vf = vdpad_map_get(ids, "vdpa-vf");
+
+        if (vf
+            && vdpad_streq(vdpad_map_get(ids, "vdpa-iface-id"), spec->iface_id)
+            && vdpad_iface_is_ours(&w->db->ifaces[i])
+            && !vdpad_find_pci(w->observed, vf)) {
+            return vf;
+        }
+    }
+    return NULL;
+}
+
+static void
+choose(struct vdpad_world *w, const struct vdpad_port_spec *spec)
+{
+    const char *away = spec->policy ? find_away(w, spec) : NULL;
+    char key[VDPAD_KEY_SIZE];
+
+    vdpad_text(key, sizeof key, VDPAD_KEY_PORT "%s", spec->iface_id);
+    if (away) {
+        vdpad_world_problem(w, key, spec->policy,
+                            "its VF %s is away; it "
+                            "waits for that one",
+                            away);
+        return;
+    }
+
+    for (size_t d = 0; d < w->n_devs; d++) {
+        struct vdpad_dev *dev = &w->devs[d];
+
+        if (!is_meant(spec, dev)) {
+            continue;
+        }
+        if (!spec->policy) {
+            assign(w, spec, dev);
+            return;
+        }
+        if (!dev->port_spec && !is_taken(w, dev)) {
+            dev->port_spec = spec;
+            return;
+        }
+    }
+    if (spec->policy) {
+        vdpad_world_problem(w, key, spec->policy,
+                            "policy %s has no free device (without a port "
+                            "and not in use); raise its num-vfs or ranges",
+                            spec->policy);
+    } else {
+        vdpad_world_problem(w, key, spec->device ? spec->device : spec->vf,
+                            "there is no such device; `device/list` shows "
+                            "those there are");
+    }
+}
+
+void
+vdpad_resolve_ports(struct vdpad_world *w)
+{
+    const struct vdpad_config *c = w->config;
+    bool *chosen = vdpad_xcalloc(c->n_ports, sizeof *chosen);
+
+    /* What stands first, then explicit names, then free choices: so a choice
+     * never moves because of another port. */
+    for (size_t i = 0; i < c->n_ports; i++) {
+        struct vdpad_dev *dev = present_choice(w, &c->ports[i]);
+
+        if (dev) {
+            dev->port_spec = &c->ports[i];
+            chosen[i] = true;
+        }
+    }
+    choose_again(w, chosen);
+    for (size_t i = 0; i < c->n_ports; i++) {
+        if (!chosen[i] && !c->ports[i].policy) {
+            choose(w, &c->ports[i]);
+            chosen[i] = true;
+        }
+    }
+    for (size_t i = 0; i < c->n_ports; i++) {
+        if (!chosen[i]) {
+            choose(w, &c->ports[i]);
+        }
+    }
+    free(chosen);
+}

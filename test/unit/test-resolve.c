@@ -135,7 +135,7 @@ choice_is_stable(void **state)
     expect_plan(b, "");
 }
 
-/* ... also when somebody takes its Interface away: its guest is still there. */
+/* Also when somebody takes the Interface away: its guest is there still. */
 static void
 choice_outlives_its_interface(void **state)
 {

@@ -195,12 +195,13 @@ plan_vanished(struct vdpad_planner *p)
     for (size_t i = 0; i < w->record->n_pfs; i++) {
         const struct vdpad_record_pf *r = &w->record->pfs[i];
 
-        if (r->in_doubt || vdpad_find_pci(w->observed, r->bdf)) {
+        if (r->in_doubt || vdpad_find_pci(w->observed, r->bdf)
+            || is_changing(p, r->bdf)) {
             continue;
         }
         if (!may_be_meant(w, r->bdf)) {
             vdpad_ask_rec(p, VDPAD_REC_PF_DEL, r->bdf, "", "", 0);
-        } else if (!is_changing(p, r->bdf)) {
+        } else {
             let_go(p, r);
         }
     }

@@ -59,6 +59,7 @@ struct intent {
 /* What is known of one VF, whatever becomes of the daemon. */
 struct vf_truth {
     bool is_ready;      /* Seen ready, and nothing has changed since. */
+    bool is_unbound;    /* Others took its driver away. */
     int64_t changed_ns; /* When something last did. */
     int64_t held_ns;    /* In use since; 0: not. */
     char wish[256];     /* What was asked for last. */

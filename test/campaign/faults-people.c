@@ -112,6 +112,7 @@ fault_others_change_pf(struct campaign *c, struct rng *r)
     if (pf && !c->host_pfs[pf - c->sim->pfs]) {
         memcpy(act.object, pf->bdf, sizeof pf->bdf);
         others_do(c, &act);
+        c->has_others_vfs[pf - c->sim->pfs] &= pf->numvfs > 0;
     }
 }
 
@@ -131,6 +132,7 @@ fault_others_change_vf(struct campaign *c, struct rng *r)
         memcpy(act.object, v->name, sizeof v->name);
     } else if (v) {
         memcpy(act.object, vf->bdf, sizeof vf->bdf);
+        host_vf_truth(c, vf->bdf)->is_unbound = true;
     } else {
         return;
     }

@@ -215,13 +215,16 @@ is(const struct fact *fact, const char *field)
 
 /* Whether a fact may be as it is at last although it was 'before' at first. */
 static bool
-may_stay(const struct fact *fact, const char *before)
+may_stay(struct campaign *c, const struct fact *fact, const char *before)
 {
     /* A policy may give a VF of others a driver, and their device another one
      * or another address, which stay; see "Hardware, drivers, udev, other
      * people" in docs/operations.md. */
     if (is(fact, "driver")) {
-        return !before[0] && !strcmp(fact->value, "mlx5_core");
+        const struct vf_truth *t = host_vf_truth(c, fact->object);
+
+        return (!before[0] && !strcmp(fact->value, "mlx5_core"))
+               || (!fact->value[0] && t && t->is_unbound);
     }
     return is(fact, "bus-driver") || is(fact, "mac")
            || is(fact, "state")
@@ -254,7 +257,7 @@ promises_check_withdrawn(struct campaign *c, const struct end *first,
         const struct fact *before = find(first, fact);
         const char *value = before ? before->value : "";
 
-        if (strcmp(fact->value, value) != 0 && !may_stay(fact, value)) {
+        if (strcmp(fact->value, value) != 0 && !may_stay(c, fact, value)) {
             campaign_fail(c,
                           "withdrawal has left something: %s %s is %s and was "
                           "%s",

@@ -180,6 +180,21 @@ is_about_nothing(const struct campaign *c, const char *policy)
     return pf >= N_PFS || !c->sim->pfs[pf].used;
 }
 
+/* Whether the host refuses the policy: that two name VFs in common may be seen
+ * only there. */
+static bool
+has_problem(const struct vdpad_world *w, const char *policy)
+{
+    for (size_t i = 0; i < w->n_problems; i++) {
+        const char *key = w->problems[i].key;
+
+        if (!strncmp(key, "vdpa-policy-", 12) && !strcmp(key + 12, policy)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Takes back keys that are refused or hopeless.  Returns whether there were
  * any. */
 static bool
@@ -196,6 +211,7 @@ take_back(struct campaign *c)
         (void) snprintf(name, sizeof name, "p%u", i);
         is_bad = is_among(name, config->refused_policies,
                           config->n_refused_policies)
+                 || has_problem(w, name)
                  || is_about_nothing(c, c->intent.policies[i]);
         for (size_t p = 0; p < w->n_pfs; p++) {
             is_bad |= is_hopeless(&w->pfs[p])

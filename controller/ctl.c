@@ -106,7 +106,8 @@ load_record(struct vdpad_ctl *ctl)
 {
     struct vdpad_error why;
 
-    if (vdpad_record_load(ctl->record_path, &ctl->record, &why)) {
+    if (vdpad_record_load(ctl->record_path, ctl->dry_run, &ctl->record,
+                          &why)) {
         vdpad_log(VDPAD_LOG_ERR, "%s", why.text);
         vdpad_history_add(ctl->history, "record", "error", "%s", why.text);
     }

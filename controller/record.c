@@ -423,8 +423,8 @@ open_record(const char *path, struct vdpad_error *why)
 }
 
 int
-vdpad_record_load(const char *path, struct vdpad_record **ret_record,
-                  struct vdpad_error *why)
+vdpad_record_load(const char *path, bool is_dry_run,
+                  struct vdpad_record **ret_record, struct vdpad_error *why)
 {
     struct vdpad_record *r = vdpad_xcalloc(1, sizeof *r);
     FILE *f = open_record(path, why);
@@ -464,8 +464,10 @@ vdpad_record_load(const char *path, struct vdpad_record **ret_record,
 
     char bad[4096];
 
-    vdpad_text(bad, sizeof bad, "%s.bad", path);
-    (void) rename(path, bad);
+    vdpad_text(bad, sizeof bad, "%s%s", path, is_dry_run ? "" : ".bad");
+    if (!is_dry_run) {
+        (void) rename(path, bad);
+    }
     return vdpad_error_set(why, -EINVAL,
                            "%s: %s; kept as %s, nothing on this "
                            "host counts as made by ovs-vdpad now",

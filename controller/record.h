@@ -88,9 +88,10 @@ void vdpad_record_settle(struct vdpad_record *);
 /* Reads 'path'; all is in doubt.  No such file, or one of an earlier boot: an
  * empty record and 0.  A file that cannot be understood: an empty record,
  * -EINVAL with 'why', and the file is renamed to PATH.bad, since nothing can
- * be proven by it.  A symbolic link, or a file that others own or may write:
- * an empty record and -ELOOP or -EPERM with 'why'. */
-int vdpad_record_load(const char *path, struct vdpad_record **ret_record,
+ * be proven by it; but not with 'is_dry_run'.  A symbolic link, or a file that
+ * others own or may write: an empty record and -ELOOP or -EPERM with 'why'. */
+int vdpad_record_load(const char *path, bool is_dry_run,
+                      struct vdpad_record **ret_record,
                       struct vdpad_error *why);
 
 /* Replaces 'path' by 'record', atomically.  Returns 0 or a negative errno

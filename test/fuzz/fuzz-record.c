@@ -87,7 +87,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (void) snprintf(bad, sizeof bad, "%s.bad", path);
     }
     write_input(path, data, size);
-    error = vdpad_record_load(path, &record, &why);
+    error = vdpad_record_load(path, false, &record, &why);
     CHECK(record);
     if (error) {
         CHECK(why.text[0] && !record->n_pfs && !record->n_devs
@@ -95,7 +95,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (void) unlink(bad);
     } else {
         CHECK(!vdpad_record_save(record, path, &why));
-        CHECK(!vdpad_record_load(path, &again, &why));
+        CHECK(!vdpad_record_load(path, false, &again, &why));
         check_same(record, again);
         vdpad_record_free(again);
     }

@@ -123,7 +123,7 @@ saved(const struct bench *t)
     struct vdpad_record *r;
     struct vdpad_error why;
 
-    assert_int_equal(vdpad_record_load(t->path, &r, &why), 0);
+    assert_int_equal(vdpad_record_load(t->path, false, &r, &why), 0);
     return r;
 }
 

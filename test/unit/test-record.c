@@ -157,7 +157,7 @@ round_trip(void **state)
     assert_int_equal(vdpad_record_save(r, f->file, &why), 0);
     assert_int_equal(stat(f->file, &s), 0);
     assert_int_equal(s.st_mode & 0777, 0600);
-    assert_int_equal(vdpad_record_load(f->file, &read, &why), 0);
+    assert_int_equal(vdpad_record_load(f->file, false, &read, &why), 0);
     assert_int_equal(read->n_pfs, 2);
     assert_int_equal(read->n_devs, 2);
     assert_int_equal(read->n_vfs, 2);
@@ -185,7 +185,7 @@ round_trip(void **state)
     /* Again, over the old one. */
     vdpad_record_del_pf(r, "0000:65:00.0");
     assert_int_equal(vdpad_record_save(r, f->file, &why), 0);
-    assert_int_equal(vdpad_record_load(f->file, &read, &why), 0);
+    assert_int_equal(vdpad_record_load(f->file, false, &read, &why), 0);
     assert_int_equal(read->n_pfs, 1);
     vdpad_record_free(read);
     vdpad_record_free(r);
@@ -218,7 +218,7 @@ no_file(void **state)
     const struct folder *f = *state;
     struct vdpad_record *r = NULL;
 
-    assert_int_equal(vdpad_record_load(f->file, &r, NULL), 0);
+    assert_int_equal(vdpad_record_load(f->file, false, &r, NULL), 0);
     expect_empty(r);
     vdpad_record_free(r);
 }
@@ -239,7 +239,7 @@ file_of_another_boot(void **state)
     boot[9] = boot[9] == '0' ? '1' : '0';
     write_file(f, text);
     free(text);
-    assert_int_equal(vdpad_record_load(f->file, &r, &why), 0);
+    assert_int_equal(vdpad_record_load(f->file, false, &r, &why), 0);
     expect_empty(r);
     assert_false(exists(f->bad));
     vdpad_record_free(r);
@@ -290,7 +290,7 @@ files_that_cannot_be_understood(void **state)
         write_file(f, text);
         unlink(f->bad);
         r = NULL;
-        if (vdpad_record_load(f->file, &r, &why) != -EINVAL) {
+        if (vdpad_record_load(f->file, false, &r, &why) != -EINVAL) {
             fail_msg("read: %s -> %s", cases[i].old, cases[i].new_);
         }
         expect_empty(r);
@@ -315,9 +315,16 @@ file_that_is_too_long(void **state)
 
     write_file(f, "{");
     assert_int_equal(truncate(f->file, 5 * 1024 * 1024), 0);
-    assert_int_equal(vdpad_record_load(f->file, &r, &why), -EINVAL);
-    expect_empty(r);
-    vdpad_record_free(r);
+
+    /* A dry run leaves it where it is. */
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(vdpad_record_load(f->file, i == 0, &r, &why),
+                         -EINVAL);
+        expect_empty(r);
+        vdpad_record_free(r);
+        assert_int_equal(exists(f->bad), i);
+        assert_int_equal(exists(f->file), !i);
+    }
 }
 
 /* A folder in its place can be neither read nor replaced. */
@@ -329,7 +336,7 @@ file_that_cannot_be_read(void **state)
     struct vdpad_error why;
 
     assert_int_equal(mkdir(f->file, 0700), 0);
-    assert_int_equal(vdpad_record_load(f->file, &r, &why), -EISDIR);
+    assert_int_equal(vdpad_record_load(f->file, false, &r, &why), -EISDIR);
     assert_int_equal(why.code, -EISDIR);
     assert_true(exists(f->file));
     expect_empty(r);
@@ -373,7 +380,7 @@ written_by_others(void **state)
 
     assert_int_equal(vdpad_record_save(full, f->file, &why), 0);
     chmod(f->file, 0620);
-    assert_int_equal(vdpad_record_load(f->file, &r, &why), -EPERM);
+    assert_int_equal(vdpad_record_load(f->file, false, &r, &why), -EPERM);
     assert_non_null(strstr(why.text, "0620"));
     expect_empty(r);
     vdpad_record_free(r);
@@ -381,7 +388,7 @@ written_by_others(void **state)
     chmod(f->file, 0600);
     if (!geteuid()) {
         assert_int_equal(chown(f->file, 65534, (gid_t) -1), 0);
-        assert_int_equal(vdpad_record_load(f->file, &r, &why), -EPERM);
+        assert_int_equal(vdpad_record_load(f->file, false, &r, &why), -EPERM);
         assert_non_null(strstr(why.text, "owner is 65534"));
         expect_empty(r);
         vdpad_record_free(r);
@@ -391,7 +398,7 @@ written_by_others(void **state)
     snprintf(other, sizeof other, "%s.new", f->file);
     assert_int_equal(rename(f->file, other), 0);
     assert_int_equal(symlink(other, f->file), 0);
-    assert_int_equal(vdpad_record_load(f->file, &r, &why), -ELOOP);
+    assert_int_equal(vdpad_record_load(f->file, false, &r, &why), -ELOOP);
     expect_empty(r);
     vdpad_record_free(r);
 
@@ -399,7 +406,7 @@ written_by_others(void **state)
      * the new one is made. */
     assert_int_equal(chmod(other, 0666), 0);
     assert_int_equal(vdpad_record_save(full, f->file, &why), 0);
-    assert_int_equal(vdpad_record_load(f->file, &r, &why), 0);
+    assert_int_equal(vdpad_record_load(f->file, false, &r, &why), 0);
     assert_int_equal(r->n_devs, 2);
     vdpad_record_free(r);
     vdpad_record_free(full);

@@ -328,7 +328,7 @@ plan_attached(struct vdpad_planner *p, struct vdpad_dev *dev,
         vdpad_exchange_ids(p, dev, old, refused);
         plan_vlan(p, dev, old, true, refused);
     } else if (vdpad_iface_is_ours(iface)) {
-        vdpad_plan_ids(p, dev);
+        vdpad_plan_ids(p, dev, iface);
         plan_vlan(p, dev, NULL, false, false);
     } else if (spec && !vdpad_streq(iface_id, spec->iface_id)) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
@@ -407,6 +407,12 @@ vdpad_plan_port(struct vdpad_planner *p, struct vdpad_dev *dev)
             plan_unwanted(p, dev, old);
         }
         return;
+    }
+    if (!dev->rep && old && !is_of_another(p, dev, old)
+        && !vdpad_refused_declaration(p->world->config, old)) {
+        /* It is away, and its row waits for it; but another device may have
+         * the logical port by now. */
+        vdpad_plan_ids(p, dev, old);
     }
     /* Whoever sees the port may use the device at once. */
     if (!dev->rep || (!dev->iface && !dev->vdpa && !dev->vbus)) {

@@ -60,13 +60,14 @@ vdpad_find_id(const struct vdpad_port_ids *ids, const char *key)
 }
 
 static void
-set_id(struct vdpad_planner *p, struct vdpad_dev *dev, const char *key,
-       const char *value, const char *present)
+set_id(struct vdpad_planner *p, struct vdpad_dev *dev,
+       const struct vdpad_db_iface *iface, const char *key, const char *value,
+       const char *present)
 {
     struct vdpad_dbop op = {
         .kind = VDPAD_DBOP_IFACE_EXTERNAL_ID,
-        .port = dev->iface->name,
-        .uuid = dev->iface->uuid,
+        .port = iface->name,
+        .uuid = iface->uuid,
         .key = key,
         .value = value,
         .tag = -1,
@@ -102,31 +103,32 @@ is_left_over(const struct vdpad_map *have, const char *key)
 /* Writes those of 'ids' that are not there. */
 static void
 set_wanted(struct vdpad_planner *p, struct vdpad_dev *dev,
+           const struct vdpad_db_iface *iface,
            const struct vdpad_port_ids *ids)
 {
     for (size_t i = 0; i < ids->n; i++) {
         const struct vdpad_kv *kv = &ids->kv[i];
-        const char *present = vdpad_map_get(&dev->iface->external_ids,
-                                            kv->key);
+        const char *present = vdpad_map_get(&iface->external_ids, kv->key);
 
         if (!vdpad_streq(present, kv->value)) {
-            set_id(p, dev, kv->key, kv->value, present);
+            set_id(p, dev, iface, kv->key, kv->value, present);
         }
     }
 }
 
 void
-vdpad_plan_ids(struct vdpad_planner *p, struct vdpad_dev *dev)
+vdpad_plan_ids(struct vdpad_planner *p, struct vdpad_dev *dev,
+               const struct vdpad_db_iface *iface)
 {
-    const struct vdpad_map *have = &dev->iface->external_ids;
+    const struct vdpad_map *have = &iface->external_ids;
     struct vdpad_port_ids ids;
 
     vdpad_wanted_ids(dev, &ids);
-    set_wanted(p, dev, &ids);
+    set_wanted(p, dev, iface, &ids);
     for (size_t i = 0; i < have->n; i++) {
         if (is_left_over(have, have->kv[i].key)
             && !vdpad_find_id(&ids, have->kv[i].key)) {
-            set_id(p, dev, have->kv[i].key, NULL, have->kv[i].value);
+            set_id(p, dev, iface, have->kv[i].key, NULL, have->kv[i].value);
         }
     }
 }
@@ -158,7 +160,8 @@ vdpad_exchange_ids(struct vdpad_planner *p, struct vdpad_dev *dev,
 {
     static const struct vdpad_map none;
     const struct vdpad_map *own = old ? &old->external_ids : &none;
-    const struct vdpad_map *have = &dev->iface->external_ids;
+    const struct vdpad_db_iface *iface = dev->iface;
+    const struct vdpad_map *have = &iface->external_ids;
     struct vdpad_port_ids ids;
 
     vdpad_wanted_ids(dev, &ids);
@@ -168,17 +171,17 @@ vdpad_exchange_ids(struct vdpad_planner *p, struct vdpad_dev *dev,
         if (!vdpad_find_id(&ids, kv->key) && !is_of_row(kv->key)
             && (!is_carried(own, kv->key, refused)
                 || !vdpad_map_get(own, kv->key))) {
-            set_id(p, dev, kv->key, NULL, kv->value);
+            set_id(p, dev, iface, kv->key, NULL, kv->value);
         }
     }
-    set_wanted(p, dev, &ids);
+    set_wanted(p, dev, iface, &ids);
     for (size_t i = 0; i < own->n; i++) {
         const struct vdpad_kv *kv = &own->kv[i];
         const char *present = vdpad_map_get(have, kv->key);
 
         if (is_carried(own, kv->key, refused) && !vdpad_find_id(&ids, kv->key)
             && !vdpad_streq(present, kv->value)) {
-            set_id(p, dev, kv->key, kv->value, present);
+            set_id(p, dev, iface, kv->key, kv->value, present);
         }
     }
 }

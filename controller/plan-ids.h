@@ -35,8 +35,9 @@ const char *vdpad_find_id(const struct vdpad_port_ids *, const char *key);
  * device. */
 bool vdpad_id_is_kept(const struct vdpad_map *ids, const char *key);
 
-/* Brings the keys of our Interface of 'dev' in line. */
-void vdpad_plan_ids(struct vdpad_planner *, struct vdpad_dev *dev);
+/* Brings the keys of 'iface', our Interface of 'dev', in line. */
+void vdpad_plan_ids(struct vdpad_planner *, struct vdpad_dev *dev,
+                    const struct vdpad_db_iface *iface);
 
 /* Representors have exchanged their names, so that the row of 'dev' is that of
  * another device up to now, and 'old' (NULL: none) its own: what was written

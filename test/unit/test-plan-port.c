@@ -255,161 +255,6 @@ renamed_representor(void **state)
     expect_plan(b, "");
 }
 
-/* The datapath that 'names' are ports of. */
-static void
-put_in_datapath(struct wb *b, const char *const names[], size_t n)
-{
-    struct vdpad_link *datapath = wb_add_row(b, VDPAD_LINK);
-    int32_t ifindex = 999;
-
-    datapath->ifindex = ifindex;
-    strcpy(datapath->name, "ovs-system");
-    strcpy(datapath->kind, "openvswitch");
-    for (size_t i = 0; i < n; i++) {
-        wb_find_link(b, names[i])->master = ifindex;
-    }
-}
-
-/* The kernel's datapath keeps it under its old name and does not let Open
- * vSwitch have it under the new one. */
-static void
-renamed_port_of_a_datapath(void **state)
-{
-    struct wb *b = *state;
-
-    given(b, HOST1 ONE PORT0 "tag=7");
-    put_in_datapath(b, (const char *const[]){ "r65v0" }, 1);
-    expect_plan(b, "");
-    wb_rename(b, "r65v0", "enp0v0");
-    expect_plan(b, "vport-del enp0v0\n"
-                   "port-del r65v0 br-int\n"
-                   "port-add enp0v0 br-int tag=7\n");
-    wb_apply_plan(b);
-    expect_plan(b, "");
-
-    /* It was replaced, but is not taken out yet. */
-    wb_find_link(b, "enp0v0")->master = 999;
-    expect_plan(b, "");
-    wb_find_port(b, "enp0v0")->ofport = -1;
-    expect_plan(b, "vport-del enp0v0\n");
-    expect_state(b, VF0, "applying", "renamed");
-    wb_find_link(b, "ovs-system")->kind[0] = 'x'; /* Some other master. */
-    expect_plan(b, "");
-    expect_state(b, VF0, "waiting", "could not take port enp0v0");
-}
-
-/* After a reset the kernel may give the same names the other way round. */
-static void
-representors_that_exchange_names(void **state)
-{
-    struct wb *b = *state;
-
-    b->show_ids = true;
-    given(b, HOST POLICY "want lsp0 vf=" VF0 " tag=4\n" PORT0
-                         "tag=4 vdpa-vlan=tag iface-id=lsp0 "
-                         "vdpa-iface-id=lsp0 one=1 other=a\n" PORT1
-                         "tag=5 iface-id=theirs other=b");
-    expect_plan(b, "");
-    wb_rename(b, "r65v0", "tmp");
-    wb_rename(b, "r65v1", "r65v0");
-    wb_rename(b, "tmp", "r65v1");
-    wb_plan(b);
-    wb_apply_plan(b);
-    expect_plan(b, "");
-
-    const struct wb_map *ids = &wb_find_port(b, "r65v1")->ids;
-
-    assert_string_equal(wb_get(ids, "vdpa-vf"), VF0);
-    assert_string_equal(wb_get(ids, "vdpa-device"), "vdpa:" VF0);
-    assert_string_equal(wb_get(ids, "attached-mac"), MAC0);
-    assert_string_equal(wb_get(ids, "iface-id"), "lsp0");
-    assert_string_equal(wb_get(ids, "vdpa-iface-id"), "lsp0");
-    assert_string_equal(wb_get(ids, "one"), "1");
-    assert_string_equal(wb_get(ids, "other"), "a");
-    assert_int_equal(wb_find_port(b, "r65v1")->tag, 4);
-    ids = &wb_find_port(b, "r65v0")->ids;
-    assert_string_equal(wb_get(ids, "vdpa-vf"), VF1);
-    assert_null(wb_get(ids, "attached-mac"));
-    assert_string_equal(wb_get(ids, "iface-id"), "theirs");
-    assert_null(wb_get(ids, "vdpa-iface-id"));
-    assert_null(wb_get(ids, "one"));
-    assert_string_equal(wb_get(ids, "other"), "b");
-    assert_int_equal(wb_find_port(b, "r65v0")->tag, 5);
-}
-
-/* Nor need it be an exchange: each gets the name that another had. */
-static void
-names_that_shift(void **state)
-{
-    struct wb *b = *state;
-
-    b->show_ids = true;
-    given(b, HOST POLICY PORT0 "tag=4 iface-id=a one=1\n" PORT1
-                               "tag=5 iface-id=b other=b");
-    expect_plan(b, "");
-    wb_rename(b, "r65v1", "r65v2");
-    wb_rename(b, "r65v0", "r65v1");
-    wb_plan(b);
-    for (size_t i = 0; i < b->plan->n; i++) {
-        /* Half of it would leave neither of the two with its own. */
-        assert_true(b->plan->steps[i].is_joined);
-    }
-    wb_apply_plan(b);
-    expect_plan(b, "");
-    assert_null(wb_find_port(b, "r65v0"));
-
-    const struct wb_map *ids = &wb_find_port(b, "r65v1")->ids;
-
-    assert_string_equal(wb_get(ids, "vdpa-vf"), VF0);
-    assert_string_equal(wb_get(ids, "iface-id"), "a");
-    assert_string_equal(wb_get(ids, "one"), "1");
-    assert_null(wb_get(ids, "other"));
-    assert_int_equal(wb_find_port(b, "r65v1")->tag, 4);
-    ids = &wb_find_port(b, "r65v2")->ids;
-    assert_string_equal(wb_get(ids, "vdpa-vf"), VF1);
-    assert_string_equal(wb_get(ids, "iface-id"), "b");
-    assert_string_equal(wb_get(ids, "other"), "b");
-    assert_int_equal(wb_find_port(b, "r65v2")->tag, 5);
-}
-
-/* A device that had no port gets the name of one that had: what others wrote
- * there is not for it. */
-static void
-name_of_another_without_an_own_row(void **state)
-{
-    struct wb *b = *state;
-
-    given(b, HOST POLICY "want lsp1 vf=" VF1 "\n" PORT1
-                         "tag=5 iface-id=lsp1 vdpa-iface-id=lsp1 other=b");
-    wb_rename(b, "r65v1", "r65v2");
-    wb_rename(b, "r65v0", "r65v1");
-    wb_plan(b);
-    wb_apply_plan(b);
-    expect_plan(b, "");
-
-    const struct wb_map *ids = &wb_find_port(b, "r65v1")->ids;
-
-    assert_string_equal(wb_get(ids, "vdpa-vf"), VF0);
-    assert_null(wb_get(ids, "iface-id"));
-    assert_null(wb_get(ids, "other"));
-    assert_int_equal(wb_find_port(b, "r65v1")->tag, -1);
-    ids = &wb_find_port(b, "r65v2")->ids;
-    assert_string_equal(wb_get(ids, "iface-id"), "lsp1");
-    assert_string_equal(wb_get(ids, "other"), "b");
-}
-
-/* Somebody has attached it under its new name. */
-static void
-renamed_representor_that_others_attached(void **state)
-{
-    struct wb *b = *state;
-
-    given(b, HOST1 ONE PORT0 "\n"
-                             "port enp0v0 br-int iface-id=theirs");
-    strcpy(wb_find_link(b, "r65v0")->name, "enp0v0");
-    expect_plan(b, "port-del r65v0 br-int\n");
-}
-
 /* A cloud's agent writes its own iface-id onto our port. */
 static void
 iface_id_of_others_is_kept(void **state)
@@ -438,6 +283,26 @@ key_of_a_port_is_withdrawn(void **state)
     wb_apply_plan(b);
     expect_plan(b, "");
     assert_string_equal(wb_get(&b->ports[0].ids, "ovn-installed"), "1");
+}
+
+/* ... also while the representor is away: another device may have the logical
+ * port by then. */
+static void
+key_is_withdrawn_while_the_representor_is_away(void **state)
+{
+    struct wb *b = *state;
+
+    b->show_ids = true;
+    given(b, HOST1 ONE PORT0 "iface-id=lsp vdpa-iface-id=lsp their=key\n"
+                             "want lsp device=vdpa:" VF0);
+    expect_plan(b, "");
+    given(b, "gone link r65v0");
+    expect_plan(b, "");
+    given(b, "want lsp");
+    expect_plan(b, "interface-external-id r65v0 -iface-id\n"
+                   "interface-external-id r65v0 -vdpa-iface-id\n");
+    given(b, "want lsp device=vdpa:" VF0 " tag=abc");
+    expect_plan(b, "");
 }
 
 /* ... meanwhile another program has put its own port there. */
@@ -692,13 +557,9 @@ main(void)
         TEST(interface_that_is_no_netdev),
         TEST(declaration_does_not_move),
         TEST(renamed_representor),
-        TEST(renamed_port_of_a_datapath),
-        TEST(representors_that_exchange_names),
-        TEST(names_that_shift),
-        TEST(name_of_another_without_an_own_row),
-        TEST(renamed_representor_that_others_attached),
         TEST(iface_id_of_others_is_kept),
         TEST(key_of_a_port_is_withdrawn),
+        TEST(key_is_withdrawn_while_the_representor_is_away),
         TEST(iface_id_that_others_replaced_is_kept),
         TEST(key_of_a_port_changes),
         TEST(vlan_of_others_stays),

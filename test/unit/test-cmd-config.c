@@ -365,9 +365,8 @@ suspension_that_fails(void **state)
     vdpad_error_set(&why, -ENOSPC, "the disk is full");
     fixture_suspended(-ENOSPC, &why);
     assert_true(request.is_error);
-    assert_string_equal(request.text,
-                        "teardown gold: vdpa-suspended could "
-                        "not be written: the disk is full");
+    assert_string_equal(request.text, "teardown gold: vdpa-suspended could "
+                                      "not be written: the disk is full");
     free(request.text);
     START(&request, "teardown", "--all");
     fixture_suspended(-ENOTCONN, NULL);

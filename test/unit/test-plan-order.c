@@ -286,13 +286,12 @@ main(void)
 #define TEST(FUNCTION) \
     cmocka_unit_test_setup_teardown(FUNCTION, wb_set_up, wb_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(bare_card_to_ready),      TEST(changes_are_recorded),
-        TEST(modules_before_devices),  TEST(virtio_needs_its_own_module),
-        TEST(missing_module_is_named), TEST(missing_package_is_named),
-        TEST(module_that_does_not_load),
-        TEST(bridge_before_ports),     TEST(each_bridge_once),
-        TEST(no_port_without_device),  TEST(second_run_does_nothing),
-        TEST(adopted_whole),
+        TEST(bare_card_to_ready),        TEST(changes_are_recorded),
+        TEST(modules_before_devices),    TEST(virtio_needs_its_own_module),
+        TEST(missing_module_is_named),   TEST(missing_package_is_named),
+        TEST(module_that_does_not_load), TEST(bridge_before_ports),
+        TEST(each_bridge_once),          TEST(no_port_without_device),
+        TEST(second_run_does_nothing),   TEST(adopted_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

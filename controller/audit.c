@@ -47,7 +47,6 @@ next_vswitchd(const struct vdpad_world *world, size_t *i)
     return NULL;
 }
 
-
 static bool
 is_fact(const struct vdpad_world *world, const char *name, const char *value)
 {

@@ -185,28 +185,6 @@ is_full(const struct vdpad_why_probe *probe)
     return probe && probe->error == -ENOSPC;
 }
 
-/* Whether 'error' of a probe is the driver's refusal; what others mean is in
- * <vdpad/flow-query.h>. */
-static bool
-is_refusal(int error)
-{
-    switch (error) {
-    case 0:
-    case -EEXIST:
-    case -ENOENT:
-    case -EBUSY:
-    case -ENOMSG:
-    case -ETIMEDOUT:
-    case -EAGAIN:
-    case -EINTR:
-    case -EIO:
-    case -EBADMSG:
-        return false;
-    default:
-        return true;
-    }
-}
-
 /* None of what was looked at is of the device, and not all was. */
 static void
 too_many(const struct vdpad_why_flows *flows, const struct vdpad_dev *dev,
@@ -285,7 +263,7 @@ rules(const struct vdpad_check_input *in, struct vdpad_finding *f)
     bool is_clear = vdpad_why_is_skip_hw(worst)
                         ? explain_skip_hw(worst, reason, remedy)
                         : explain(in->world, dev, worst, reason, remedy);
-    if (probe && is_refusal(probe->error)) {
+    if (probe && vdpad_probe_is_refusal(probe->error)) {
         vdpad_text(reason, sizeof reason, "the driver says: %s", probe->text);
         if (worst->uses & VDPAD_USE_TUNNEL_SET && !is_encap_off(dev)) {
             vdpad_text(remedy, sizeof remedy,

@@ -497,7 +497,7 @@ vdpad_exec_remember(struct vdpad_record *r, const struct vdpad_rec *rec)
         break;
     case VDPAD_REC_PORT:
         dev = vdpad_record_add_dev(r, rec->object);
-        vdpad_copy(dev->port, sizeof dev->port, rec->port);
+        vdpad_copy(dev->port, sizeof dev->port, rec->word);
         break;
     case VDPAD_REC_VF:
         vdpad_record_add_vf(r, rec->object);

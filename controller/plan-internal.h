@@ -188,19 +188,11 @@ void vdpad_pf_let_go(struct vdpad_planner *, const struct vdpad_pf *pf,
 bool vdpad_pf_may_give_back(const struct vdpad_planner *,
                             const struct vdpad_pf *pf);
 
-/* What keeps a VF from its driver. */
-struct vdpad_hindrance {
-    const struct vdpad_dev *dev;  /* It has to go first; NULL: none. */
-    bool no_vfio;                 /* This kernel has no vfio-pci. */
-    char text[VDPAD_REASON_SIZE]; /* A VF that no device is to be on does not
-                                   * get its driver, and why; "": none. */
-    enum vdpad_ask outcome;       /* What became of that one. */
-};
-
 /* Binds the VFs of 'pf': those that a policy covers as it says, the others to
- * what the kernel finds, as they would have been had we not held them back. */
-struct vdpad_hindrance vdpad_plan_vfs(struct vdpad_planner *,
-                                      struct vdpad_pf *pf);
+ * what the kernel finds, as they would have been had we not held them back.
+ * What keeps those from their driver that no device is to be on goes into
+ * 'vf_state'. */
+void vdpad_plan_vfs(struct vdpad_planner *, struct vdpad_pf *pf);
 
 /* Whether a VF of 'pf' was given to vfio-pci for a policy. */
 bool vdpad_has_given_vfs(const struct vdpad_planner *,

@@ -509,30 +509,13 @@ check_pf(struct vdpad_pf *pf)
 static void
 plan_drivers(struct vdpad_planner *p, struct vdpad_pf *pf)
 {
-    struct vdpad_hindrance hindrance = vdpad_plan_vfs(p, pf);
-    const struct vdpad_dev *dev = hindrance.dev;
-
+    vdpad_plan_vfs(p, pf);
     pf->is_usable = pf->state == VDPAD_STATE_READY;
     if (!pf->external) {
         vdpad_plan_uplink(p, pf);
 
         /* Devices wait for the uplink, but not for ever. */
         pf->is_usable &= pf->state != VDPAD_STATE_APPLYING;
-    }
-    if (dev) {
-        vdpad_fold_state(&pf->vf_state, pf->vf_reason, VDPAD_STATE_WAITING,
-                         "VF %s goes to vfio-pci when vDPA device "
-                         "%.100s on it is gone",
-                         dev->vf->bdf, dev->name);
-    }
-    if (hindrance.no_vfio) {
-        vdpad_fold_state(&pf->vf_state, pf->vf_reason, VDPAD_STATE_BLOCKED,
-                         "this kernel has no module vfio_pci, which "
-                         "device-type=vfio-pci needs");
-    }
-    if (hindrance.text[0]) {
-        vdpad_fold(&pf->vf_state, pf->vf_reason, hindrance.outcome,
-                   VDPAD_STATE_APPLYING, hindrance.text);
     }
 }
 

@@ -20,18 +20,22 @@ find_dev(const struct vdpad_planner *p, const struct vdpad_pci *vf)
     return NULL;
 }
 
-/* True when VFs can be given to vfio-pci; else has it loaded, or there is
- * none: '*ret_missing'. */
+/* True when VFs can be given to vfio-pci; else has it loaded, or says of 'pf'
+ * that there is none. */
 static bool
-have_vfio(struct vdpad_planner *p, struct vdpad_pf *pf, bool *ret_missing)
+have_vfio(struct vdpad_planner *p, struct vdpad_pf *pf)
 {
     const struct vdpad_module *m = vdpad_find_module(p->world->observed,
                                                      "vfio_pci");
     struct vdpad_act act = { .kind = VDPAD_ACT_MODULE_LOAD };
     char text[VDPAD_REASON_SIZE];
 
+    if (m && m->state == VDPAD_MODULE_MISSING) {
+        vdpad_fold_state(&pf->vf_state, pf->vf_reason, VDPAD_STATE_BLOCKED,
+                         "this kernel has no module vfio_pci, which "
+                         "device-type=vfio-pci needs");
+    }
     if (!m || m->state == VDPAD_MODULE_MISSING) {
-        *ret_missing = m != NULL;
         return false;
     }
     if (m->state == VDPAD_MODULE_LOADED) {
@@ -146,8 +150,7 @@ forget_given(struct vdpad_planner *p, const struct vf_case *c)
 }
 
 static void
-plan_vf(struct vdpad_planner *p, struct vdpad_pf *pf, const struct vf_case *c,
-        struct vdpad_hindrance *hindrance)
+plan_vf(struct vdpad_planner *p, struct vdpad_pf *pf, const struct vf_case *c)
 {
     const struct vdpad_dev *dev = c->wants_vfio && !c->is_vfio
                                       ? find_dev(p, c->vf)
@@ -157,12 +160,16 @@ plan_vf(struct vdpad_planner *p, struct vdpad_pf *pf, const struct vf_case *c,
                                                           c->vf->bdf);
     /* Nor does another attempt hold up devices on other VFs. */
     bool shared = c->wants_vdpa && !(e && e->failures);
-    char text[VDPAD_REASON_SIZE];
+    char text[VDPAD_REASON_SIZE], reason[VDPAD_REASON_SIZE];
     enum vdpad_ask outcome;
 
-    if (!is_wrong(p, c) || dev
-        || (c->wants_vfio && !have_vfio(p, pf, &hindrance->no_vfio))) {
-        hindrance->dev = dev ? dev : hindrance->dev;
+    if (dev) {
+        vdpad_fold_state(&pf->vf_state, pf->vf_reason, VDPAD_STATE_WAITING,
+                         "VF %s goes to vfio-pci when vDPA device "
+                         "%.100s on it is gone",
+                         c->vf->bdf, dev->name);
+    }
+    if (!is_wrong(p, c) || dev || (c->wants_vfio && !have_vfio(p, pf))) {
         forget_given(p, c);
         return;
     }
@@ -180,17 +187,16 @@ plan_vf(struct vdpad_planner *p, struct vdpad_pf *pf, const struct vf_case *c,
         vdpad_fold(shared ? &pf->state : &pf->vf_state,
                    shared ? pf->reason : pf->vf_reason, outcome,
                    VDPAD_STATE_APPLYING, text);
-    } else if ((c->policy || c->given) && !c->wants_vdpa
-               && !hindrance->text[0]) {
-        hindrance->outcome = outcome;
-        tell(c, text, hindrance->text);
+    } else if ((c->policy || c->given) && !c->wants_vdpa) {
+        tell(c, text, reason);
+        vdpad_fold(&pf->vf_state, pf->vf_reason, outcome, VDPAD_STATE_APPLYING,
+                   reason);
     }
 }
 
-struct vdpad_hindrance
+void
 vdpad_plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
 {
-    struct vdpad_hindrance hindrance = { .dev = NULL };
     const struct vdpad_observed *o = p->world->observed;
     const struct vdpad_pci *rows = VDPAD_OBSERVED_ROWS(o, VDPAD_PCI,
                                                        vdpad_pci);
@@ -200,7 +206,7 @@ vdpad_plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
         vdpad_ask_pf(p, pf, VDPAD_ACT_AUTOPROBE, number,
                      "the e-switch is as it should "
                      "be: restored");
-        return hindrance;
+        return;
     }
     if (number >= 0) {
         vdpad_pf_let_go(p, pf, VDPAD_REC_PF_AUTOPROBE);
@@ -215,9 +221,8 @@ vdpad_plan_vfs(struct vdpad_planner *p, struct vdpad_pf *pf)
             continue;
         }
         look_at(p, pf, vf, &c);
-        plan_vf(p, pf, &c, &hindrance);
+        plan_vf(p, pf, &c);
     }
-    return hindrance;
 }
 
 /* The 'i'th VF on record if it is one of 'pf'. */

@@ -97,9 +97,7 @@ plan_choices(struct vdpad_planner *p)
 
         if (dev->record && strcmp(dev->record->port, port) != 0
             && (port[0] || is_choice_over(w, dev))) {
-            vdpad_ask_rec(p, VDPAD_REC_PORT, dev->record->vf, "", "", 0);
-            p->plan->steps[p->plan->n - 1].rec.port = vdpad_plan_strdup(p,
-                                                                        port);
+            vdpad_ask_rec(p, VDPAD_REC_PORT, dev->record->vf, port, "", 0);
         }
     }
 }

@@ -32,7 +32,7 @@ enum vdpad_rec_kind {
                                          * we make ("" when adopted). */
     VDPAD_REC_DEV_DEL, /* Forget VF 'object'. */
     VDPAD_REC_PORT,    /* The device on VF 'object' is given
-                                         * to port 'port' ("": to none). */
+                                         * to port 'word' ("": to none). */
     VDPAD_REC_VF,      /* VF 'object' is given to vfio-pci. */
     VDPAD_REC_VF_DEL,  /* Forget that. */
     VDPAD_REC_POLICY,  /* Policy 'object' is applied, of
@@ -43,9 +43,8 @@ enum vdpad_rec_kind {
 struct vdpad_rec {
     enum vdpad_rec_kind kind;
     char object[VDPAD_NAME_SIZE];
-    char word[VDPAD_NAME_SIZE];
+    char word[VDPAD_IFACE_ID_SIZE];
     char name[VDPAD_NAME_SIZE];
-    const char *port; /* Belongs to the plan. */
     int32_t number;
 };
 

@@ -191,21 +191,10 @@ read_original(struct vdpad_nl *nl, const struct vdpad_flow_pos *pos,
 static int
 refusal(int error)
 {
-    switch (error) {
-    case -EEXIST:
+    if (error == -EEXIST) {
         return -EBUSY; /* NLM_F_EXCL: the priority was taken just now. */
-    case -ENOENT:
-    case -EBUSY:
-    case -ENOMSG:
-    case -ETIMEDOUT:
-    case -EAGAIN:
-    case -EINTR:
-    case -EIO:
-    case -EBADMSG:
-        return -EREMOTEIO;
-    default:
-        return error;
     }
+    return !error || vdpad_probe_is_refusal(error) ? error : -EREMOTEIO;
 }
 
 static int

@@ -75,15 +75,15 @@ vdpad_step_numvfs(struct vdpad_observer *observer, const struct vdpad_act *act,
         return vdpad_error_set(why, error, "read %s: %s", path,
                                strerror(-error));
     }
-    if (now && now == act->number) {
+    if (now == act->number && !now) {
+        return 0;
+    }
+    if (now == act->number) {
         /* The kernel takes the number that there is for a success
          * (sriov_numvfs_store(), drivers/pci/iov.c of 6.12), and these VFs
          * would count as ours. */
         return vdpad_error_set(why, -ESTALE, "%.40s: has %lld VFs by now",
                                act->object, (long long) now);
-    }
-    if (now == act->number) {
-        return 0;
     }
     if (now && !act->force) {
         error = vdpad_holders_check_vfs(observer, act->object, why);

@@ -9,15 +9,17 @@
 enum vdpad_act_kind {
     VDPAD_ACT_MODULE_LOAD,  /* object: module. */
     VDPAD_ACT_AUTOPROBE,    /* object: PF; number: 0 or 1. */
-    VDPAD_ACT_NUMVFS,       /* object: PF; number. */
+    VDPAD_ACT_NUMVFS,       /* object: PF; number.  So many by now, but for
+                                 * 0: -ESTALE, as somebody else made them. */
     VDPAD_ACT_ESWITCH_MODE, /* object: PF; number: eswitch mode. */
     VDPAD_ACT_FEATURE,      /* ifindex, object: netdev; number: 0, 1:
                                  * hw-tc-offload. */
     VDPAD_ACT_VF_PROBE,     /* object: VF; word: driver, or "" for the
                                  * driver the kernel finds (an override is
                                  * cleared), unless it has another one by now
-                                 * than 'from' ("": none).  Bound right, or
-                                 * to such another one: success. */
+                                 * than 'from' ("": none).  Bound to such
+                                 * another one: success; to 'word' by now:
+                                 * -ESTALE, as somebody else did it. */
     VDPAD_ACT_VF_UNBIND,    /* object: VF. */
     VDPAD_ACT_VDPA_ADD,     /* object: name; word: mgmtdev "pci/BDF";
                                  * mac, mtu, max_vqp: 0 means not given. */

@@ -122,4 +122,8 @@ typedef void vdpad_flow_query_cb(void *aux, int error,
                                  size_t n, bool more,
                                  const struct vdpad_error *why);
 
+/* Whether 'error' of a probe is the driver's refusal: none of those that have
+ * a meaning of their own there, nor 0. */
+bool vdpad_probe_is_refusal(int error);
+
 #endif

@@ -187,8 +187,9 @@ has_problem(const struct vdpad_world *w, const char *policy)
 {
     for (size_t i = 0; i < w->n_problems; i++) {
         const char *key = w->problems[i].key;
+        size_t n = strlen(VDPAD_KEY_POLICY);
 
-        if (!strncmp(key, "vdpa-policy-", 12) && !strcmp(key + 12, policy)) {
+        if (!strncmp(key, VDPAD_KEY_POLICY, n) && !strcmp(key + n, policy)) {
             return true;
         }
     }

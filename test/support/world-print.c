@@ -133,7 +133,7 @@ print_rec(FILE *f, const struct vdpad_rec *rec)
     } else if (rec->kind == VDPAD_REC_DEV) {
         fprintf(f, " %s%s%s", rec->word, rec->name[0] ? " " : "", rec->name);
     } else if (rec->kind == VDPAD_REC_PORT) {
-        fprintf(f, " %s", rec->port[0] ? rec->port : "(none)");
+        fprintf(f, " %s", rec->word[0] ? rec->word : "(none)");
     }
 }
 

@@ -17,6 +17,7 @@
 
 struct slot {
     bool dirty;     /* To be asked for. */
+    bool outdated;  /* It may have changed since the newest answer. */
     bool querying;  /* An answer is under way, */
     bool comparing; /* for a comparison, */
     bool stale;     /* and will be out of date. */
@@ -153,6 +154,15 @@ compare_again(struct refresh *r, int i)
     }
 }
 
+static void
+make_dirty(struct slot *s)
+{
+    if (!s->dirty) {
+        s->dirty = true;
+        s->dirty_ns = 0;
+    }
+}
+
 void
 vdpad_observer_invalidate(struct vdpad_observer *o, unsigned int mask)
 {
@@ -172,11 +182,9 @@ vdpad_observer_invalidate(struct vdpad_observer *o, unsigned int mask)
             continue;
         }
         o->view.class_[i].fresh = false;
+        s->outdated = true;
         s->stale |= s->querying;
-        if (!s->dirty) {
-            s->dirty = true;
-            s->dirty_ns = 0;
-        }
+        make_dirty(s);
     }
 }
 
@@ -191,6 +199,7 @@ succeeded(struct vdpad_observer *o, int i, struct vdpad_picture *picture)
         vdpad_picture_clear(&s->next);
     }
     s->wait_ns = 0;
+    s->outdated &= s->stale;
     s->staged = true;
     s->next = take(picture);
 }
@@ -204,7 +213,7 @@ failed(struct vdpad_observer *o, int i, int error,
     int64_t wait_s = INT64_C(1) << (s->failures < 5 ? s->failures : 5);
 
     o->newly_failed |= !s->failures++;
-    s->dirty = true;
+    s->dirty = s->outdated = true;
     s->wait_ns = (wait_s < RETRY_MAX_S ? wait_s : RETRY_MAX_S) * 1000 * MS_NS;
     c->error = error;
     c->fresh = false;
@@ -268,7 +277,6 @@ on_observed(void *aux, enum vdpad_class class_, int error,
         return;
     }
     s->tried = true;
-    s->stale = false;
     if (error) {
         failed(o, (int) class_, error, why);
     } else if (stale) {
@@ -276,6 +284,7 @@ on_observed(void *aux, enum vdpad_class class_, int error,
     } else {
         succeeded(o, (int) class_, picture);
     }
+    s->stale = false;
     for (struct refresh *r = o->refreshes; r; r = r->next) {
         if (!r->compare) {
             r->mask &= ~(r->asked & 1u << class_);
@@ -435,7 +444,7 @@ vdpad_observer_adopt(struct vdpad_observer *o)
             c->error = 0;
         }
         c->at_ns = o->now_ns;
-        c->fresh = !s->dirty && !s->querying;
+        c->fresh = !s->outdated;
         s->staged = false;
     }
     o->staged_ns = 0;
@@ -454,12 +463,15 @@ vdpad_observer_refresh(struct vdpad_observer *o, unsigned int mask,
     r->aux = aux;
     if (compare) {
         r->fresh = vdpad_xcalloc(1, sizeof *r->fresh);
-    } else {
-        vdpad_observer_invalidate(o, mask);
     }
     for (int i = 0; i < VDPAD_N_CLASSES; i++) {
         if (mask & 1u << i) {
             o->slots[i].retry_ns = o->slots[i].wait_ns = 0;
+            /* What is there, or on its way, becomes no worse by the question:
+             * a flood of them must not keep anybody from acting. */
+            if (!compare) {
+                make_dirty(&o->slots[i]);
+            }
         }
     }
     while (*at) {

@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import socket
+import threading
 
 import pytest
 
@@ -162,6 +163,37 @@ def test_a_thousand_queries(lean):
         assert requests(host) - n_requests < N_QUERIES / 4
     host.wait_until(lambda: descriptors(host) <= n_fds, "no more descriptors")
     assert resident_kb(host) - memory < 16 << 10
+
+
+def test_queries_without_end(lean):
+    """Whoever asks has pictures taken anew, some of them slowly.  Those who
+    always do keep no step from being taken."""
+    host = lean
+    for class_, ms in ("holder", 400), ("vdpa", 130), ("link", 40), \
+            ("vbus", 40):
+        host.fake("set", class_, str(ms))
+    is_over = threading.Event()
+
+    def ask(command):
+        client = Client(host)
+        while not is_over.is_set():
+            client.ask(command, "--json")
+            client.answers(1)
+
+    threads = [threading.Thread(target=ask, args=(command,)) for command in
+               ("status", "why", "flow/stats", "pf/list",
+                "representor/list")]
+    for thread in threads:
+        thread.start()
+    try:
+        host.remove_key("vdpa-policy-a")
+        host.wait_kernel(lambda k: k["vdpa"] == [], "removal")
+        host.policy("pf=0000:65:00.0 num-vfs=4 vdpa-type=vhost")
+        host.wait_kernel(lambda k: len(k["vdpa"]) == 4, "four devices")
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
 
 
 def test_clients_that_do_not_read(lean):

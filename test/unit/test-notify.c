@@ -30,9 +30,8 @@ set_up_notify(void **state)
     (void) snprintf(address.sun_path, sizeof address.sun_path, "%s/notify",
                     t.folder);
     manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(manager, (struct sockaddr *) &address,
-                          sizeof address),
-                     0);
+    assert_int_equal(
+        bind(manager, (struct sockaddr *) &address, sizeof address), 0);
     assert_int_equal(setenv("NOTIFY_SOCKET", address.sun_path, 1), 0);
     assert_int_equal(setenv("WATCHDOG_USEC", "60000000", 1), 0);
     notify = vdpad_notify_new();

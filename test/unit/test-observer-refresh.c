@@ -147,6 +147,41 @@ refresh_during_a_query(void **state)
     assert_int_equal(t->seen.picture.n, 3);
 }
 
+/* Those who ask without end, each before the other has his answer, take
+ * nothing from what was seen; an event does. */
+static void
+refreshes_without_end(void **state)
+{
+    struct bench *t = *state;
+
+    refresh(t, false);
+    assert_true(view(t, LINK)->fresh);
+    for (unsigned int i = 1; i < 20; i++) {
+        run(t);
+        refresh(t, false);
+        script_answer(&t->k, LINK, i);
+        script_answer(&t->k, VDPAD_PCI, i);
+        run(t);
+        vdpad_observer_adopt(t->o);
+        vdpad_observer_answer(t->o);
+        assert_int_equal(t->n_called, i);
+        assert_int_equal(view(t, LINK)->picture.n, i);
+        assert_true(view(t, LINK)->fresh);
+        assert_true(is_asked(t, LINK));
+    }
+    vdpad_observer_invalidate(t->o, BIT(LINK));
+    assert_false(view(t, LINK)->fresh);
+    script_answer(&t->k, LINK, 30);
+    run(t);
+    refresh(t, false);
+    vdpad_observer_adopt(t->o);
+    assert_false(view(t, LINK)->fresh);
+    script_answer(&t->k, LINK, 31);
+    run(t);
+    vdpad_observer_adopt(t->o);
+    assert_true(view(t, LINK)->fresh);
+}
+
 /* Neither events nor errors keep anybody waiting. */
 static void
 refresh_under_constant_invalidation(void **state)
@@ -340,6 +375,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(refresh_waits_for_adoption),
         TEST(refresh_during_a_query),
+        TEST(refreshes_without_end),
         TEST(refresh_under_constant_invalidation),
         TEST(refresh_asks_at_once),
         TEST(comparison_leaves_the_view_alone),

@@ -152,11 +152,29 @@ is_mode_first(const struct vdpad_planner *p, const struct vdpad_pf *pf)
     return e && e->refusals % 2 == 1 && e->refusals <= MODE_REFUSALS;
 }
 
+/* Whether 'pf' may get an e-switch, in legacy mode, with its first VF: with
+ * mlx5 of 5.15 it has none before (eswitch_devlink_esw_mode_check() and
+ * mlx5_eswitch_enable(), drivers/net/ethernet/mellanox/mlx5/core/
+ * eswitch_offloads.c and eswitch.c; 6.1 always has one). */
+static bool
+may_get_eswitch(const struct vdpad_pf *pf)
+{
+    return pf->eswitch && pf->eswitch->mode == VDPAD_ESWITCH_NONE
+           && !pf->pci->numvfs;
+}
+
+static bool
+has_mode(const struct vdpad_pf *pf, int32_t mode)
+{
+    return pf->eswitch
+           && (pf->eswitch->mode == mode
+               || (mode == VDPAD_ESWITCH_LEGACY && may_get_eswitch(pf)));
+}
+
 static bool
 is_mode_right(const struct vdpad_pf *pf)
 {
-    return pf->want_mode == VDPAD_ESWITCH_NONE
-           || (pf->eswitch && pf->eswitch->mode == pf->want_mode);
+    return pf->want_mode == VDPAD_ESWITCH_NONE || has_mode(pf, pf->want_mode);
 }
 
 static void
@@ -164,6 +182,7 @@ ask_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
 {
     const struct vdpad_observed_class *seen =
         &p->world->observed->class_[VDPAD_ESWITCH];
+    bool has_eswitch = pf->eswitch && pf->eswitch->mode != VDPAD_ESWITCH_NONE;
     char reason[VDPAD_REASON_SIZE];
 
     if (!pf->eswitch && !seen->fresh) {
@@ -173,7 +192,8 @@ ask_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
                          seen->error ? seen->why.text : "");
         return;
     }
-    if (!pf->eswitch || pf->eswitch->mode == VDPAD_ESWITCH_NONE) {
+    /* If the mode's turn is first, the refusal has to tell. */
+    if (!has_eswitch && !(may_get_eswitch(pf) && is_mode_first(p, pf))) {
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
                          "driver %s offers no e-switch for %s: vDPA with "
                          "offload needs one (firmware, or another driver)",
@@ -185,7 +205,8 @@ ask_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
                "policy %.100s wants e-switch mode %s, it is %s",
                pf->mode_policy->name, mode_name(pf->want_mode),
                mode_name(pf->eswitch->mode));
-    vdpad_pf_remember(p, pf, VDPAD_REC_PF_MODE, pf->eswitch->mode,
+    vdpad_pf_remember(p, pf, VDPAD_REC_PF_MODE,
+                      has_eswitch ? pf->eswitch->mode : VDPAD_ESWITCH_LEGACY,
                       pf->record ? pf->record->mode : -1,
                       vdpad_ask_pf(p, pf, VDPAD_ACT_ESWITCH_MODE,
                                    pf->want_mode, reason));
@@ -321,7 +342,7 @@ give_mode_back(struct vdpad_planner *p, struct vdpad_pf *pf)
     const struct vdpad_memory_entry *e = vdpad_ask_memory(
         p, VDPAD_ACT_ESWITCH_MODE, pf->pci->bdf);
 
-    if (pf->eswitch->mode == r->mode) {
+    if (has_mode(pf, r->mode)) {
         vdpad_pf_let_go(p, pf, VDPAD_REC_PF_MODE);
     } else if (!(pf->pci->numvfs > 0 && e && e->refusals)) {
         /* VFs that a policy wants are not taken away for it: refused once
@@ -396,8 +417,7 @@ plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
     const struct vdpad_record_pf *r = pf->record ? pf->record : &untouched;
     const struct vdpad_memory_entry *failed = vdpad_ask_memory(
         p, VDPAD_ACT_ESWITCH_MODE, pf->pci->bdf);
-    bool mode_left = r->mode >= 0 && pf->eswitch
-                     && pf->eswitch->mode != r->mode;
+    bool mode_left = r->mode >= 0 && pf->eswitch && !has_mode(pf, r->mode);
     bool vfs_left = r->numvfs >= 0 && pf->pci->numvfs != r->numvfs;
     enum vdpad_act_kind kind = mode_left ? VDPAD_ACT_ESWITCH_MODE
                                          : VDPAD_ACT_NUMVFS;

@@ -91,7 +91,14 @@ struct wb_port {
     int64_t trunks[8];
 };
 
-enum wb_order { WB_ANY_ORDER, WB_VFS_FIRST, WB_MODE_FIRST, WB_NO_MODE };
+/* 'WB_ONLY_WITH_VFS': without VFs there is no e-switch. */
+enum wb_order {
+    WB_ANY_ORDER,
+    WB_VFS_FIRST,
+    WB_MODE_FIRST,
+    WB_ONLY_WITH_VFS,
+    WB_NO_MODE
+};
 
 struct wb {
     struct vdpad_observed observed;

@@ -148,8 +148,12 @@ set_numvfs(struct wb *b, const char *bdf, int32_t n)
         }
     }
     if (!n && b->order == WB_VFS_FIRST && wb_find_eswitch(b, bdf)) {
-        /* As such drivers do (mlx5_core before 5.12). */
         wb_find_eswitch(b, bdf)->mode = VDPAD_ESWITCH_LEGACY;
+    } else if (b->order == WB_ONLY_WITH_VFS && wb_find_eswitch(b, bdf)) {
+        /* As mlx5_core of 5.15 does (mlx5_eswitch_enable() and
+         * mlx5_eswitch_disable(), eswitch.c). */
+        wb_find_eswitch(b, bdf)->mode = n ? VDPAD_ESWITCH_LEGACY
+                                          : VDPAD_ESWITCH_NONE;
     }
     if (!b->is_late) {
         wb_appear(b, n);
@@ -168,6 +172,7 @@ set_mode(struct wb *b, const char *bdf, int32_t mode)
         return -ENODEV;
     }
     if (b->order == WB_NO_MODE || (b->order == WB_VFS_FIRST && !pf->numvfs)
+        || (b->order == WB_ONLY_WITH_VFS && !pf->numvfs)
         || (b->order == WB_MODE_FIRST && pf->numvfs)) {
         return -EOPNOTSUPP;
     }

@@ -61,18 +61,23 @@ add_host(struct wb *b)
 {
     unsigned int n_pfs = 1 + any(2);
 
-    b->order = (enum wb_order) any(3);
+    b->order = (enum wb_order) any(4);
     b->binds_others = chance(30);
     b->ignores_mtu = chance(10);
     for (unsigned int pf = 0; pf < n_pfs; pf++) {
         unsigned int bus = 0x65 + pf;
         unsigned int n_vfs = chance(60) ? 0 : 1 + any(4);
         bool switchdev = chance(40) && (n_vfs || b->order != WB_VFS_FIRST);
+        bool has_eswitch = n_vfs || b->order != WB_ONLY_WITH_VFS;
 
         say(b,
             "pf 0000:%02x:00.0 totalvfs=8 mode=%s autoprobe=%d tc=%s "
             "mtu=%d",
-            bus, switchdev ? "switchdev" : "legacy", !chance(20),
+            bus,
+            !has_eswitch ? "none"
+            : switchdev  ? "switchdev"
+                         : "legacy",
+            !chance(20),
             chance(30)   ? "on"
             : chance(10) ? "-"
                          : "off",

@@ -409,6 +409,12 @@ vdpad_step(struct vdpad_observer *observer, const struct vdpad_act *act,
     int error = do_step(observer, act, why);
 
     switch (error) {
+    case -EAGAIN:
+        if (act->kind == VDPAD_ACT_QDISC_DEL) {
+            return error; /* Ours: see find_qdisc(). */
+        }
+        error = -EREMOTEIO;
+        break;
     case -ETIMEDOUT:
     case -ECOMM:
     case -ECANCELED:

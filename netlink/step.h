@@ -12,10 +12,13 @@
 /* Does 'act'.  Returns 0 or a negative errno with 'why': -EBUSY "NAME is in
  * use …" for what would take a device away from its user,
  * unless 'act->force'; -ESTALE when its netdev has another name by now; -EIO
- * when the kernel's answer was lost; otherwise what the kernel said, but
- * -EREMOTEIO for what has a meaning of its own to vdpad_done_cb: mlx5 says
- * ETIMEDOUT when its firmware is late (wait_func(),
- * drivers/net/ethernet/mellanox/mlx5/core/cmd.c). */
+ * when the kernel's answer was lost; -EAGAIN when a look before the step was
+ * disturbed; otherwise what the kernel said, but -EREMOTEIO for what has a
+ * meaning of its own here or to vdpad_done_cb: mlx5 says ETIMEDOUT when its
+ * firmware is late, EAGAIN when that lacks resources (wait_func(),
+ * cmd_status_to_err(), drivers/net/ethernet/mellanox/mlx5/core/cmd.c of 6.1
+ * to 6.12), and mlx5_vdpa EAGAIN for less than two virtqueues
+ * (mlx5_vdpa_dev_add(), drivers/vdpa/mlx5/net/mlx5_vnet.c). */
 int vdpad_step(struct vdpad_observer *observer, const struct vdpad_act *act,
                struct vdpad_error *why);
 

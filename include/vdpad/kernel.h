@@ -40,7 +40,8 @@ typedef void vdpad_observed_cb(void *aux, enum vdpad_class class_, int error,
  *                running;
  *   -EIO         done or not: the helper process died, or the kernel's answer
  *                was lost;
- *   others       not done, as the kernel said; where it says one of the four
+ *   -EAGAIN      never started: what it depends on could not be seen;
+ *   others       not done, as the kernel said; where it says one of those
  *                above, -EREMOTEIO. */
 typedef void vdpad_done_cb(void *aux, const struct vdpad_act *act, int error,
                            const struct vdpad_error *why);

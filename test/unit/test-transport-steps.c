@@ -69,6 +69,7 @@ answers_to_steps(void **state)
         { NLMSG_ERROR, -ETIMEDOUT, -EREMOTEIO },
         { NLMSG_ERROR, -ECANCELED, -EREMOTEIO },
         { NLMSG_ERROR, -ECOMM, -EREMOTEIO },
+        { NLMSG_ERROR, -EAGAIN, -EREMOTEIO },
         { NLMSG_OVERRUN, 0, -EIO },
         { NLMSG_DONE, 0, -EIO },
     };

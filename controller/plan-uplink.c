@@ -80,6 +80,27 @@ ask_uplink(struct vdpad_planner *p, struct vdpad_pf *pf,
     return outcome;
 }
 
+/* Whether a device on 'pf' that a policy has, or that is still to be removed,
+ * sends more than 'mtu' bytes (-1: anything at all) through the uplink.  While
+ * it is there, and somebody may use it, the uplink stays. */
+static bool
+is_relied_on(const struct vdpad_planner *p, const struct vdpad_pf *pf,
+             int32_t mtu)
+{
+    for (size_t i = 0; i < p->world->n_devs; i++) {
+        const struct vdpad_dev *dev = &p->world->devs[i];
+        int32_t has = dev->vdpa && dev->vdpa->has_mtu ? dev->vdpa->mtu
+                      : dev->rep                      ? (int32_t) dev->rep->mtu
+                                                      : 0;
+
+        if (dev->pf == pf && dev->intent != VDPAD_INTENT_NONE
+            && (dev->vdpa || dev->vbus) && has > mtu) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void
 vdpad_plan_uplink(struct vdpad_planner *p, struct vdpad_pf *pf)
 {
@@ -103,7 +124,7 @@ vdpad_plan_uplink(struct vdpad_planner *p, struct vdpad_pf *pf)
     } else if (r && r->tc_offload >= 0 && feature) {
         if (feature->active == (r->tc_offload != 0)) {
             vdpad_pf_let_go(p, pf, VDPAD_REC_PF_TC);
-        } else {
+        } else if (!is_relied_on(p, pf, -1)) {
             ask_uplink(p, pf, VDPAD_ACT_FEATURE, r->tc_offload,
                        VDPAD_STATE_APPLYING,
                        "no policy needs hw-tc-offload: restored");
@@ -125,7 +146,7 @@ vdpad_plan_uplink(struct vdpad_planner *p, struct vdpad_pf *pf)
     } else if (r && r->mtu >= 0) {
         if (uplink->mtu == (uint32_t) r->mtu) {
             vdpad_pf_let_go(p, pf, VDPAD_REC_PF_MTU);
-        } else {
+        } else if (!is_relied_on(p, pf, r->mtu)) {
             ask_uplink(p, pf, VDPAD_ACT_LINK_MTU, r->mtu, VDPAD_STATE_APPLYING,
                        "no policy asks for an MTU any more: restored");
         }

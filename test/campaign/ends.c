@@ -208,6 +208,22 @@ is_mode_refused(const struct campaign *c, const struct pf_wish *wish, int i)
                : c->sim->order == SIM_ORDER_VFS_FIRST && wish->numvfs == 0;
 }
 
+/* Whether a device has kept a large MTU that nobody asks for any more. */
+static bool
+is_mtu_kept(struct campaign *c, int i)
+{
+    for (int j = 0; j < N_VFS; j++) {
+        const struct sim_vdpa *v = host_vdpa_of(c, c->sim->pfs[i].vfs[j].bdf);
+        struct vf_wish wish;
+
+        wish_for_vf(c, i, j, &wish);
+        if (v && v->mtu > 1500 && !wish.mtu) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 add_pf(struct campaign *c, struct end *end, int i)
 {
@@ -227,7 +243,8 @@ add_pf(struct campaign *c, struct end *end, int i)
         pf->mode);
     add(end, pf->bdf, "autoprobe", why, "%d", pf->autoprobe);
     add(end, pf->bdf, "tc", why, "%d", uplink->feature);
-    add(end, pf->bdf, "mtu", why, "%u", uplink->link.mtu);
+    add(end, pf->bdf, "mtu", why || !is_mtu_kept(c, i) ? why : not_asked, "%u",
+        uplink->link.mtu);
     add(end, pf->bdf, "state", why, "%s", host_state_of(c, pf->bdf));
     for (int j = 0; j < pf->totalvfs; j++) {
         size_t n = end->n;

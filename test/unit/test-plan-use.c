@@ -171,6 +171,54 @@ users_cannot_be_seen(void **state)
     expect_state(b, VF0, "removing", "no policy wants it");
 }
 
+/* The uplink carries the packets of a device whose policy has gone for as long
+ * as somebody uses it, and stays as it is with it. */
+static void
+uplink_of_what_is_in_use(void **state)
+{
+    static const char *const others[] = {
+        "policy b pf=" PF "#1 num-vfs=2 vdpa-type=vhost",
+        "policy b pf=" PF "#1 num-vfs=2",
+    };
+
+    for (size_t i = 0; i < 2; i++) {
+        struct wb *b = *state;
+
+        given(b, "pf " PF "\n"
+                 "policy a pf=" PF "#0 num-vfs=2 vdpa-type=vhost mtu=9000");
+        given(b, others[i]);
+        wb_converge(b, 10);
+        given(b, "holder vdpa:" VF0 " 4242 qemu\n"
+                 "policy a");
+        expect_plan(b, "");
+        expect_state(b, VF0, "blocked", "in use by pid 4242 (qemu)");
+
+        b->observed.class_[VDPAD_HOLDER].picture.n = 0;
+        wb_converge(b, 10);
+        assert_int_equal(wb_find_link(b, "up65")->mtu, 1500);
+        assert_int_equal(wb_find_feature(b, "up65")->active, !i);
+        wb_tear_down(state);
+        wb_set_up(state);
+    }
+}
+
+/* A device keeps the MTU that it has when no word asks for it any more, and
+ * with it the uplink. */
+static void
+uplink_of_larger_devices(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n" POLICY "mtu=9000");
+    wb_converge(b, 10);
+    given(b, POLICY);
+    expect_plan(b, "");
+    assert_int_equal(wb_find_link(b, "up65")->mtu, 9000);
+    given(b, "policy a");
+    wb_converge(b, 10);
+    assert_int_equal(wb_find_link(b, "up65")->mtu, 1500);
+}
+
 int
 main(void)
 {
@@ -184,6 +232,8 @@ main(void)
         TEST(force_of_another_policy_does_not_count),
         TEST(forced_deletion_that_sleeps),
         TEST(users_cannot_be_seen),
+        TEST(uplink_of_what_is_in_use),
+        TEST(uplink_of_larger_devices),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

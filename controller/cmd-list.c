@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The commands that show the chain: pf/list, device/list, device/show,
  * representor/list, port/list. */
+#include <stdlib.h>
+
 #include "cmd-call.h"
 #include "json-rows.h"
 
@@ -94,20 +96,59 @@ representor_list(struct vdpad_call *call)
                            columns, N_ELEMS(columns));
 }
 
+/* The tag of a port, or its trunks as ranges: there may be thousands. */
+static json_t *
+vlan_text(const json_t *port)
+{
+    const json_t *trunks = json_object_get(port, "trunks");
+    size_t n = json_array_size(trunks);
+    struct vdpad_text_stream out;
+
+    if (!n) {
+        return json_incref(json_object_get(port, "tag"));
+    }
+    vdpad_text_open(&out);
+    for (size_t i = 0, next; i < n; i = next) {
+        json_int_t first = json_integer_value(json_array_get(trunks, i));
+        json_int_t last = first;
+
+        for (next = i + 1;
+             next < n
+             && json_integer_value(json_array_get(trunks, next)) == last + 1;
+             next++) {
+            last++;
+        }
+        fprintf(out.stream, "%s%d", i ? "," : "", (int) first);
+        if (last > first) {
+            fprintf(out.stream, "-%d", (int) last);
+        }
+    }
+    char *text = vdpad_text_close(&out);
+    json_t *value = vdpad_json_text(text);
+
+    free(text);
+    return value;
+}
+
 static void
 port_list(struct vdpad_call *call)
 {
     static const struct vdpad_column columns[] = {
         { "PORT", "port" },         { "BRIDGE", "bridge" },
-        { "OFPORT", "ofport" },     { "TAG", "tag" },
+        { "OFPORT", "ofport" },     { "VLAN", "vlan" },
         { "IFACE-ID", "iface_id" }, { "MAC", "attached_mac" },
         { "DEVICE", "device" },     { "OWNER", "owner" },
-        { "LINK", "link_state" },   { "STATE", "state" },
-        { "REASON", "reason" },
+        { "MADE BY", "made_by" },   { "LINK", "link_state" },
+        { "STATE", "state" },       { "REASON", "reason" },
     };
+    json_t *rows = vdpad_json_ports(vdpad_call_world(call));
 
-    vdpad_call_reply_table(call, vdpad_json_ports(vdpad_call_world(call)),
-                           columns, N_ELEMS(columns));
+    for (size_t i = 0; !call->json && i < json_array_size(rows); i++) {
+        json_t *row = json_array_get(rows, i);
+
+        vdpad_json_set(row, "vlan", vlan_text(row));
+    }
+    vdpad_call_reply_table(call, rows, columns, N_ELEMS(columns));
 }
 
 const struct vdpad_command vdpad_commands_list[] = {

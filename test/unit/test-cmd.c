@@ -430,8 +430,30 @@ port_list(void **state)
     assert_string_equal(string_at(port, "port"), "null");
     json_decref(list);
 
+    static const int64_t trunks[] = { 10, 20, 21, 22, 40, 41 };
+    static const struct vdpad_kv ids[] = {
+        { "iface-id", "lp1" },
+        { "iface-status", "active" },
+        { "vm-uuid", "3f1f6f9c-0000-4000-8000-000000000000" },
+    };
+    struct vdpad_db_port ports[2] = { fix.ports[0], fix.ports[0] };
+
+    ports[1].tag = -1;
+    ports[1].trunks = (int64_t *) trunks;
+    ports[1].n_trunks = N_ELEMS(trunks);
+    fix.db.ports = ports;
+    ifaces[1].port = 1;
+    ifaces[1].external_ids = (struct vdpad_map){ N_ELEMS(ids), ids };
+    fix.devs[0].iface = &ifaces[1];
+    char *text = RUN("port/list");
+    assert_contains(text, "  VLAN            ");
+    assert_contains(text, "  10,20-22,40-41  ");
+    assert_contains(text, "  MADE BY  ");
+    assert_contains(text, "  os-vif   ");
+    free(text);
+
     fix.world.db = NULL;
-    char *text = RUN_ERROR("port/list");
+    text = RUN_ERROR("port/list");
     assert_contains(text, "the database has not been read yet");
     free(text);
     text = RUN_ERROR("plan");

@@ -227,15 +227,28 @@ is_refused_in(const struct vdpad_world *world, const char *key)
     return false;
 }
 
-/* What this host would refuse with 'config' and has not refused up to now, in
- * one line that the caller frees; NULL: nothing. */
-static char *
-refusals_here(const struct vdpad_world *world,
-              const struct vdpad_config *config, const char *key)
+/* What is no refusal, but would be wrong with 'key' in the world 'then'. */
+static json_t *
+problems_here(const struct vdpad_world *then, const char *key)
 {
-    struct vdpad_world *then = vdpad_world_new(world->observed, world->db,
-                                               world->db_connected, config,
-                                               world->record, "");
+    json_t *rows = json_array();
+
+    for (size_t i = 0; i < then->n_problems; i++) {
+        const struct vdpad_problem *p = &then->problems[i];
+
+        if (!p->is_refusal && !strcmp(p->key, key)) {
+            vdpad_json_add(rows, error_row(p->key, p->word, p->text));
+        }
+    }
+    return rows;
+}
+
+/* What this host would refuse with the configuration of 'then' and has not
+ * refused up to now, in one line that the caller frees; NULL: nothing. */
+static char *
+refusals_here(const struct vdpad_world *world, const struct vdpad_world *then,
+              const char *key)
+{
     struct vdpad_text_stream out;
     bool any = false;
 
@@ -251,7 +264,6 @@ refusals_here(const struct vdpad_world *world,
             any = true;
         }
     }
-    vdpad_world_free(then);
     char *text = vdpad_text_close(&out);
     if (!any) {
         free(text);
@@ -273,8 +285,13 @@ is_key_of_ours(const char *key)
 }
 
 static void
-reply_understood(struct vdpad_call *call, json_t *value)
+reply_understood(struct vdpad_call *call, json_t *value, json_t *problems)
 {
+    static const struct vdpad_column columns[] = {
+        { "PROBLEM WITH KEY", "key" },
+        { "WORD", "word" },
+        { "REASON", "reason" },
+    };
     const char *key = call->argv[0];
     struct vdpad_text_stream out;
     json_t *o = json_object();
@@ -290,9 +307,14 @@ reply_understood(struct vdpad_call *call, json_t *value)
         fprintf(out.stream, "%s=%s is valid\n", key, text);
         free(text);
     }
+    if (json_array_size(problems)) {
+        fputs("\n", out.stream);
+        vdpad_table_print(out.stream, problems, columns, N_ELEMS(columns));
+    }
     SET(o, "key", vdpad_json_text(key));
     SET(o, "valid", json_true());
     SET(o, "understood", value);
+    SET(o, "problems", problems);
     vdpad_call_reply(call, o, vdpad_text_close(&out));
 }
 
@@ -315,14 +337,19 @@ config_check(struct vdpad_call *call)
     }
     struct vdpad_config *config = vdpad_config_check(
         world->db ? &world->db->external_ids : &none, key, value);
+    struct vdpad_world *then = vdpad_world_new(world->observed, world->db,
+                                               world->db_connected, config,
+                                               world->record, "");
     char *text = config->n_errors ? refusals(config)
-                                  : refusals_here(world, config, key);
+                                  : refusals_here(world, then, key);
     if (text) {
         vdpad_call_error(call, "%s is refused: %s", key, text);
         free(text);
     } else {
-        reply_understood(call, understood(config, key));
+        reply_understood(call, understood(config, key),
+                         problems_here(then, key));
     }
+    vdpad_world_free(then);
     vdpad_config_free(config);
 }
 

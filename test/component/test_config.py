@@ -161,6 +161,21 @@ def test_check_knows_good_values(good):
         good.vdpad("config/check", "vdpa-policy-b")
 
 
+def test_check_knows_what_status_would_say(good):
+    good.set_raw({"vdpa-port-one": "device=%s" % name(0)})
+    good.wait_until(lambda: good.devices()[name(0)]["iface_id"] == "one",
+                    "the first port")
+    problems = good.json("config/check", "vdpa-port-two",
+                         "vf=%s" % vf(0))["problems"]
+    assert [(p["key"], p["word"]) for p in problems] == [("vdpa-port-two",
+                                                          vf(0))]
+    good.set_raw({"vdpa-port-two": "vf=%s" % vf(0)})
+    good.wait_until(lambda: errors(good, "vdpa-port-two"), "the error")
+    assert errors(good, "vdpa-port-two") == problems
+    assert good.json("config/check", "vdpa-port-one",
+                     "device=%s tag=3" % name(0))["problems"] == []
+
+
 def test_invalid_utf8_is_no_key(good):
     """OVSDB refuses it; the daemon is not even asked."""
     with pytest.raises((Failed, UnicodeError, ValueError)):

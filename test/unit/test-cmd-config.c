@@ -164,9 +164,35 @@ config_check_accepts(void **state)
     assert_contains(text, "  tag           9\n");
     free(text);
     json_t *o = RUN_JSON("config/check", "vdpa-attach", "none");
-    assert_members(o, "key valid understood");
+    assert_members(o, "key valid understood problems");
     assert_string_equal(json_string_value(json_object_get(o, "understood")),
                         "none");
+    assert_int_equal(json_array_size(json_object_get(o, "problems")), 0);
+    json_decref(o);
+}
+
+/* What status would say is said beforehand, though it is no refusal. */
+static void
+config_check_tells_problems(void **state)
+{
+    char *text = RUN("config/check", "vdpa-policy-silver",
+                     "pf=0000:66:00.0 num-vfs=8 vdpa-type=virtio");
+
+    (void) state;
+    assert_contains(text, "vdpa-policy-silver is valid:\n");
+    assert_contains(text, "\nPROBLEM WITH KEY    WORD          REASON\n"
+                          "vdpa-policy-silver  0000:66:00.0  there is no "
+                          "SR-IOV physical function 0000:66:00.0 on this "
+                          "host");
+    free(text);
+    json_t *o = RUN_JSON("config/check", "vdpa-port-lp7", "device=nonesuch");
+    assert_true(json_is_true(json_object_get(o, "valid")));
+    json_t *problem = json_array_get(json_object_get(o, "problems"), 0);
+    assert_members(problem, "key word reason");
+    assert_string_equal(json_string_value(json_object_get(problem, "key")),
+                        "vdpa-port-lp7");
+    assert_string_equal(json_string_value(json_object_get(problem, "word")),
+                        "nonesuch");
     json_decref(o);
 }
 
@@ -492,6 +518,7 @@ main(void)
         fixture_test(config_show),
         fixture_test(config_show_without_anything),
         fixture_test(config_check_accepts),
+        fixture_test(config_check_tells_problems),
         fixture_test(config_check_refuses),
         fixture_test(config_show_of_refused_keys),
         fixture_test(config_check_looks_at_the_host),

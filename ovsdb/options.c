@@ -84,6 +84,19 @@ default_pidfile(bool dry_run)
     free(path);
 }
 
+/* Keeps the names of files that may be replaced. */
+static void
+note_tls_file(int option, int bootstrap)
+{
+    if (option == 'p') {
+        vdpad_tls_note(VDPAD_TLS_KEY, optarg, false);
+    } else if (option == 'c') {
+        vdpad_tls_note(VDPAD_TLS_CERTIFICATE, optarg, false);
+    } else if (option == 'C' || option == bootstrap) {
+        vdpad_tls_note(VDPAD_TLS_CA, optarg, option == bootstrap);
+    }
+}
+
 void
 vdpad_options_parse(int argc, char *argv[], struct vdpad_options *options)
 {
@@ -127,6 +140,7 @@ vdpad_options_parse(int argc, char *argv[], struct vdpad_options *options)
             break;
         }
         has_pidfile = has_pidfile || c == OPT_PIDFILE;
+        note_tls_file(c, OPT_BOOTSTRAP_CA_CERT);
         switch (c) {
         case 'h':
             usage();

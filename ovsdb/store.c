@@ -244,6 +244,9 @@ store_run(struct vdpad_store *up)
 {
     struct store *s = store_cast(up);
 
+    if (!ovsdb_idl_is_connected(s->idl)) {
+        vdpad_tls_renew();
+    }
     ovsdb_idl_run(s->idl);
     unsigned int seqno = ovsdb_idl_get_seqno(s->idl);
     if (ovsdb_idl_has_ever_connected(s->idl)

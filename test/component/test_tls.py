@@ -2,6 +2,7 @@
 """The database over TLS: each side wants the other's certificate signed by its
 CA, and who is refused says so."""
 
+import os
 import subprocess
 
 import pytest
@@ -44,16 +45,24 @@ def connect(pki):
     host = pki
     servers = []
 
+    def serve(port=0, ca="ca", of="ca"):
+        for server in servers:
+            server.kill()
+            server.wait()
+        servers[:] = [host.spawn(
+            "ovsdb-server", "--no-chdir", "--unixctl=" + host.dir + "/tls.ctl",
+            "--remote=pssl:%d:127.0.0.1" % port,
+            "--remote=punix:" + host.dir + "/tls.sock",
+            *options(host, ca, of, "server"),
+            "--log-file=" + host.dir + "/tls.log", host.dir + "/tls.db",
+            log="tls.out")]
+
+    host.serve = serve
+
     def start(server="ca", client="ca", trusted="ca", given=None):
         schema = "/usr/share/openvswitch/vswitch.ovsschema"
         host.run("ovsdb-tool", "create", host.dir + "/tls.db", schema)
-        servers.append(host.spawn(
-            "ovsdb-server", "--no-chdir", "--unixctl=" + host.dir + "/tls.ctl",
-            "--remote=pssl:0:127.0.0.1",
-            "--remote=punix:" + host.dir + "/tls.sock",
-            *options(host, "ca", server, "server"),
-            "--log-file=" + host.dir + "/tls.log", host.dir + "/tls.db",
-            log="tls.out"))
+        serve(of=server)
         host.remote = "unix:" + host.dir + "/tls.sock"
         host.wait_until(lambda: listening(host), "a server")
         host.vsctl("--no-wait", "init")
@@ -113,6 +122,31 @@ def test_stranger(connect, who):
         host.json("config/show")
     assert host.steps() == {}
     assert "SSL" in host.log()
+
+
+def test_replaced(connect):
+    """Certificates end, and CAs too: what is put in their place is taken when
+    there is a connection to be made, in whatever order it came."""
+    host = connect()
+
+    def is_connected():
+        return host.json("status")["database"]["connected"]
+
+    def replace(name, other):
+        os.rename("%s/%s" % (host.dir, other), "%s/%s" % (host.dir, name))
+
+    host.wait_until(is_connected, "a connection")
+    host.serve(listening(host), "other", "other")
+    host.wait_until(lambda: "TLS failed" in problem(host), "the reason")
+    # What is read of the key alone fits no certificate.
+    for n, (name, other) in enumerate((
+            ("ca-client.key", "other-client.key"), ("ca.pem", "other.pem"),
+            ("ca-client.pem", "other-client.pem"))):
+        assert not is_connected()
+        replace(name, other)
+        host.wait_until(lambda n=n: host.log().count("changed: read again") > n,
+                        "a look at " + name)
+    host.wait_until(is_connected, "another connection")
 
 
 def test_without_certificates(connect):

@@ -135,7 +135,7 @@ vdpad_plan_uplink(struct vdpad_planner *p, struct vdpad_pf *pf)
             char reason[VDPAD_REASON_SIZE];
 
             vdpad_text(reason, sizeof reason,
-                       "a policy wants MTU %d, the uplink has %u",
+                       "MTU %d is wanted behind it, the uplink has %u",
                        pf->want_mtu, uplink->mtu);
             vdpad_pf_remember(p, pf, VDPAD_REC_PF_MTU, (int32_t) uplink->mtu,
                               pf->record ? pf->record->mtu : -1,

@@ -474,7 +474,12 @@ vdpad_world_new(const struct vdpad_observed *observed,
     vdpad_resolve_ports(w);
     for (size_t i = 0; i < w->n_devs; i++) {
         if (w->devs[i].intent == VDPAD_INTENT_APPLY) {
-            set_wishes(w, &w->devs[i], seed);
+            struct vdpad_dev *dev = &w->devs[i];
+
+            set_wishes(w, dev, seed);
+            if (dev->pf && dev->mtu > dev->pf->want_mtu) {
+                dev->pf->want_mtu = dev->mtu;
+            }
         }
     }
     free(r.refused);

@@ -524,6 +524,20 @@ uplink_mtu_is_only_raised(void **state)
     assert_int_equal(wb_find_link(b, "r65v0")->mtu, 9000);
 }
 
+/* A port's word for the MTU stands in the place of its policy's. */
+static void
+uplink_mtu_is_raised_for_a_port(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=" PF " num-vfs=1 vdpa-type=vhost mtu=2000\n"
+             "want lsp1 vf=" VF0 " mtu=9000");
+    wb_converge(b, 10);
+    assert_int_equal(wb_find_link(b, "r65v0")->mtu, 9000);
+    assert_int_equal(wb_find_link(b, "up65")->mtu, 9000);
+}
+
 /* An uplink that does not obey is told of, and devices are made all the
  * same. */
 static void
@@ -709,6 +723,7 @@ main(void)
         TEST(no_eswitch),
         TEST(eswitch_cannot_be_seen),
         TEST(uplink_mtu_is_only_raised),
+        TEST(uplink_mtu_is_raised_for_a_port),
         TEST(uplink_that_fails_stops_nothing),
         TEST(in_flight_is_not_repeated),
         TEST(nothing_is_claimed_before_the_step),

@@ -243,6 +243,19 @@ ask_instance(struct vdpad_nl *nl, const struct vdpad_genl_family *family,
                          row->bus, row->dev);
 }
 
+/* Whether the instance is of a function that has the firmware.  VFs and
+ * subfunctions of mlx5 before 6.12.20 say that theirs cannot be queried, each
+ * time as a warning in the kernel's log (mlx5_fw_version_query(),
+ * drivers/net/ethernet/mellanox/mlx5/core/fw.c of 6.1). */
+static bool
+has_firmware(const struct vdpad_eswitch *row)
+{
+    return strcmp(row->bus, "auxiliary") != 0
+           && (strcmp(row->bus, "pci") != 0
+               || !vdpad_sysfs_exists("/sys/bus/pci/devices/%s/physfn",
+                                      row->dev));
+}
+
 static int
 observe_instance(struct vdpad_observer *observer, struct vdpad_nl *nl,
                  const struct vdpad_genl_family *family,
@@ -258,17 +271,21 @@ observe_instance(struct vdpad_observer *observer, struct vdpad_nl *nl,
     } else if (error && error != -EOPNOTSUPP) {
         return error;
     }
-    informed = *row;
-    error = ask_instance(nl, family, DEVLINK_CMD_INFO_GET, &informed,
-                         decode_info, &detail_why);
-    if (!error) {
-        *row = informed;
+    error = 0;
+    if (has_firmware(row)) {
+        informed = *row;
+        error = ask_instance(nl, family, DEVLINK_CMD_INFO_GET, &informed,
+                             decode_info, &detail_why);
+        if (!error) {
+            *row = informed;
+        }
+        error = take_detail_error(observer, error, &detail_why, why);
     }
-    error = take_detail_error(observer, error, &detail_why, why);
-    if (!row->driver[0] && !strcmp(row->bus, "pci")
+    if (!row->driver[0] && vdpad_sysfs_name_is_valid(row->bus)
         && vdpad_sysfs_name_is_valid(row->dev)) {
         (void) vdpad_sysfs_link(row->driver, sizeof row->driver,
-                                "/sys/bus/pci/devices/%s/driver", row->dev);
+                                "/sys/bus/%s/devices/%s/driver", row->bus,
+                                row->dev);
     }
     return error;
 }

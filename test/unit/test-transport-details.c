@@ -2,7 +2,7 @@
 /* Pictures that take several requests, when the answer to one of them is lost
  * or makes no sense.
  *
- * wrap: uname */
+ * wrap: uname lstat */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +14,7 @@
 #include <linux/devlink.h>
 #include <linux/vdpa.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include "transport-fixture.h"
@@ -62,6 +63,69 @@ lost_details(void **state)
             assert_non_null(strstr(why.text, "devlink info of "
                                              "pci/0000:01:00.0"));
         }
+        vdpad_rows_clear(&rows);
+        forget_datagrams();
+    }
+}
+
+#define VF "0000:01:00.2"
+
+/* There is one VF. */
+int __wrap_lstat(const char *path, struct stat *status);
+int
+__wrap_lstat(const char *path, struct stat *status)
+{
+    memset(status, 0, sizeof *status);
+    errno = ENOENT;
+    return strcmp(path, "/sys/bus/pci/devices/" VF "/physfn") ? -1 : 0;
+}
+
+/* Who is asked for his firmware: not those that have none of their own. */
+static void
+firmware_of_functions(void **state)
+{
+    enum { FAMILY = 0x21 };
+    static const struct {
+        const char *bus, *dev;
+        bool is_asked;
+    } cases[] = {
+        { "pci", "0000:01:00.0", true },
+        { "pci", VF, false },
+        { "auxiliary", "mlx5_core.sf.2", false },
+        { "netdevsim", "netdevsim7", true },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct {
+            struct genlmsghdr genl;
+            struct nlattr bus_attr;
+            char bus[12];
+            struct nlattr dev_attr;
+            char dev[16];
+        } device = {
+            .genl = { .cmd = DEVLINK_CMD_NEW },
+            .bus_attr = { .nla_len = 16, .nla_type = DEVLINK_ATTR_BUS_NAME },
+            .dev_attr = { .nla_len = 20, .nla_type = DEVLINK_ATTR_DEV_NAME },
+        };
+
+        (void) snprintf(device.bus, sizeof device.bus, "%s", cases[i].bus);
+        (void) snprintf(device.dev, sizeof device.dev, "%s", cases[i].dev);
+        add_family("devlink", FAMILY);
+        (void) add_datagram();
+        (void) add(FAMILY, NLM_F_MULTI, &device, sizeof device);
+        (void) add_datagram();
+        add_done();
+        (void) add_datagram();
+        (void) add_number(NLMSG_ERROR, 0, -EOPNOTSUPP);
+        if (cases[i].is_asked) {
+            (void) add_datagram();
+            (void) add_number(NLMSG_ERROR, 0, -EOPNOTSUPP);
+        }
+        n_requests = 0;
+        assert_int_equal(observe(VDPAD_ESWITCH), 0);
+        assert_int_equal(n_requests, cases[i].is_asked ? 4 : 3);
+        assert_int_equal(n_taken, n_datagrams);
         vdpad_rows_clear(&rows);
         forget_datagrams();
     }
@@ -165,6 +229,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(lost_details),
+        TEST(firmware_of_functions),
         TEST(lost_configurations),
     };
 

@@ -356,13 +356,16 @@ static void
 plan_unwanted(struct vdpad_planner *p, struct vdpad_dev *dev,
               const struct vdpad_db_iface *iface)
 {
+    const char *declared;
     char use[VDPAD_REASON_SIZE];
 
     if (!iface || !vdpad_iface_is_ours(iface)
         || vdpad_refused_declaration(p->world->config, iface)) {
         return;
     }
-    if (!vdpad_map_get(&iface->external_ids, "vdpa-iface-id")) {
+    declared = vdpad_map_get(&iface->external_ids, "vdpa-iface-id");
+    if (!declared
+        || (dev->port_spec && !strcmp(dev->port_spec->iface_id, declared))) {
         if (vdpad_dev_in_use(dev, use)) {
             vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                              "its port is to be removed (" VDPAD_KEY_ATTACH

@@ -413,6 +413,12 @@ attach_changes_while_in_use(void **state)
                                "key vdpa-attach declared");
     expect_plan(b, "port-del r65v0 br-int\n");
     expect_state(b, VF1, "blocked", "in use by pid 8 (qemu)");
+    given(b, "want lsp1 vf=" VF0 "\n"
+             "key vdpa-attach none");
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked", "in use by pid 7 (qemu)");
+    given(b, "want lsp1 vf=" VF1);
+    expect_plan(b, "port-del r65v0 br-int\n");
 }
 
 /* Renamed at the very moment in which its port is no longer wanted. */

@@ -302,6 +302,20 @@ vdpad_find_representor(const struct vdpad_observed *o, const char *bdf,
     return NULL;
 }
 
+const struct vdpad_link *
+vdpad_find_rival(const struct vdpad_observed *o, const char *bridge)
+{
+    const struct vdpad_link *links = VDPAD_OBSERVED_ROWS(o, VDPAD_LINK,
+                                                         vdpad_link);
+
+    for (size_t i = 0; i < VDPAD_OBSERVED_N(o, VDPAD_LINK); i++) {
+        if (!strcmp(links[i].name, bridge)) {
+            return strcmp(links[i].kind, "openvswitch") ? &links[i] : NULL;
+        }
+    }
+    return NULL;
+}
+
 static int
 compare_iface(const void *key, const void *row)
 {

@@ -58,6 +58,12 @@ const struct vdpad_link *
 vdpad_find_representor(const struct vdpad_observed *, const char *bdf,
                        int32_t vf_index, const struct vdpad_dlport **ret_port);
 
+/* The netdev that is called like 'bridge' and is none of the kernel's Open
+ * vSwitch: a bridge of that name would have to have its local port by that
+ * name, too. */
+const struct vdpad_link *vdpad_find_rival(const struct vdpad_observed *,
+                                          const char *bridge);
+
 /* Whether 'iface' is the end of a tunnel. */
 bool vdpad_iface_is_tunnel(const struct vdpad_db_iface *iface);
 

@@ -240,6 +240,17 @@ have_bridge(const struct vdpad_planner *p, struct vdpad_dev *dev)
     if (vdpad_find_bridge(p->world->db, dev->bridge)) {
         return true;
     }
+    if (vdpad_find_rival(p->world->observed, dev->bridge)) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
+                         "bridge %.60s cannot be made, since there is a "
+                         "network device of that name: %s has to name "
+                         "another bridge",
+                         dev->bridge,
+                         dev->port_spec && dev->port_spec->bridge
+                             ? "bridge= of its " VDPAD_KEY_PORT "* key"
+                             : VDPAD_KEY_BRIDGE);
+        return false;
+    }
     vdpad_memory_key(key, "bridge-add", dev->bridge);
     e = vdpad_memory_find(p->memory, key);
     if (e && e->failures) {

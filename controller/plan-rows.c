@@ -16,7 +16,7 @@ ask_plain(struct vdpad_planner *p, const struct vdpad_dbop *op,
     (void) vdpad_ask_db(p, op, text, "%s", reason);
 }
 
-/* Makes each bridge that a device waits for, once. */
+/* Makes each bridge that a device waits for, once, if it can be made. */
 static void
 plan_bridges(struct vdpad_planner *p)
 {
@@ -24,7 +24,8 @@ plan_bridges(struct vdpad_planner *p)
 
     for (size_t i = 0; i < w->n_devs; i++) {
         const char *bridge = w->devs[i].bridge;
-        bool planned = !bridge || vdpad_find_bridge(w->db, bridge);
+        bool planned = !bridge || vdpad_find_bridge(w->db, bridge)
+                       || vdpad_find_rival(w->observed, bridge);
 
         for (size_t j = 0; j < p->plan->n && !planned; j++) {
             const struct vdpad_step *s = &p->plan->steps[j];

@@ -210,6 +210,25 @@ interface_that_is_no_netdev(void **state)
     expect_state(b, VF0, "ready", "");
 }
 
+/* A bridge would have to have the name of a netdev that is none. */
+static void
+bridge_called_like_a_netdev(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST1 ONE PORT0 "\nkey vdpa-bridge up65");
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked", "bridge up65 cannot be made");
+    given(b, "no-port r65v0");
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked", "bridge up65 cannot be made");
+
+    /* What an ovs-vswitchd had made for the bridge does not stand in the
+     * way of it. */
+    strcpy(wb_find_link(b, "up65")->kind, "openvswitch");
+    expect_plan(b, "bridge-add up65\n");
+}
+
 static void
 renamed_representor(void **state)
 {
@@ -535,6 +554,7 @@ main(void)
         TEST(bridge_that_cannot_be_made),
         TEST(interface_that_is_no_netdev),
         TEST(declaration_does_not_move),
+        TEST(bridge_called_like_a_netdev),
         TEST(renamed_representor),
         TEST(iface_id_of_others_is_kept),
         TEST(key_of_a_port_is_withdrawn),

@@ -22,6 +22,15 @@ names_pf(const struct vdpad_world *w, const struct vdpad_pf_selector *s,
            && w->observed->class_[VDPAD_LINK].known;
 }
 
+/* The word of 'policy' that the PCI ids of 'pf' do not fit; NULL: none. */
+static const char *
+unfit_id(const struct vdpad_policy *policy, const struct vdpad_pf *pf)
+{
+    return policy->vendor && policy->vendor != pf->pci->vendor   ? "vendor"
+           : policy->device && policy->device != pf->pci->device ? "device-id"
+                                                                 : NULL;
+}
+
 /* Whether 'policy' selects 'pf'; then '*ret_selector' is by which word (NULL:
  * by vendor and device alone). */
 static bool
@@ -30,8 +39,7 @@ selects(const struct vdpad_world *w, const struct vdpad_policy *policy,
         const struct vdpad_pf_selector **ret_selector)
 {
     *ret_selector = NULL;
-    if ((policy->vendor && policy->vendor != pf->pci->vendor)
-        || (policy->device && policy->device != pf->pci->device)) {
+    if (unfit_id(policy, pf)) {
         return false;
     }
     if (!policy->n_pfs) {
@@ -230,7 +238,18 @@ check_host(struct vdpad_resolver *r, size_t i)
         bool found = false;
 
         for (size_t p = 0; p < w->n_pfs && !found; p++) {
-            found = names_pf(w, &policy->pfs[n], &w->pfs[p]);
+            const struct vdpad_pf *pf = &w->pfs[p];
+            const char *unfit = unfit_id(policy, pf);
+
+            found = names_pf(w, &policy->pfs[n], pf);
+            if (found && unfit) {
+                vdpad_world_problem(r->world, key, unfit,
+                                    "%s has vendor %04x, device %04x, so that "
+                                    "the policy does not apply to it; correct "
+                                    "or drop %s=",
+                                    policy->pfs[n].name, pf->pci->vendor,
+                                    pf->pci->device, unfit);
+            }
         }
         if (!found) {
             r->unsure[i] |= !policy->pfs[n].is_bdf;
@@ -258,11 +277,19 @@ check_host(struct vdpad_resolver *r, size_t i)
         }
     }
     if (!policy->n_pfs && !any) {
+        char vendor[16] = "", device[16] = "";
+
+        if (policy->vendor) {
+            vdpad_text(vendor, sizeof vendor, "vendor %04x", policy->vendor);
+        }
+        if (policy->device) {
+            vdpad_text(device, sizeof device, "device %04x", policy->device);
+        }
         vdpad_world_problem(r->world, key, "",
-                            "no physical function here has "
-                            "vendor %04x, device %04x; `pf/list` shows those "
-                            "there are",
-                            policy->vendor, policy->device);
+                            "no physical function here has %s%s%s; `pf/list "
+                            "--json` shows those there are",
+                            vendor, vendor[0] && device[0] ? ", " : "",
+                            device);
     }
 }
 

@@ -361,6 +361,37 @@ wishes_for_a_pf(void **state)
     assert_false(wb_pf(b, PF)->external);
 }
 
+/* A policy that names a PF with other PCI ids than it asks for has no effect,
+ * and says so. */
+static void
+pf_with_other_ids(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST "policy a pf=" PF " vendor=8086 vdpa-type=vhost");
+    wb_plan(b);
+    assert_false(wb_pf(b, PF)->managed);
+    expect_problem(b, "vdpa-policy-a",
+                   PF " has vendor 15b3, device 101d, so that the policy does "
+                      "not apply to it; correct or drop vendor=");
+    given(b, "policy a pf=up65 device-id=1017 vdpa-type=vhost");
+    wb_plan(b);
+    expect_problem(b, "vdpa-policy-a", "correct or drop device-id=");
+    given(b, "policy a pf=" PF " vendor=15b3 device-id=101d vdpa-type=vhost");
+    wb_plan(b);
+    expect_no_problems(b);
+    assert_true(wb_pf(b, PF)->managed);
+
+    /* What was not asked for is not missed. */
+    given(b, "policy a device-id=1017 vdpa-type=vhost");
+    wb_plan(b);
+    expect_problem(b, "vdpa-policy-a",
+                   "no physical function here has device 1017;");
+    given(b, "policy a vendor=15b3 device-id=1017 vdpa-type=vhost");
+    wb_plan(b);
+    expect_problem(b, "vdpa-policy-a", "has vendor 15b3, device 1017;");
+}
+
 /* A VM whose port went before it still has the device. */
 static void
 device_in_use_is_not_free(void **state)
@@ -389,6 +420,7 @@ main(void)
 #define TEST(FUNCTION) \
     cmocka_unit_test_setup_teardown(FUNCTION, wb_set_up, wb_tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(pf_with_other_ids),
         TEST(device_in_use_is_not_free),
         TEST(ports_by_each_kind_of_name),
         TEST(unknown_device),

@@ -294,7 +294,9 @@ device_state(const struct vdpad_check_input *in, struct vdpad_finding *f)
                 "%s%s%s", vdpad_state_name(dev->state),
                 dev->reason[0] ? ": " : "", dev->reason);
     if (f->result == FAIL) {
-        vdpad_remedy(f, "ovs-appctl -t ovs-vdpad plan");
+        vdpad_remedy(f, "ovs-appctl -t ovs-vdpad %s",
+                     dev->intent == VDPAD_INTENT_FREEZE ? "config/show"
+                                                        : "plan");
     }
 }
 

@@ -502,9 +502,8 @@ vdpad_plan_dev(struct vdpad_planner *p, struct vdpad_dev *dev)
     dev->state = VDPAD_STATE_READY;
     if (dev->intent == VDPAD_INTENT_FREEZE) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
-                         "policy %.100s cannot be read or is in another "
-                         "database; kept as it is",
-                         dev->policy_name);
+                         "policy %.100s %s; kept as it is", dev->policy_name,
+                         dev->frozen_by);
         return;
     }
     if (pf->state == VDPAD_STATE_BLOCKED || pf->state == VDPAD_STATE_FAILED

@@ -228,10 +228,18 @@ set_intent(const struct vdpad_resolver *r, struct vdpad_dev *dev,
             withdrawn = true;
             break;
         case VDPAD_POLICY_REFUSED:
+            kept = true;
+            dev->frozen_by = "is refused (config/show)";
+            break;
         case VDPAD_POLICY_UNSURE:
             kept = true;
+            dev->frozen_by = "names a network device that no PF has "
+                             "(config/show)";
             break;
         case VDPAD_POLICY_LOST:
+            dev->frozen_by = r->world->db
+                                 ? "is of another database (config/show)"
+                                 : "is not known until the database is read";
             break;
         }
     }

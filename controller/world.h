@@ -31,8 +31,9 @@ const char *vdpad_state_name(enum vdpad_state state);
 enum vdpad_intent {
     VDPAD_INTENT_NONE,   /* Nothing: it is shown only. */
     VDPAD_INTENT_APPLY,  /* A policy covers it. */
-    VDPAD_INTENT_FREEZE, /* Its policy cannot be read (refused, database
-                             * lost): what runs stays as it is. */
+    VDPAD_INTENT_FREEZE, /* What its policy wants is not known (refused, a
+                             * netdev that no PF has, database lost): what
+                             * runs stays as it is. */
     VDPAD_INTENT_REMOVE, /* It is ours and nobody wants it any more. */
 };
 
@@ -95,6 +96,7 @@ struct vdpad_dev {
     enum vdpad_owner owner;            /* Of the vDPA device. */
     const struct vdpad_policy *policy; /* APPLY: which; else NULL. */
     const char *policy_name; /* Also of a policy that is gone; NULL. */
+    const char *frozen_by;   /* FREEZE: what about that policy does it. */
     const struct vdpad_record_dev *record;   /* NULL: not ours. */
     const struct vdpad_port_spec *port_spec; /* NULL: none assigned. */
 

@@ -47,7 +47,7 @@ too_many_vfs_freeze_what_runs(void **state)
     given(b, "policy a pf=" PF " num-vfs=5 vdpa-type=vhost");
     expect_plan(b, "");
     expect_problem(b, "vdpa-policy-a", "at most 4 VFs");
-    expect_state(b, VF0, "blocked", "kept as it is");
+    expect_state(b, VF0, "blocked", "policy a is refused (config/show)");
     expect_state(b, PF, "blocked", "kept as it is");
 }
 
@@ -140,7 +140,8 @@ renamed_netdev_of_pf_freezes(void **state)
     memcpy(wb_find_link(b, "ens1f0np0")->name, "eth0\0", 5);
     expect_plan(b, "");
     expect_problem(b, "vdpa-policy-a", "no SR-IOV physical function ens1f0");
-    expect_state(b, VF0, "blocked", "kept as it is");
+    expect_state(b, VF0, "blocked",
+                 "policy a names a network device that no PF has");
     expect_state(b, PF, "blocked", "kept as it is");
 }
 

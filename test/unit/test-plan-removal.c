@@ -264,7 +264,7 @@ database_gone(void **state)
     given(b, "db none");
     b->show_records = true;
     expect_plan(b, "");
-    expect_state(b, VF0, "blocked", "kept as it is");
+    expect_state(b, VF0, "blocked", "until the database is read");
     expect_state(b, PF, "blocked", "kept as it is");
 }
 
@@ -279,7 +279,8 @@ database_is_another(void **state)
     given(b, "policy a\n"
              "db other");
     expect_plan(b, "");
-    expect_state(b, VF0, "blocked", "another database; kept as it is");
+    expect_state(b, VF0, "blocked",
+                 "policy a is of another database (config/show)");
     expect_state(b, PF, "blocked", "kept as it is");
     expect_problem(b, "vdpa-policy-a", "applied from another database");
 

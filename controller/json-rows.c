@@ -375,6 +375,8 @@ port_row(const struct vdpad_world *world, const struct vdpad_db_iface *iface,
                                              : NULL;
     json_t *trunks = json_array();
     json_t *o = json_object();
+    bool is_others = !iface && dev && dev->state == VDPAD_STATE_READY
+                     && !dev->want_attach;
 
     for (size_t i = 0; port && i < port->n_trunks; i++) {
         vdpad_json_add(trunks, vdpad_json_int(port->trunks[i]));
@@ -398,9 +400,13 @@ port_row(const struct vdpad_world *world, const struct vdpad_db_iface *iface,
     SET(o, "made_by", TEXT(iface ? vdpad_consumer(iface) : NULL));
     SET(o, "consumer_keys", consumer_keys(iface, port));
     SET(o, "state",
-        dev ? state(dev->state) : TEXT(spec ? "waiting" : "removing"));
+        dev && !is_others ? state(dev->state)
+                          : TEXT(spec ? "waiting" : "removing"));
     if (iface && iface->error[0]) {
         SET(o, "reason", TEXT(iface->error));
+    } else if (is_others) {
+        SET(o, "reason",
+            TEXT(VDPAD_KEY_ATTACH "=none: another program is to attach it"));
     } else if (dev) {
         SET(o, "reason", TEXT(dev->reason));
     } else if (spec) {

@@ -452,6 +452,16 @@ port_list(void **state)
     assert_contains(text, "  os-vif   ");
     free(text);
 
+    /* A key that nothing is attached for, though its device is ready. */
+    fix.devs[0].iface = NULL;
+    fix.devs[0].want_attach = false;
+    list = RUN_JSON("port/list");
+    port = json_array_get(list, 0);
+    assert_string_equal(string_at(port, "key"), "vdpa-port-lp1");
+    assert_string_equal(string_at(port, "state"), "waiting");
+    assert_contains(string_at(port, "reason"), "another program is to attach");
+    json_decref(list);
+
     fix.world.db = NULL;
     text = RUN_ERROR("port/list");
     assert_contains(text, "the database has not been read yet");

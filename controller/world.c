@@ -534,6 +534,13 @@ vdpad_world_find(const struct vdpad_world *w, const char *name)
             return &w->devs[i];
         }
     }
+    for (size_t i = 0; i < w->n_devs; i++) {
+        const struct vdpad_port_spec *spec = w->devs[i].port_spec;
+
+        if (spec && !strcmp(spec->iface_id, name)) {
+            return &w->devs[i];
+        }
+    }
     return NULL;
 }
 

@@ -149,7 +149,8 @@ struct vdpad_world *vdpad_world_new(const struct vdpad_observed *observed,
 void vdpad_world_free(struct vdpad_world *world);
 
 /* Finds a device by its vDPA name, its VF's BDF, its representor's name, its
- * char device ("vhost-vdpa-0"), its netdev or its iface-id; NULL: none. */
+ * char device ("vhost-vdpa-0"), its netdev or its iface-id, also one that a
+ * key asks for and that it has not got yet; NULL: none. */
 const struct vdpad_dev *vdpad_world_find(const struct vdpad_world *world,
                                          const char *name);
 

@@ -116,6 +116,29 @@ chain_is_joined(void **state)
     assert_null(vdpad_world_find(b->world, "vhost-vdpa-1"));
 }
 
+/* Somebody asks why a port is not there by the name that it is to have. */
+static void
+found_by_the_name_of_its_key(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF " mode=switchdev\n"
+             "vf " VF0 "\n"
+             "vf " VF1 "\n"
+             "policy a pf=" PF " vdpa-type=vhost\n"
+             "want lsp1 vf=" VF1);
+    wb_plan(b);
+    assert_ptr_equal(vdpad_world_find(b->world, "lsp1"), wb_dev(b, VF1));
+    /* What there is comes first. */
+    given(b, "port r65v0 br-int iface-id=lsp1");
+    wb_plan(b);
+    assert_ptr_equal(vdpad_world_find(b->world, "lsp1"), wb_dev(b, VF0));
+    given(b, "no-port r65v0\n"
+             "want lsp1");
+    wb_plan(b);
+    assert_null(vdpad_world_find(b->world, "lsp1"));
+}
+
 static void
 found_by_netdev(void **state)
 {
@@ -483,6 +506,7 @@ main(void)
         TEST(ready_world),
         TEST(ready_with_a_left_over_name),
         TEST(chain_is_joined),
+        TEST(found_by_the_name_of_its_key),
         TEST(found_by_netdev),
         TEST(order_of_devices),
         TEST(record_may_change_under_a_world),

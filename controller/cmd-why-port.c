@@ -305,7 +305,9 @@ offload_priority(const struct vdpad_check_input *in, struct vdpad_finding *f)
     }
 }
 
-/* Open vSwitch makes an ingress qdisc on each port that it offloads. */
+/* Open vSwitch makes an ingress qdisc on each port that it offloads: since 3.7
+ * on those of the kernel's datapath only (supported_dpif_types of
+ * lib/dpif-offload-tc.c). */
 static void
 ingress_qdisc(const struct vdpad_check_input *in, struct vdpad_finding *f)
 {
@@ -334,6 +336,16 @@ ingress_qdisc(const struct vdpad_check_input *in, struct vdpad_finding *f)
                     "%s has no ingress qdisc, which OVS makes "
                     "when the port is attached",
                     dev->rep->name);
+    } else if (!strcmp(vdpad_bridge_of(in->world, dev->iface)->datapath_type,
+                       "netdev")) {
+        const char *bridge = vdpad_bridge_of(in->world, dev->iface)->name;
+
+        vdpad_found(f, FAIL,
+                    "%s has no ingress qdisc: bridge %s has datapath_type "
+                    "netdev, whose flows OVS does not give to TC",
+                    dev->rep->name, bridge);
+        vdpad_remedy(f, "ovs-vsctl set Bridge %s datapath_type=system",
+                     vdpad_shell_word(bridge, word2));
     } else {
         vdpad_found(f, FAIL,
                     "%s has no ingress qdisc although it is "

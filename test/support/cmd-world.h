@@ -278,7 +278,11 @@ fixture_fill_db(void)
     fix.ids[0] = (struct vdpad_kv){ "attached-mac", "02:00:00:00:00:01" };
     fix.ids[1] = (struct vdpad_kv){ "iface-id", "lp1" };
     fix.ids[2] = (struct vdpad_kv){ VDPAD_OWNER_KEY, VDPAD_OWNER_VALUE };
-    fix.bridges[0] = (struct vdpad_db_bridge){ .name = "br-int" };
+    fix.bridges[0] = (struct vdpad_db_bridge){
+        .name = "br-int",
+        .datapath_type = "",
+        .fail_mode = "",
+    };
     fix.ports[0] = (struct vdpad_db_port){
         .name = "p0vf0",
         .tag = 5,

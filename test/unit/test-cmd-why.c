@@ -145,6 +145,11 @@ port_checks(void **state)
     WITH(fix.devs[0].qdisc, NULL,
          assert_fails("ingress-qdisc", "p0vf0 has no ingress qdisc although",
                       "ovs-vsctl del-port p0vf0"));
+    fix.devs[0].qdisc = NULL;
+    WITH(fix.bridges[0].datapath_type, "netdev",
+         assert_fails("ingress-qdisc", "br-int has datapath_type netdev",
+                      "ovs-vsctl set Bridge br-int datapath_type=system"));
+    fix.devs[0].qdisc = &fix.qdiscs[0];
     WITH(fix.qdiscs[0].clsact, true,
          assert_fails("ingress-qdisc", "has a clsact qdisc in place",
                       "tc qdisc del dev p0vf0 clsact"));

@@ -55,7 +55,6 @@ parse_hw_offload(struct vdpad_parse *p, const char *value)
 
     p->word = value;
     if (!vdpad_parse_choice(p, value, names, &i)) {
-        p->config->hw_offload = false;
         return false;
     }
     p->config->hw_offload = !i;
@@ -337,6 +336,7 @@ parse_key(struct vdpad_parse *p, const struct vdpad_map *ids,
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         if (!strcmp(p->key, options[i].key)) {
             *options[i].refused = !ok || !options[i].parse(p, value);
+            c->hw_offload = c->hw_offload && !c->hw_offload_refused;
             return;
         }
     }

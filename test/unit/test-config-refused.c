@@ -308,6 +308,13 @@ test_refused_options(void **state)
     (void) state;
     assert_true(c->attach_refused && c->bridge_refused);
     assert_true(c->hw_offload_refused && c->metrics_refused);
+    assert_false(c->hw_offload);
+    vdpad_config_free(c);
+    /* A character that nobody sees, as it comes along in what is pasted. */
+    kv[2].value = "false\xe2\x80\x8b";
+    c = vdpad_config_parse(&map);
+    assert_true(c->hw_offload_refused);
+    assert_false(c->hw_offload);
     vdpad_config_free(c);
     kv[0].value = "none";
     kv[1].value = "br-x";

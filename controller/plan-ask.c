@@ -388,6 +388,13 @@ vdpad_ask_port(struct vdpad_planner *p, struct vdpad_dev *dev,
 {
     char text[VDPAD_REASON_SIZE];
 
+    if (!p->world->db_connected && dev->intent != VDPAD_INTENT_REMOVE) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
+                         "%.200s; that is done when the database is connected "
+                         "again",
+                         reason);
+        return;
+    }
     vdpad_fold(&dev->state, dev->reason,
                vdpad_ask_db(p, op, text, "%s", reason),
                dev->intent == VDPAD_INTENT_REMOVE ? VDPAD_STATE_REMOVING

@@ -259,8 +259,15 @@ have_bridge(const struct vdpad_planner *p, struct vdpad_dev *dev)
                          e->error.text);
         return false;
     }
-    vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_APPLYING,
-                     "bridge %.60s is being made", dev->bridge);
+    if (!p->world->db_connected) {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_WAITING,
+                         "bridge %.60s does not exist; it is made when the "
+                         "database is connected again",
+                         dev->bridge);
+    } else {
+        vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_APPLYING,
+                         "bridge %.60s is being made", dev->bridge);
+    }
     return false;
 }
 
@@ -398,10 +405,12 @@ void
 vdpad_plan_port(struct vdpad_planner *p, struct vdpad_dev *dev)
 {
     const struct vdpad_snapshot *db = p->world->db;
+    bool connected = p->world->db_connected;
     enum vdpad_ask outcome;
     char text[VDPAD_REASON_SIZE];
 
-    if (!db || !p->world->db_connected || !dev->vf) {
+    /* What is wrong with the port is told while the database is away, too. */
+    if (!db || !dev->vf) {
         return;
     }
     if (!dev->want_attach && dev->attach_refused) {
@@ -415,6 +424,9 @@ vdpad_plan_port(struct vdpad_planner *p, struct vdpad_dev *dev)
 
     const struct vdpad_db_iface *old = find_renamed(p, dev);
 
+    if (!dev->want_attach && !connected) {
+        return;
+    }
     if (!dev->want_attach) {
         plan_unwanted(p, dev, dev->iface);
         if (old && !is_of_another(p, dev, old)) {
@@ -432,7 +444,7 @@ vdpad_plan_port(struct vdpad_planner *p, struct vdpad_dev *dev)
     if (!dev->rep || (!dev->iface && !dev->vdpa && !dev->vbus)) {
         return;
     }
-    if ((old || !dev->iface)
+    if (connected && (old || !dev->iface)
         && !vdpad_ask_pictures(p, NAME_CLASSES, &outcome, text)) {
         vdpad_fold(&dev->state, dev->reason, outcome, VDPAD_STATE_APPLYING,
                    outcome == VDPAD_ASK_UNSURE
@@ -443,7 +455,9 @@ vdpad_plan_port(struct vdpad_planner *p, struct vdpad_dev *dev)
     if (!dev->iface && (is_name_taken(p, dev) || !have_bridge(p, dev))) {
         return;
     }
-    plan_datapath(p, dev, old);
+    if (connected) {
+        plan_datapath(p, dev, old);
+    }
     p->joins =
         p->has_exchange
         && (old || (dev->iface && is_former_of_another(p, dev, dev->iface)));

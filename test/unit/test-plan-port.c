@@ -480,6 +480,37 @@ vswitchd_refuses_the_port(void **state)
     expect_state(b, VF0, "waiting", "has not taken port r65v0 yet");
 }
 
+/* The database may be away for long: what is wrong with a port is no better
+ * for that. */
+static void
+database_is_away(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST1 ONE "db disconnected");
+    expect_plan(b, "");
+    expect_state(b, VF0, "waiting",
+                 "the representor is in no bridge; that is done when the "
+                 "database is connected again");
+    given(b, "no-bridge br-int");
+    expect_plan(b, "");
+    expect_state(b, VF0, "waiting",
+                 "bridge br-int does not exist; it is made when");
+    given(b, "bridge br-int\n" PORT0 "ofport=-1 error=no_such_thing");
+    expect_plan(b, "");
+    expect_state(b, VF0, "waiting", "no_such_thing");
+    given(b, "no-port r65v0\n" PORT0 "ofport=3");
+    expect_plan(b, "");
+    expect_state(b, VF0, "ready", "");
+    given(b, "key vdpa-bridge br-ext\nbridge br-ext");
+    expect_plan(b, "");
+    expect_state(b, VF0, "waiting",
+                 "it is in another bridge than wanted; that is done when");
+    given(b, "key vdpa-attach none");
+    expect_plan(b, "");
+    expect_state(b, VF0, "ready", "");
+}
+
 static void
 hw_offload(void **state)
 {
@@ -570,6 +601,7 @@ main(void)
         TEST(attach_changes_and_name),
         TEST(foreign_port_survives_attach_none),
         TEST(vswitchd_refuses_the_port),
+        TEST(database_is_away),
         TEST(hw_offload),
         TEST(steps_of_the_database_wait_too),
         TEST(stale_links_give_no_port),

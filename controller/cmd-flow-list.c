@@ -74,7 +74,7 @@ finish(struct listing *l, const struct vdpad_flow_cursor *next)
     }
     if (call->json) {
         json_t *why = vdpad_json_text(l->unknown[0] ? l->unknown : NULL);
-        char *unknown = json_dumps(why, JSON_ENCODE_ANY);
+        char *unknown = json_dumps(why, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
 
         fprintf(out, "%s],\n \"kernel_flows_unknown\": %s,\n \"next\": ",
                 l->has_printed ? "\n" : "", unknown ? unknown : "null");
@@ -198,7 +198,7 @@ print_json(struct listing *l, const struct vdpad_world *world,
     SET(row, "outputs", outputs);
     SET(row, "uses", uses_json(f->uses));
     fputs(l->has_printed ? ",\n  " : "\n  ", l->out.stream);
-    if (json_dumpf(row, l->out.stream, JSON_COMPACT)) {
+    if (json_dumpf(row, l->out.stream, JSON_COMPACT | JSON_ENSURE_ASCII)) {
         abort();
     }
     json_decref(row);

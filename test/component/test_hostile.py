@@ -20,6 +20,8 @@ ESCAPE = "\x1b[2J"
 NASTY = ("\x1b]0;x\x07", "\u009b31m", "\nFAKE|ERR|line\r", "\u202eevil",
          "%n%s%99999d", "$(touch PWNED)`touch PWNED`;touch PWNED",
          "'\"><x y=\"\\", "../../../../PWNED", "a/b", "\U000e0041")
+# Of a representor.
+REP = "r\u009b31m\u202e\"%n"
 OWN = re.compile("(?!(fake|vlog|memory|coverage|poll|backtrace)/|exit|version"
                  "|list-commands|teardown|resume|resync|ready)")
 
@@ -66,6 +68,9 @@ def hostile(ready):
     transact(host, "Interface",
              ["map", [["iface-id", ESCAPE + "'\"<&"], [ESCAPE, "\n"]]])
     host.fake("rename", "p0", "p" + ESCAPE + "$(id)\x9b")
+    host.fake("rename", "pf0vf2", REP)
+    host.fake("add-flow", REP, "sw", "packets=9")
+    host.fake("add-flow", REP, "kernel", "packets=9")
     host.fake("hold", name(0), "4711", "qemu" + "".join(NASTY[:3]))
     host.fake("fail", "vdpa-add", "EIO", "text=" + "".join(NASTY), "times=9")
     host.fake("vanish", name(1))
@@ -102,8 +107,14 @@ def test_json_and_metrics(hostile):
     host = hostile
     for command in ("status", "device/list", "pf/list", "port/list",
                     "representor/list", "plan", "config/show", "event/list",
-                    "why", "verify"):
-        host.json(command)
+                    "why", "verify", "flow/list", "flow/stats", "metrics",
+                    "offload/audit", "export/nova", "export/device-plugin",
+                    "export/deviceinfo " + name(2),
+                    "export/libvirt " + name(2),
+                    "config/check vdpa-port-\u00e9 device=\u00e9"):
+        text = host.vdpad(*command.split(), "--json")
+        json.loads(text)
+        assert text.isascii(), command
     label = r'[a-z_0-9]+="(?:[^"\\\n]|\\["\\n])*"'
     sample = re.compile(r"[a-z_0-9]+(\{%s(,%s)*\})? [0-9.e+-]+$"
                         % (label, label))

@@ -18,6 +18,10 @@
 #define REQUEST_NS (10 * SEC_NS)
 #define ANSWER_NS (30 * SEC_NS)
 
+/* So long nobody is accepted after that has failed, for want of descriptors or
+ * memory: those who wait would have the loop turn for ever. */
+#define PAUSE_NS (SEC_NS / 10)
+
 enum {
     MAX_CONNECTIONS = 16,
     MAX_REQUEST = 4096,
@@ -51,6 +55,8 @@ struct vdpad_http {
     void *aux;
     int fd; /* -1: it does not listen. */
     struct vdpad_loop_fd *watch;
+    bool is_paused;
+    int64_t resume_ns; /* When paused; 0: to be set. */
     struct connection *connections[MAX_CONNECTIONS];
     size_t n;
     struct vdpad_http_request *requests[VDPAD_HTTP_REQUESTS]; /* Handed out. */
@@ -78,6 +84,7 @@ close_listener(struct vdpad_http *http)
         close(http->fd);
         http->fd = -1;
     }
+    http->is_paused = false;
 }
 
 static void
@@ -188,6 +195,12 @@ on_listener(struct vdpad_loop *loop, int listener, unsigned int events,
         int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS
+                || errno == ENOMEM) {
+                http->is_paused = true;
+                http->resume_ns = 0;
+                vdpad_loop_mod_fd(http->watch, 0);
+            }
             return;
         }
         if (http->n == MAX_CONNECTIONS) {
@@ -415,10 +428,27 @@ run_connection(struct connection *c, int64_t now_ns)
     return now_ns < c->deadline_ns;
 }
 
+/* Accepts again after a pause. */
+static void
+run_listener(struct vdpad_http *http, int64_t now_ns)
+{
+    if (!http->is_paused) {
+        return;
+    }
+    if (!http->resume_ns) {
+        http->resume_ns = now_ns + PAUSE_NS;
+    } else if (now_ns >= http->resume_ns) {
+        http->is_paused = false;
+        vdpad_loop_mod_fd(http->watch, VDPAD_LOOP_READ);
+    }
+}
+
 void
 vdpad_http_run(struct vdpad_http *http, int64_t now_ns)
 {
     size_t kept = 0;
+
+    run_listener(http, now_ns);
 
     for (size_t i = 0; i < http->n; i++) {
         if (run_connection(http->connections[i], now_ns)) {
@@ -434,7 +464,7 @@ vdpad_http_run(struct vdpad_http *http, int64_t now_ns)
 int64_t
 vdpad_http_next_ns(const struct vdpad_http *http)
 {
-    int64_t next = INT64_MAX;
+    int64_t next = http->is_paused ? http->resume_ns : INT64_MAX;
 
     for (size_t i = 0; i < http->n; i++) {
         const struct connection *c = http->connections[i];

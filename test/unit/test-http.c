@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -174,11 +175,55 @@ clients_that_leave(void **state)
     assert_non_null(strstr(answer, "\r\n\r\nfigures\n"));
 }
 
+static void
+on_quiet_turn(struct vdpad_loop *loop, void *aux)
+{
+    int64_t *end_ns = aux, now_ns = vdpad_loop_clock_ns();
+
+    vdpad_http_run(t.http, now_ns);
+    if (now_ns >= *end_ns) {
+        vdpad_loop_stop(loop);
+    }
+    vdpad_loop_wake_at(loop, vdpad_http_next_ns(t.http));
+    vdpad_loop_wake_at(loop, *end_ns);
+}
+
+/* A client for whom there is no descriptor waits, and nobody turns about
+ * him. */
+static void
+no_descriptor(void **state)
+{
+    struct fixture *f = *state;
+    struct vdpad_loop_stats before, after;
+    struct rlimit limit, none;
+    int fd = ask(), lowest = dup(fd);
+    int64_t end_ns = vdpad_loop_clock_ns() + 500 * MSEC;
+
+    close(lowest);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = (rlim_t) lowest;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    vdpad_loop_get_stats(f->loop, &before);
+    vdpad_loop_set_turn(f->loop, on_quiet_turn, &end_ns);
+    fixture_run(f);
+    vdpad_loop_get_stats(f->loop, &after);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_in_range(after.turns - before.turns, 1, 50);
+    assert_int_equal(t.n_requests, 0);
+
+    n_expected = 1;
+    turn_until(f, are_asked);
+    vdpad_http_reply(t.requests[--t.n_requests], "figures\n");
+    assert_memory_equal(read_answer(f, fd), "HTTP/1.1 200 ", 13);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(clients_that_leave, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_descriptor, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

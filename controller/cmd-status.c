@@ -110,6 +110,21 @@ add_flood_problem(json_t *problems, const struct vdpad_kernel *kernel)
     }
 }
 
+/* What is in hardware outlives the process that put it there: ports and
+ * verdicts look as good as ever for a while. */
+static void
+add_vswitchd_problem(json_t *problems, const struct vdpad_world *world,
+                     const struct vdpad_effect_state *state)
+{
+    if (world->n_devs && !state->pid
+        && (state->has_run || vdpad_audit_sees_none(world, state))) {
+        vdpad_json_add(problems,
+                       vdpad_json_text("no ovs-vswitchd runs: what is in "
+                                       "hardware stays as it was, and no new "
+                                       "port or flow is taken; start it"));
+    }
+}
+
 static void
 add_state_problem(json_t *problems, const char *what, const char *name,
                   enum vdpad_state state, const char *reason)
@@ -148,6 +163,7 @@ find_problems(const struct vdpad_call *call)
         vdpad_json_add(problems,
                        vdpad_json_text(vdpad_ctl_effect(call->ctl)->remedy));
     }
+    add_vswitchd_problem(problems, world, vdpad_ctl_effect(call->ctl));
     if (vdpad_commands_problem()) {
         vdpad_json_add(problems, vdpad_json_text(vdpad_commands_problem()));
     }

@@ -473,6 +473,25 @@ assert_contains(const char *text, const char *part)
     }
 }
 
+/* The string that 'object' has to have at 'key', "null" for null; borrowed. */
+static inline const char *
+string_at(json_t *object, const char *key)
+{
+    json_t *value = json_object_get(object, key);
+
+    assert_non_null(value);
+    return json_is_null(value) ? "null" : json_string_value(value);
+}
+
+static inline int
+integer_at(json_t *object, const char *key)
+{
+    json_t *value = json_object_get(object, key);
+
+    assert_true(json_is_integer(value));
+    return (int) json_integer_value(value);
+}
+
 /* Asserts that the members of 'object' are exactly 'names', separated by
  * blanks, in this order. */
 static inline void

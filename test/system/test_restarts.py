@@ -145,6 +145,8 @@ def test_vswitchd_is_away(daemon, ovs, pf, policy, flowing):
     """Nobody takes the ports: the devices say so, and what runs goes on in
     hardware."""
     ovs.kill('ovs-vswitchd')
+    daemon.wait(lambda: any('no ovs-vswitchd runs' in problem for problem
+                            in daemon.json('status')['problems']), 'a problem')
     counted = in_hardware(pf.rep(0))
     policy('num-vfs=2 vdpa-type=vhost', name='other', selector='0001:08:00.1')
     daemon.wait(lambda: len(daemon.states()) == 4 and any(

@@ -183,14 +183,18 @@ creation_ended(struct vdpad_exec *x, const struct vdpad_act *act, int error)
     }
 }
 
-/* The same for the number of VFs that was recorded. */
+/* The same for the number of VFs that was recorded; unless those that were
+ * ours have come back by themselves. */
 static void
 count_ended(struct vdpad_exec *x, const struct vdpad_act *act, int error)
 {
     struct vdpad_record_pf *pf = vdpad_record_find_pf(x->record, act->object);
 
-    if (error && !may_be_done(error) && act->number && pf && pf->numvfs == 0
-        && !pf->vfs_in_doubt) {
+    if (!error) {
+        vdpad_memory_vfs_made(x->memory, act->object, (int32_t) act->number);
+    } else if (error && !may_be_done(error) && act->number && pf
+               && pf->numvfs == 0 && !pf->vfs_in_doubt
+               && !vdpad_memory_vfs_were_ours(x->memory, act->object)) {
         pf->numvfs = -1;
         x->unsaved = true;
     }
@@ -291,10 +295,6 @@ submit_lane(struct vdpad_exec *x, struct vdpad_plan *plan, uint32_t lane,
             plan->n_due--;
             vdpad_memory_key(key, vdpad_step_action(s), s->act.object);
             vdpad_memory_started(x->memory, key);
-            if (s->act.kind == VDPAD_ACT_NUMVFS) {
-                vdpad_memory_vfs_asked(x->memory, s->act.object,
-                                       (int32_t) s->act.number);
-            }
             vdpad_log(VDPAD_LOG_DBG, "%s: %s: %s", s->act.object,
                       vdpad_step_action(s), s->reason);
             acts[n++] = s->act;

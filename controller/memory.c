@@ -191,10 +191,19 @@ vdpad_memory_unstick(struct vdpad_memory *m, const struct vdpad_stuck *still,
     }
 }
 
+static void
+forget_numbers(struct vdpad_memory *m)
+{
+    for (size_t i = 0; i < m->n_vfs; i++) {
+        m->vfs[i].made = m->vfs[i].right = 0;
+    }
+}
+
 void
 vdpad_memory_former_ended(struct vdpad_memory *m)
 {
-    m->n_vfs = m->n_made = 0;
+    forget_numbers(m);
+    m->n_made = 0;
 }
 
 void
@@ -203,7 +212,7 @@ vdpad_memory_retry_all(struct vdpad_memory *m)
     for (size_t i = 0; i < m->n; i++) {
         m->entries[i].next_ns = 0;
     }
-    m->n_vfs = 0;
+    forget_numbers(m);
 }
 
 static struct vdpad_memory_vfs *
@@ -233,10 +242,11 @@ get_vfs(struct vdpad_memory *m, const char *pf)
 }
 
 void
-vdpad_memory_vfs_asked(struct vdpad_memory *m, const char *pf, int32_t number)
+vdpad_memory_vfs_made(struct vdpad_memory *m, const char *pf, int32_t number)
 {
+    vdpad_memory_vfs_ours(m, pf, number > 0);
     if (number > 0) {
-        get_vfs(m, pf)->asked = number;
+        get_vfs(m, pf)->made = number;
     }
 }
 
@@ -254,7 +264,24 @@ vdpad_memory_vfs_changed(const struct vdpad_memory *m, const char *pf,
 {
     const struct vdpad_memory_vfs *vfs = find_vfs(m, pf);
 
-    return vfs && number > 0 && number != vfs->asked && number != vfs->right;
+    return vfs && (vfs->made || vfs->right) && number > 0
+           && number != vfs->made && number != vfs->right;
+}
+
+void
+vdpad_memory_vfs_ours(struct vdpad_memory *m, const char *pf, bool ours)
+{
+    if (ours || find_vfs(m, pf)) {
+        get_vfs(m, pf)->were_ours = ours;
+    }
+}
+
+bool
+vdpad_memory_vfs_were_ours(const struct vdpad_memory *m, const char *pf)
+{
+    const struct vdpad_memory_vfs *vfs = find_vfs(m, pf);
+
+    return vfs && vfs->were_ours;
 }
 
 void

@@ -32,8 +32,9 @@ struct vdpad_memory_made {
 /* Numbers of VFs that a PF had because of us. */
 struct vdpad_memory_vfs {
     char pf[VDPAD_NAME_SIZE];
-    int32_t asked; /* Last asked for by us; 0: none. */
+    int32_t made;  /* Last made by us; 0: none. */
     int32_t right; /* Last seen to be what the policy said; 0: none. */
+    bool were_ours;
 };
 
 struct vdpad_memory {
@@ -106,12 +107,20 @@ vdpad_memory_find_made(const struct vdpad_memory *, const char *name);
 /* 'act' has made, changed or deleted a vDPA device. */
 void vdpad_memory_note(struct vdpad_memory *, const struct vdpad_act *act);
 
-/* We have asked for 'number' VFs on 'pf', or seen there as many as its policy
- * says; 0 is no number. */
-void vdpad_memory_vfs_asked(struct vdpad_memory *, const char *pf,
-                            int32_t number);
+/* A step of ours has made the 'number' of VFs on 'pf', or removed all: 0. */
+void vdpad_memory_vfs_made(struct vdpad_memory *, const char *pf,
+                           int32_t number);
+
+/* As many as its policy says were seen there; 0 is no number. */
 void vdpad_memory_vfs_right(struct vdpad_memory *, const char *pf,
                             int32_t number);
+
+/* VFs on 'pf' were seen to be ours, or not to be. */
+void vdpad_memory_vfs_ours(struct vdpad_memory *, const char *pf, bool ours);
+
+/* Whether VFs on 'pf' were ours before they went without us.  A reset brings
+ * them back, and fails a step that would make them anew meanwhile. */
+bool vdpad_memory_vfs_were_ours(const struct vdpad_memory *, const char *pf);
 
 /* Whether the VFs of 'pf', 'number' of them, are so many because of somebody
  * else: it had another number by us since our start. */

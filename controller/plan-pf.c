@@ -234,16 +234,36 @@ ask_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf, int32_t number,
                       r ? r->numvfs : -1, outcome);
 }
 
+/* Whether the VFs of 'pf' are gone but may be back in a moment, and are ours
+ * then: they went without us.  A reset takes VFs away and brings them back, and
+ * is told from another program by nothing.  Until we set their number: the
+ * kernel answers when the reset is over (sriov_numvfs_show() and _store() of
+ * drivers/pci/iov.c, 6.12, take the lock that drivers reset under). */
+static bool
+may_return(const struct vdpad_planner *p, const struct vdpad_pf *pf)
+{
+    return pf->record && pf->record->numvfs == 0 && pf->pci->numvfs == 0
+           && pf->pci->driver[0] && !pf->external
+           && vdpad_memory_vfs_were_ours(p->memory, pf->pci->bdf);
+}
+
 /* VFs of ours that are seen not to be there, and are not about to be made: who
  * makes some meanwhile is another. */
 static void
-let_count_go(struct vdpad_planner *p, const struct vdpad_pf *pf)
+let_count_go(struct vdpad_planner *p, struct vdpad_pf *pf)
 {
     const struct vdpad_step *step = vdpad_find_planned(p, VDPAD_ACT_NUMVFS,
                                                        pf->pci->bdf);
 
-    if (pf->record && pf->record->numvfs == 0 && pf->pci->numvfs == 0
-        && (!step || step->deferred)) {
+    if (may_return(p, pf)) {
+        if (pf->managed && pf->want_numvfs <= 0 && p->world->db_connected
+            && !step) {
+            ask_numvfs(p, pf, 0,
+                       "its VFs went by themselves: they are not to come "
+                       "back");
+        }
+    } else if (pf->record && pf->record->numvfs == 0 && pf->pci->numvfs == 0
+               && (!step || step->deferred)) {
         vdpad_pf_let_go(p, pf, VDPAD_REC_PF_NUMVFS);
     }
 }
@@ -418,7 +438,8 @@ plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
     const struct vdpad_memory_entry *failed = vdpad_ask_memory(
         p, VDPAD_ACT_ESWITCH_MODE, pf->pci->bdf);
     bool mode_left = r->mode >= 0 && pf->eswitch && !has_mode(pf, r->mode);
-    bool vfs_left = r->numvfs >= 0 && pf->pci->numvfs != r->numvfs;
+    bool vfs_left = r->numvfs >= 0
+                    && (pf->pci->numvfs != r->numvfs || may_return(p, pf));
     enum vdpad_act_kind kind = mode_left ? VDPAD_ACT_ESWITCH_MODE
                                          : VDPAD_ACT_NUMVFS;
     enum vdpad_ask outcome;

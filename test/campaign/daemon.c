@@ -222,7 +222,13 @@ note_ready_pfs(struct campaign *c)
 
     for (int i = 0; i < N_PFS; i++) {
         bool is_old = c->sim->pfs[i].used;
+        struct pf_wish wish;
 
+        wish_for_pf(c, i, &wish);
+        if (wish.is_external && c->sim->pfs[i].reset_ns) {
+            /* As in fault_reset_pf(). */
+            c->is_record_lost = true;
+        }
         c->has_others_vfs[i] &= c->sim->pfs[i].numvfs > 0;
         for (int j = 0; j < N_VFS; j++) {
             is_old &= c->now_ns - c->vfs[i][j].changed_ns > c->lag_ns;

@@ -147,6 +147,11 @@ fault_reset_pf(struct campaign *c, struct rng *r)
 
     /* What others had made does not come back. */
     if (pf && !c->host_pfs[pf - c->sim->pfs]) {
+        struct pf_wish wish;
+
+        wish_for_pf(c, (int) (pf - c->sim->pfs), &wish);
+        /* VFs of ours that come back are those of who manages it now. */
+        c->is_record_lost |= wish.is_external;
         campaign_trace(c, "  reset of %s", pf->bdf);
         (void) sim_reset_pf(c->sim, pf->bdf, c->now_ns + ns);
         changed_pf(c, (int) (pf - c->sim->pfs));

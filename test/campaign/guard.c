@@ -119,8 +119,9 @@ check_taking_vfs(struct campaign *c, const struct vdpad_act *act)
 
     for (int i = 0; i < N_PFS; i++) {
         const struct sim_pf *pf = &c->sim->pfs[i];
-        bool takes_vfs = act->kind == VDPAD_ACT_NUMVFS
-                         && act->number < pf->numvfs;
+        /* Another number than 0 is refused while there are VFs. */
+        bool takes_vfs = act->kind == VDPAD_ACT_NUMVFS && !act->number
+                         && pf->numvfs > 0;
         bool changes_mode = act->kind == VDPAD_ACT_ESWITCH_MODE
                             && act->number != pf->mode && pf->numvfs > 0;
         struct pf_wish wish;

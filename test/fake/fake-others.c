@@ -46,7 +46,8 @@ put_pci(const struct sim_pf *pf, struct vdpad_picture *p)
         .vf_index = -1,
         .vendor = 0x15b3,
         .device = 0x101d,
-        .numvfs = pf->numvfs,
+        /* The driver takes them away and brings as many back. */
+        .numvfs = pf->reset_ns ? 0 : pf->numvfs,
         .totalvfs = pf->totalvfs,
         .autoprobe = pf->autoprobe,
         .iommu_group = -1,

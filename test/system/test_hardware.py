@@ -341,3 +341,29 @@ def test_faults_of_another_pf(rich, ovs, pf, other, policy):
         assert told == []
         assert ifindexes == [link(pf.rep(i))['ifindex'] for i in range(2)]
         assert chain(ovs, pf, 2) == before
+
+
+def test_vfs_stay_ours_over_resets(rich, ovs, pf, policy):
+    """Their number can be changed, and they go with the policy, also in the
+    middle of a reset."""
+    def reset_is_seen():
+        write(pf.knobs / 'reset', '1')
+        rich.wait(lambda: set(rich.states().values()) != {'ready'},
+                  'the reset is seen')
+
+    pf.knob('reset_ms', 3000)
+    try:
+        reset_is_seen()
+        wait_for(lambda: pf.knob('reset') == '0', 'the end of the reset')
+        rich.wait_ready(2)
+        rich.wait_settled()
+        policy('num-vfs=3 vdpa-type=virtio')
+        rich.wait_ready(3)
+        assert pf.numvfs() == 3
+        reset_is_seen()
+        remove_id(ovs, 'vdpa-policy-test', 'vdpa-port-lp0', 'vdpa-port-lp1')
+        wait_for(lambda: pf.knob('reset') == '0', 'the end of the reset')
+        rich.wait(lambda: pf.numvfs() == 0 and pf.mode() == 'legacy',
+                  'a bare card')
+    finally:
+        pf.knob('reset_ms', 200)

@@ -358,6 +358,23 @@ failed_creation_is_not_claimed(void **state)
     assert_int_equal(wb_dev(t->b, VF1)->owner, VDPAD_OWNER_US);
 }
 
+/* A reset fails what would make VFs anew, and brings those that were ours
+ * back. */
+static void
+failed_count_of_ours_stays(void **state)
+{
+    struct bench *t = *state;
+
+    given(t->b, "pf " PF " mode=switchdev tc=on\n"
+                "policy a pf=" PF " num-vfs=2");
+    run(t);
+    end(t, VDPAD_ACT_NUMVFS, PF, 0);
+    assert_true(vdpad_memory_vfs_were_ours(t->b->memory, PF));
+    run(t);
+    end(t, VDPAD_ACT_NUMVFS, PF, -ESTALE);
+    assert_int_equal(t->b->record->pfs[0].numvfs, 0);
+}
+
 static void
 failed_count_is_not_claimed(void **state)
 {
@@ -369,6 +386,7 @@ failed_count_is_not_claimed(void **state)
     assert_int_equal(t->b->record->pfs[0].numvfs, 0);
     end(t, VDPAD_ACT_NUMVFS, PF, -EBUSY);
     assert_int_equal(t->b->record->pfs[0].numvfs, -1);
+    assert_false(vdpad_memory_vfs_were_ours(t->b->memory, PF));
     assert_false(is_fresh(t, VDPAD_HOLDER));
 
     /* Somebody else's two now. */
@@ -586,6 +604,7 @@ main(void)
         TEST(failure_is_planned_on_at_once),
         TEST(steps_end_in_any_order),
         TEST(failed_creation_is_not_claimed),
+        TEST(failed_count_of_ours_stays),
         TEST(failed_count_is_not_claimed),
         TEST(failed_giving_is_not_claimed),
         TEST(step_past_its_deadline),

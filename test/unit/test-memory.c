@@ -343,10 +343,10 @@ numbers_of_vfs(void **state)
     struct vdpad_memory *m = *state;
 
     assert_false(vdpad_memory_vfs_changed(m, "a", 4));
-    vdpad_memory_vfs_asked(m, "a", 0);
+    vdpad_memory_vfs_made(m, "a", 0);
     vdpad_memory_vfs_right(m, "a", 0);
     assert_false(vdpad_memory_vfs_changed(m, "a", 4));
-    vdpad_memory_vfs_asked(m, "a", 4);
+    vdpad_memory_vfs_made(m, "a", 4);
     assert_false(vdpad_memory_vfs_changed(m, "a", 4));
     assert_true(vdpad_memory_vfs_changed(m, "a", 3));
     assert_false(vdpad_memory_vfs_changed(m, "a", 0));
@@ -360,6 +360,29 @@ numbers_of_vfs(void **state)
     assert_false(vdpad_memory_vfs_changed(m, "a", 3));
 }
 
+static void
+vfs_that_were_ours(void **state)
+{
+    struct vdpad_memory *m = *state;
+
+    assert_false(vdpad_memory_vfs_were_ours(m, "a"));
+    vdpad_memory_vfs_made(m, "a", 4);
+    assert_true(vdpad_memory_vfs_were_ours(m, "a"));
+    assert_false(vdpad_memory_vfs_were_ours(m, "b"));
+    vdpad_memory_retry_all(m);
+    vdpad_memory_former_ended(m);
+    assert_true(vdpad_memory_vfs_were_ours(m, "a"));
+    vdpad_memory_vfs_made(m, "a", 0);
+    assert_false(vdpad_memory_vfs_were_ours(m, "a"));
+
+    /* Seen; that says nothing of their number. */
+    vdpad_memory_vfs_ours(m, "c", true);
+    assert_true(vdpad_memory_vfs_were_ours(m, "c"));
+    assert_false(vdpad_memory_vfs_changed(m, "c", 3));
+    vdpad_memory_vfs_ours(m, "c", false);
+    assert_false(vdpad_memory_vfs_were_ours(m, "c"));
+}
+
 int
 main(void)
 {
@@ -367,6 +390,7 @@ main(void)
     cmocka_unit_test_setup_teardown(FUNCTION, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(numbers_of_vfs),
+        TEST(vfs_that_were_ours),
         TEST(key_is_action_and_object),
         TEST(success_is_forgotten),
         TEST(refusals_are_counted_until_success),

@@ -2,6 +2,7 @@
 /* campaign [OPTION…] [SEED] [N]: runs schedules SEED … SEED + N - 1. */
 #include "campaign.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,6 +173,22 @@ is_plausible(void)
     return false;
 }
 
+/* The number that an argument is; it ends with usage when it is none. */
+static uint64_t
+parse_number(const char *text)
+{
+    unsigned long long value;
+    char *end;
+
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    if (errno || *end || text[0] < '0' || text[0] > '9') {
+        fprintf(stderr, "campaign: '%s' is no number, see --help\n", text);
+        exit(2);
+    }
+    return value;
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -202,7 +219,7 @@ main(int argc, char *argv[])
             is_short = false;
             break;
         case 'l':
-            limit = strtoul(optarg, NULL, 10);
+            limit = parse_number(optarg);
             break;
         default:
             fprintf(stderr,
@@ -211,10 +228,15 @@ main(int argc, char *argv[])
             return 2;
         }
     }
-    seed = optind < argc ? strtoull(argv[optind], NULL, 10) : 1;
-    n = optind + 1 < argc   ? strtoull(argv[optind + 1], NULL, 10)
+    seed = optind < argc ? parse_number(argv[optind]) : 1;
+    n = optind + 1 < argc   ? parse_number(argv[optind + 1])
         : only || is_traced ? 1
                             : 200;
+    if (argc - optind > 2 || !n || !limit) {
+        fprintf(stderr, "campaign: SEED and N, at least 1 schedule and 1 "
+                        "failure, see --help\n");
+        return 2;
+    }
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
     for (uint64_t i = 0; i < n && n_failed < limit; i++) {
         static struct campaign plan;

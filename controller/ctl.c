@@ -9,6 +9,7 @@
 #include <vdpad/log.h>
 #include <vdpad/loop.h>
 
+#include "claims.h"
 #include "exec.h"
 #include "observer.h"
 #include "patience.h"
@@ -101,18 +102,6 @@ read_seed(char seed[64])
     }
 }
 
-/* VFs on record may be there without our having seen them yet: made by an
- * earlier daemon, or by its last helper process. */
-static void
-claim_vfs(struct vdpad_ctl *ctl)
-{
-    for (size_t i = 0; i < ctl->record->n_pfs; i++) {
-        const struct vdpad_record_pf *pf = &ctl->record->pfs[i];
-
-        vdpad_memory_vfs_ours(ctl->memory, pf->bdf, pf->numvfs == 0);
-    }
-}
-
 static void
 load_record(struct vdpad_ctl *ctl)
 {
@@ -123,7 +112,7 @@ load_record(struct vdpad_ctl *ctl)
         vdpad_log(VDPAD_LOG_ERR, "%s", why.text);
         vdpad_history_add(ctl->history, "record", "error", "%s", why.text);
     }
-    claim_vfs(ctl);
+    vdpad_claim_vfs(ctl->record, ctl->memory);
 }
 
 /* An empty world until there is something to show: the commands need no
@@ -297,7 +286,7 @@ look_for_sleepers(struct vdpad_ctl *ctl)
     }
     if (vdpad_sleepers_settle(&ctl->sleepers, ctl->record, ctl->memory,
                               figures.n_batches > 0)) {
-        claim_vfs(ctl);
+        vdpad_claim_vfs(ctl->record, ctl->memory);
         ctl->replan = true;
     }
 }
@@ -380,28 +369,6 @@ vdpad_ctl_when_ready(struct vdpad_ctl *ctl, vdpad_ready_cb *cb, void *aux)
     ctl->replan = true;
 }
 
-/* Notes the numbers of VFs that are as they should be, and which are ours: not
- * of those that come while a step of ours is to make some. */
-static void
-note_vfs(struct vdpad_ctl *ctl)
-{
-    for (size_t i = 0; i < ctl->world->n_pfs; i++) {
-        const struct vdpad_pf *pf = &ctl->world->pfs[i];
-        bool recorded = pf->record && pf->record->numvfs == 0;
-        char key[VDPAD_NAME_SIZE + 32];
-        const struct vdpad_memory_entry *e;
-
-        vdpad_memory_key(key, vdpad_act_name(VDPAD_ACT_NUMVFS), pf->pci->bdf);
-        e = vdpad_memory_find(ctl->memory, key);
-        if (!recorded || (pf->pci->numvfs > 0 && !(e && e->in_flight))) {
-            vdpad_memory_vfs_ours(ctl->memory, pf->pci->bdf, recorded);
-        }
-        if (pf->want_numvfs == pf->pci->numvfs) {
-            vdpad_memory_vfs_right(ctl->memory, pf->pci->bdf, pf->pci->numvfs);
-        }
-    }
-}
-
 void
 vdpad_ctl_run(struct vdpad_ctl *ctl, int64_t now_ns)
 {
@@ -439,7 +406,7 @@ vdpad_ctl_run(struct vdpad_ctl *ctl, int64_t now_ns)
     if (build) {
         ctl->replan = false;
         rebuild(ctl);
-        note_vfs(ctl);
+        vdpad_note_vfs(ctl->world, ctl->memory);
         if (vdpad_observer_is_settled(ctl->observer)) {
             vdpad_memory_prune(ctl->memory, is_planned, ctl->plan);
         }

@@ -235,8 +235,8 @@ ask_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf, int32_t number,
 }
 
 /* Whether the VFs of 'pf' are gone but may be back in a moment, and are ours
- * then: they went without us.  A reset takes VFs away and brings them back, and
- * is told from another program by nothing.  Until we set their number: the
+ * then: they went without us.  A reset takes VFs away and brings them back,
+ * and is told from another program by nothing.  Until we set their number: the
  * kernel answers when the reset is over (sriov_numvfs_show() and _store() of
  * drivers/pci/iov.c, 6.12, take the lock that drivers reset under). */
 static bool

@@ -389,7 +389,10 @@ static void
 run_server(int64_t now_ns)
 {
     const struct vdpad_world *world = vdpad_ctl_world(commands.ctl);
-    const char *endpoint = world ? world->config->metrics : NULL;
+    /* The port is for the daemon that is at work. */
+    const char *endpoint = world && !vdpad_ctl_is_dry_run(commands.ctl)
+                               ? world->config->metrics
+                               : NULL;
 
     if (!commands.server && endpoint) {
         commands.server = vdpad_metrics_server_new(commands.loop, on_http);

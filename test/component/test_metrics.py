@@ -165,3 +165,14 @@ def test_port_taken(ready):
     ready.wait_until(lambda: is_served(
         "http://127.0.0.1:%d/metrics" % taken), "metrics once it is free")
     assert ready.json("status")["problems"] == []
+
+
+def test_dry_run_leaves_the_port_to_who_is_at_work(bare):
+    bare.start_ovs()
+    port = free_port()
+    bare.set_raw({"vdpa-metrics": "127.0.0.1:%d" % port})
+    bare.start_daemon("--dry-run", script="add-pf 0000:65:00.0 8 p0")
+    bare.wait_until(lambda: bare.json("status")["database"]["connected"]
+                    and bare.plan() is not None, "the configuration is read")
+    assert is_refused(port)
+    assert bare.json("status")["healthy"]

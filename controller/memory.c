@@ -118,6 +118,19 @@ repeat(struct vdpad_memory_entry *e, unsigned int free_, int64_t now_ns)
                      : backoff_ns(e->repeats - free_ - 1, now_ns);
 }
 
+/* Keeps 'why' a step ended with 'error'. */
+static void
+set_error(struct vdpad_memory_entry *e, int error,
+          const struct vdpad_error *why)
+{
+    if (why && why->text[0]) {
+        e->error = *why;
+    } else {
+        vdpad_error_set(&e->error, error, "%s", strerror(-error));
+    }
+    e->error.code = error;
+}
+
 void
 vdpad_memory_ended(struct vdpad_memory *m, const char *key, int error,
                    const struct vdpad_error *why, int64_t now_ns)
@@ -129,23 +142,20 @@ vdpad_memory_ended(struct vdpad_memory *m, const char *key, int error,
     if (!error) {
         e->failures = e->refusals = 0;
         repeat(e, SUCCESSES, now_ns);
-        vdpad_error_set(&e->error, 0, "done %u times to no effect",
-                        e->repeats);
+        vdpad_error_set(&e->error, 0,
+                        "%.150s: done %u times to no effect; does another "
+                        "program undo it?",
+                        e->key, e->repeats);
         return;
     }
     if (error == -ECANCELED || error == -ESTALE || error == -EAGAIN) {
         repeat(e, POSTPONEMENTS, now_ns);
         if (e->next_ns) {
-            vdpad_error_set(&e->error, error, "%s", strerror(-error));
+            set_error(e, error, why);
         }
         return;
     }
-    if (why && why->text[0]) {
-        e->error = *why;
-    } else {
-        vdpad_error_set(&e->error, error, "%s", strerror(-error));
-    }
-    e->error.code = error;
+    set_error(e, error, why);
     e->repeats = 0;
     e->refusals += vdpad_memory_is_refusal(error);
     if (error == -ETIMEDOUT || error == -ECOMM) {

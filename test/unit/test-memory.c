@@ -148,6 +148,15 @@ not_started_is_no_failure(void **state)
     }
     assert_true(vdpad_memory_find(m, "link-up x")->next_ns > NOW);
     assert_true(vdpad_memory_find(m, "link-up x")->next_ns <= NOW + 300 * SEC);
+
+    /* Why is told by whoever refused it. */
+    struct vdpad_error why;
+
+    vdpad_error_set(&why, -ESTALE, "x: not netdev 7 any more");
+    vdpad_memory_started(m, "link-up x");
+    vdpad_memory_ended(m, "link-up x", -ESTALE, &why, NOW);
+    assert_string_equal(vdpad_memory_find(m, "link-up x")->error.text,
+                        "x: not netdev 7 any more");
 }
 
 /* A step that succeeds again and again and is still planned has no effect. */
@@ -168,7 +177,8 @@ success_in_vain_waits(void **state)
     assert_true(at_once <= 5);
     assert_non_null(e);
     assert_true(e->next_ns == NOW + 300 * SEC);
-    assert_non_null(strstr(e->error.text, "no effect"));
+    assert_non_null(strstr(e->error.text, "feature x: done 30 times to no "
+                                          "effect"));
 }
 
 static bool

@@ -66,6 +66,19 @@ from_status(json_t *families, const json_t *status, const char *path,
     }
 }
 
+/* How many words and keys are refused: by themselves, and for what the host
+ * is. */
+static size_t
+count_refusals(const struct vdpad_world *world)
+{
+    size_t n = world->config->n_errors;
+
+    for (size_t i = 0; i < world->n_problems; i++) {
+        n += world->problems[i].is_refusal;
+    }
+    return n;
+}
+
 static void
 add_status(json_t *families, const struct vdpad_world *world, json_t *status)
 {
@@ -88,7 +101,7 @@ add_status(json_t *families, const struct vdpad_world *world, json_t *status)
                 "Whether hw-offload is in effect in ovs-vswitchd");
     single(families, "config_errors", "gauge",
            "Refused words and keys of the configuration",
-           world->config->n_errors);
+           count_refusals(world));
 
     samples = family(families, "devices", "gauge", "Devices by state");
     json_object_foreach(json_object_get(status, "devices"), key, value) {

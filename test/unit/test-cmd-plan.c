@@ -246,6 +246,22 @@ metrics(void **state)
     assert_null(strstr(text, "ovs_vdpad_device_packets_total{"));
     assert_contains(text, "\novs_vdpad_class_observable{class=\"flow\"} 0\n");
     free(text);
+    /* A key may be refused for what it says, or for what the host is. */
+    static const bool refusals[] = { false, true };
+
+    for (size_t i = 0; i < N_ELEMS(refusals); i++) {
+        char line[64];
+
+        fix.problems[0] = (struct vdpad_problem){ .key = "vdpa-policy-a",
+                                                  .is_refusal = refusals[i] };
+        fix.world.n_problems = 1;
+        snprintf(line, sizeof line, "\novs_vdpad_config_errors %zu\n",
+                 fix.config.n_errors + refusals[i]);
+        text = RUN("metrics");
+        assert_contains(text, line);
+        free(text);
+    }
+
     json_t *families = RUN_JSON("metrics");
     json_t *one = json_array_get(families, 0);
     assert_members(one, "name type help samples");

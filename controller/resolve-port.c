@@ -37,6 +37,10 @@ assign(struct vdpad_world *w, const struct vdpad_port_spec *spec,
                             "device %s already belongs to " VDPAD_KEY_PORT
                             "%s; name another one",
                             dev->name, dev->port_spec->iface_id);
+    } else if (dev->intent == VDPAD_INTENT_FREEZE) {
+        vdpad_world_problem(w, key, spec->vf ? spec->vf : dev->name,
+                            "device %s is kept as it is: policy %s %s",
+                            dev->name, dev->policy_name, dev->frozen_by);
     } else if (dev->intent != VDPAD_INTENT_APPLY) {
         vdpad_world_problem(w, key, spec->vf ? spec->vf : dev->name,
                             "device %s is in no policy; a port needs a device "
@@ -45,6 +49,15 @@ assign(struct vdpad_world *w, const struct vdpad_port_spec *spec,
     } else {
         dev->port_spec = spec;
     }
+}
+
+/* Whether 'dev' can have a port: one whose policy is not known at present
+ * keeps the one that it has, and gets no other. */
+static bool
+may_have_port(const struct vdpad_dev *dev)
+{
+    return dev->intent == VDPAD_INTENT_APPLY
+           || dev->intent == VDPAD_INTENT_FREEZE;
 }
 
 /* Whether 'dev' is what 'spec' may be given. */
@@ -57,7 +70,7 @@ is_meant(const struct vdpad_port_spec *spec, const struct vdpad_dev *dev)
     if (spec->vf) {
         return dev->vf && !strcmp(dev->vf->bdf, spec->vf);
     }
-    return dev->policy && vdpad_streq(dev->policy->name, spec->policy);
+    return may_have_port(dev) && vdpad_streq(dev->policy_name, spec->policy);
 }
 
 /* Whether somebody else has put a logical port on 'dev', or a refused key of
@@ -91,7 +104,7 @@ present_choice(struct vdpad_world *w, const struct vdpad_port_spec *spec)
             struct vdpad_dev *dev = &w->devs[d];
 
             if (dev->vf && !strcmp(dev->vf->bdf, vf) && !dev->port_spec
-                && dev->intent == VDPAD_INTENT_APPLY && is_meant(spec, dev)) {
+                && may_have_port(dev) && is_meant(spec, dev)) {
                 return dev;
             }
         }
@@ -125,7 +138,7 @@ choose_again(struct vdpad_world *w, bool *chosen)
                 : NULL;
 
         if (spec && spec->policy && !chosen[spec - c->ports] && !dev->port_spec
-            && dev->intent == VDPAD_INTENT_APPLY && is_meant(spec, dev)
+            && may_have_port(dev) && is_meant(spec, dev)
             && !is_anothers(w, dev)) {
             dev->port_spec = spec;
             chosen[spec - c->ports] = true;
@@ -148,6 +161,43 @@ find_away(const struct vdpad_world *w, const struct vdpad_port_spec *spec)
             && vdpad_iface_is_ours(&w->db->ifaces[i])
             && !vdpad_find_pci(w->observed, vf)) {
             return vf;
+        }
+    }
+    return NULL;
+}
+
+/* What is wrong with the policy called 'name', which is why it has no free
+ * device; NULL: that there are too few. */
+static const char *
+find_trouble(const struct vdpad_world *w, const char *name)
+{
+    const struct vdpad_config *c = w->config;
+    char key[VDPAD_KEY_SIZE];
+
+    if (vdpad_config_is_suspended(c, name)) {
+        return "is suspended (" VDPAD_KEY_SUSPENDED ")";
+    }
+    for (size_t i = 0; i < w->n_devs; i++) {
+        if (w->devs[i].intent == VDPAD_INTENT_FREEZE
+            && !strcmp(w->devs[i].policy_name, name)) {
+            return w->devs[i].frozen_by;
+        }
+    }
+    vdpad_text(key, sizeof key, VDPAD_KEY_POLICY "%s", name);
+    for (size_t i = 0; i < w->n_problems; i++) {
+        if (w->problems[i].is_refusal && !strcmp(w->problems[i].key, key)) {
+            return "is refused (config/show)";
+        }
+    }
+    for (size_t i = 0; i < c->n_refused_policies; i++) {
+        if (!strcmp(c->refused_policies[i], name)) {
+            return "is refused (config/show)";
+        }
+    }
+    for (size_t i = 0; i < c->n_policies; i++) {
+        if (!strcmp(c->policies[i].name, name)
+            && c->policies[i].type == VDPAD_TYPE_NONE) {
+            return "makes no vDPA devices: it has no vdpa-type=";
         }
     }
     return NULL;
@@ -178,12 +228,19 @@ choose(struct vdpad_world *w, const struct vdpad_port_spec *spec)
             assign(w, spec, dev);
             return;
         }
-        if (!dev->port_spec && !is_taken(w, dev)) {
+        if (!dev->port_spec && dev->intent == VDPAD_INTENT_APPLY
+            && !is_taken(w, dev)) {
             dev->port_spec = spec;
             return;
         }
     }
-    if (spec->policy) {
+
+    const char *trouble = spec->policy ? find_trouble(w, spec->policy) : NULL;
+
+    if (trouble) {
+        vdpad_world_problem(w, key, spec->policy, "policy %s %s", spec->policy,
+                            trouble);
+    } else if (spec->policy) {
         vdpad_world_problem(w, key, spec->policy,
                             "policy %s has no free device (without a port "
                             "and not in use); raise its num-vfs or ranges",

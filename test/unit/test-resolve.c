@@ -327,6 +327,83 @@ port_of_a_refused_policy(void **state)
     assert_int_equal(b->n_ports, 2);
 }
 
+/* ... whether it is refused for itself or for the host: the port is still that
+ * of its device, and what keeps a new one from being made is the policy. */
+static void
+ports_of_a_policy_that_is_not_known(void **state)
+{
+    static const char *const policies[][2] = {
+        { "policy a pf=up65 num-vfs=2 vdpa-type=vhost mtu=1",
+          "policy a is refused" },
+        { "policy a pf=up65 num-vfs=9 vdpa-type=vhost",
+          "policy a is refused" },
+        { "policy a pf=up00 num-vfs=2 vdpa-type=vhost",
+          "policy a names a network device that no PF has" },
+    };
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "policy a pf=up65 num-vfs=2 vdpa-type=vhost\n"
+             "want x policy=a\n"
+             "want y device=vdpa:" VF1);
+    wb_converge(b, 10);
+    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
+        given(b, policies[i][0]);
+        given(b, "want z vf=" VF0 "\n"
+                 "want v policy=a");
+        expect_plan(b, "");
+        assert_string_equal(device_of(b, "x"), "vdpa:" VF0);
+        assert_string_equal(device_of(b, "y"), "vdpa:" VF1);
+        expect_problem(b, "vdpa-port-z", "already belongs to vdpa-port-x");
+        expect_problem(b, "vdpa-port-v", policies[i][1]);
+        assert_int_equal(b->world->n_problems,
+                         2 + (b->config->n_refused_policies ? 0 : 1));
+        given(b, "want x\n"
+                 "want v");
+        wb_plan(b);
+        expect_problem(b, "vdpa-port-z", policies[i][1]);
+        given(b, "want x policy=a");
+    }
+}
+
+/* A port does not go to another device of the policy meanwhile. */
+static void
+port_on_a_pf_that_is_not_known(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, "pf " PF "\n"
+             "pf " PF2 "\n"
+             "policy a pf=up65 pf=" PF2 " num-vfs=1 vdpa-type=vhost\n"
+             "want x policy=a");
+    wb_converge(b, 10);
+    assert_string_equal(device_of(b, "x"), "vdpa:" VF0);
+    wb_rename(b, "up65", "eth0");
+    expect_plan(b, "");
+    assert_string_equal(device_of(b, "x"), "vdpa:" VF0);
+}
+
+/* Nor is a device missing that the policy is not to make. */
+static void
+port_of_a_policy_without_devices(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST "policy a pf=" PF "\n"
+                  "want x policy=a");
+    wb_plan(b);
+    expect_problem(b, "vdpa-port-x", "it has no vdpa-type=");
+    given(b, POLICY "key vdpa-suspended a");
+    wb_plan(b);
+    expect_problem(b, "vdpa-port-x", "policy a is suspended");
+    given(b, "policy a pf=" PF " vdpa-type=what");
+    wb_plan(b);
+    expect_problem(b, "vdpa-port-x", "policy a is suspended");
+    given(b, "key vdpa-suspended");
+    wb_plan(b);
+    expect_problem(b, "vdpa-port-x", "policy a is refused (config/show)");
+}
+
 static void
 ranges_in_two_words(void **state)
 {
@@ -437,6 +514,9 @@ main(void)
         TEST(choice_outlives_a_reset),
         TEST(choice_ends_with_its_vf),
         TEST(port_of_a_refused_policy),
+        TEST(ports_of_a_policy_that_is_not_known),
+        TEST(port_on_a_pf_that_is_not_known),
+        TEST(port_of_a_policy_without_devices),
         TEST(ranges_in_two_words),
         TEST(wishes_for_a_pf),
     };

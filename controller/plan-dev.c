@@ -309,6 +309,17 @@ plan_replace(struct vdpad_planner *p, struct vdpad_dev *dev,
     }
 }
 
+/* Whether a netdev was made with the device's address: it would keep that
+ * (virtnet_probe() and virtnet_config_changed_work(),
+ * drivers/net/virtio_net.c), and so would the card's rules for it
+ * (setup_steering(), drivers/vdpa/mlx5/net/mlx5_vnet.c of 6.12). */
+static bool
+has_read_mac(const struct vdpad_dev *dev)
+{
+    return dev->vbus && !strcmp(dev->vbus->driver, "virtio_vdpa");
+}
+
+/* Before 6.12 the kernel cannot change it (VDPA_CMD_DEV_ATTR_SET). */
 static void
 plan_mac(struct vdpad_planner *p, struct vdpad_dev *dev)
 {
@@ -319,9 +330,7 @@ plan_mac(struct vdpad_planner *p, struct vdpad_dev *dev)
     if (!is_free(p, dev, "another MAC address is wanted")) {
         return;
     }
-    if (failed && failed->failures) {
-        /* Before 6.12 the kernel cannot change it
-         * (VDPA_CMD_DEV_ATTR_SET). */
+    if ((failed && failed->failures) || has_read_mac(dev)) {
         plan_replace(p, dev, "another MAC address is wanted");
         return;
     }

@@ -228,6 +228,20 @@ def test_everything_is_late(daemon, pf, policy):
     daemon.wait_ready(3)
 
 
+def test_netdev_gets_another_address(daemon, ovs, pf, policy):
+    """virtio_net reads its device's address once."""
+    def address():
+        return [f.read_text().strip() for f
+                in (pf.sysfs / 'virtfn0').glob('virtio*/net/*/address')]
+
+    for mac in '02:00:00:00:aa:00', '02:00:00:00:bb:00':
+        policy('num-vfs=1 vdpa-type=virtio mac=' + mac)
+        daemon.wait(lambda m=mac: address() == [m], 'a netdev with ' + mac)
+        daemon.wait_ready(1)
+        assert vdpa_config(names(pf, 1)[0])['mac'] == mac
+        assert interface(ovs, pf.rep(0))[0]['attached-mac'] == mac
+
+
 def test_mode_fails_for_a_while(daemon, pf, policy):
     pf.knob('mode_fail', '2 5')          # EIO, twice.
     policy('num-vfs=1 vdpa-type=vhost')

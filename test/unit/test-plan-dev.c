@@ -175,6 +175,22 @@ mac_is_set_or_the_device_made_anew(void **state)
     expect_state(b, VF0, "blocked", "pid 77 (qemu)");
 }
 
+/* A netdev does not learn of another address. */
+static void
+device_with_a_netdev_is_made_anew_for_a_mac(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST OURS
+          "policy a pf=" PF " vdpa-type=virtio mac=02:00:00:00:00:10\n"
+          "vdpa " VF0 " driver=virtio_vdpa mac=02:00:00:00:00:99");
+    expect_plan(b, "vdpa-del vdpa:" VF0 " pci/" VF0 "\n");
+    wb_converge(b, 10);
+    expect_state(b, VF0, "ready", "");
+    given(b, "policy a pf=" PF " vdpa-type=virtio mac=02:00:00:00:00:20");
+    expect_plan(b, "vdpa-del vdpa:" VF0 " pci/" VF0 "\n");
+}
+
 /* Kernels that do not tell the configuration. */
 static void
 untold_values_count_as_right(void **state)
@@ -524,6 +540,7 @@ main(void)
         TEST(device_in_use_is_not_made_anew),
         TEST(device_in_removal_waits_for_its_user),
         TEST(mac_is_set_or_the_device_made_anew),
+        TEST(device_with_a_netdev_is_made_anew_for_a_mac),
         TEST(untold_values_count_as_right),
         TEST(driver_that_ignores_a_value),
         TEST(too_many_queues),

@@ -51,15 +51,15 @@ enum vdpad_ask {
     4096u /* … by the device's place: steps that may
                                      * block get a batch of their own. */
 
-/* Asks for a kernel step.  'act' needs kind, object and its values; 'reason'
- * is why.  '*ret_text' (may be NULL) becomes one line about what became of it,
- * borrowed from the plan's arena. */
+/* Asks for a kernel step.  'act', which is copied, needs kind, object and its
+ * values; 'reason' is why.  'text' becomes one line about what became of
+ * it. */
 enum vdpad_ask vdpad_ask_act(struct vdpad_planner *, uint32_t lane,
                              const struct vdpad_act *act,
                              char text[VDPAD_REASON_SIZE], const char *reason,
                              ...) __attribute__((format(printf, 5, 6)));
 
-/* Asks for a database step; strings of 'op' are copied. */
+/* Likewise for a database step; strings of 'op' are copied. */
 enum vdpad_ask vdpad_ask_db(struct vdpad_planner *,
                             const struct vdpad_dbop *op,
                             char text[VDPAD_REASON_SIZE], const char *reason,
@@ -128,7 +128,8 @@ const struct vdpad_step *vdpad_find_planned(const struct vdpad_planner *,
                                             enum vdpad_act_kind kind,
                                             const char *object);
 
-/* The last failure of step 'kind' on 'object', NULL: none in memory. */
+/* What is remembered of step 'kind' on 'object': that it is under way, how it
+ * ended last.  Borrowed; NULL: nothing. */
 const struct vdpad_memory_entry *vdpad_ask_memory(const struct vdpad_planner *,
                                                   enum vdpad_act_kind kind,
                                                   const char *object);

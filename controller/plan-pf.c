@@ -571,8 +571,8 @@ vdpad_plan_pf(struct vdpad_planner *p, struct vdpad_pf *pf)
         let_count_go(p, pf);
         if (pf->frozen) {
             vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
-                             "it cannot be told whether a policy needs it; "
-                             "kept as it is");
+                             "it cannot be told whether a policy needs it "
+                             "(config/show); kept as it is");
         } else if (!p->world->db_connected) {
             vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_WAITING,
                              "to be restored when the database is connected "

@@ -8,6 +8,7 @@
 
 #include "cmd-why.h"
 #include "json-rows.h"
+#include "lookup.h"
 #include "util.h"
 
 #define MASK(CLASS) (1u << (CLASS))
@@ -220,7 +221,10 @@ in_bridge(const struct vdpad_check_input *in, struct vdpad_finding *f)
         vdpad_found(f, ok ? OK : FAIL, "%s is in bridge %s%s%s",
                     dev->rep->name, is, ok ? "" : " instead of ",
                     ok ? "" : wanted);
-        if (!ok) {
+        if (!ok && !vdpad_find_bridge(in->world->db, wanted)) {
+            /* It is better there than nowhere. */
+            vdpad_remedy(f, "there is no bridge %s: see state above", wanted);
+        } else if (!ok) {
             vdpad_remedy(
                 f, "ovs-vsctl del-port %s",
                 vdpad_shell_word(vdpad_port_of(in->world, dev->iface)->name,

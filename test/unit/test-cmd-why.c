@@ -136,9 +136,18 @@ port_checks(void **state)
     WITH(fix.features[1].active, false,
          assert_fails("representor-hw-tc-offload", "of p0vf0 is off",
                       "ethtool -K p0vf0 hw-tc-offload on"));
-    WITH(fix.bridges[0].name, "br-ex",
-         assert_fails("bridge", "in bridge br-ex instead of br-int",
-                      "ovs-vsctl del-port p0vf0"));
+    struct vdpad_db_bridge bridges[2] = { fix.bridges[0], fix.bridges[0] };
+
+    bridges[0].name = "br-ex";
+    fix.db.bridges = bridges;
+    /* It is not taken away from there before it can be anywhere else. */
+    assert_fails("bridge", "in bridge br-ex instead of br-int",
+                 "there is no bridge br-int: see state above");
+    fix.db.n_bridges = 2;
+    assert_fails("bridge", "in bridge br-ex instead of br-int",
+                 "ovs-vsctl del-port p0vf0");
+    fix.db.bridges = fix.bridges;
+    fix.db.n_bridges = 1;
     WITH(ifaces[1].error, "no such device",
          assert_fails("ofport", "ovs-vswitchd says of p0vf0: no such device",
                       "log"));

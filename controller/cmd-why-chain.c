@@ -63,9 +63,10 @@ eswitch_mode(const struct vdpad_check_input *in, struct vdpad_finding *f)
         return;
     }
     if (f->result == FAIL && pf) {
-        vdpad_remedy(f,
-                     "set eswitch-mode=switchdev in its policy, or: "
-                     "devlink dev eswitch set pci/%s mode switchdev",
+        vdpad_remedy(f, "%sdevlink dev eswitch set pci/%s mode switchdev",
+                     pf->policy
+                         ? "set eswitch-mode=switchdev in its policy, or: "
+                         : "",
                      vdpad_shell_word(pf->pci->bdf, word));
     }
 }

@@ -92,6 +92,18 @@ chain_checks(void **state)
          assert_fails("eswitch-mode", "in mode legacy",
                       "devlink dev eswitch set pci/0000:65:00.0 mode "
                       "switchdev"));
+    /* A policy that leaves the e-switch to others refuses that word. */
+    fix.pf.policy = NULL;
+    fix.pf.external = true;
+    WITH(fix.eswitch.mode, VDPAD_ESWITCH_LEGACY, {
+        struct result r;
+
+        assert_int_equal(run("eswitch-mode", &r), 1);
+        assert_string_equal(r.remedy, "devlink dev eswitch set "
+                                      "pci/0000:65:00.0 mode switchdev");
+    });
+    fix.pf.policy = &fix.policy;
+    fix.pf.external = false;
     WITH(fix.pf.eswitch, NULL,
          assert_fails("eswitch-mode", "no devlink instance", "driver"));
     WITH(fix.links[0].flags, 0,

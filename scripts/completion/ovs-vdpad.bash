@@ -110,7 +110,8 @@ _ovs_vdpad_argument() {
         elif [[ $# -eq 1 ]]; then
             return
         fi ;;
-    vlog/set | exit | version | list-commands) return ;;
+    vlog/* | coverage/* | memory/show | exit | version | list-commands)
+        return ;;
     esac
     _ovs_vdpad_reply --json "$cur"
 }

@@ -88,23 +88,65 @@ is_anothers(const struct vdpad_world *w, const struct vdpad_dev *dev)
                && !vdpad_map_get(ids, "vdpa-iface-id"));
 }
 
+/* An Interface that says which VF it is of, by its logical port. */
+struct row {
+    const char *port, *vf;
+    const struct vdpad_db_iface *iface;
+};
+
+/* What is asked of each port; sorted, so that thousands of ports do not look
+ * at all Interfaces each. */
+struct rows {
+    size_t n_present, n_away;
+    struct row *present; /* By iface-id. */
+    struct row *away;    /* Ours, by vdpa-iface-id; their VFs are away. */
+    bool *taken;         /* Of each device: is_taken(). */
+
+    const char *policy, *trouble; /* The last find_trouble(). */
+};
+
+static int
+compare_rows(const void *a_, const void *b_)
+{
+    const struct row *a = a_, *b = b_;
+    int cmp = strcmp(a->port, b->port);
+
+    /* Of one port in the order of the database. */
+    return cmp ? cmp : (a->iface > b->iface) - (a->iface < b->iface);
+}
+
+/* The first of the 'n' 'rows' of 'port', or where it would be. */
+static size_t
+find_row(const struct row *rows, size_t n, const char *port)
+{
+    size_t low = 0;
+
+    while (low < n) {
+        size_t middle = low + (n - low) / 2;
+
+        if (strcmp(rows[middle].port, port) < 0) {
+            low = middle + 1;
+        } else {
+            n = middle;
+        }
+    }
+    return low;
+}
+
 /* The device that has the Interface of 'spec' already. */
 static struct vdpad_dev *
-present_choice(struct vdpad_world *w, const struct vdpad_port_spec *spec)
+present_choice(struct vdpad_world *w, const struct rows *r,
+               const struct vdpad_port_spec *spec)
 {
-    for (size_t i = 0; w->db && i < w->db->n_ifaces; i++) {
-        const struct vdpad_map *ids = &w->db->ifaces[i].external_ids;
-        const char *vf = vdpad_map_get(ids, "vdpa-vf");
-
-        if (!vf
-            || !vdpad_streq(vdpad_map_get(ids, "iface-id"), spec->iface_id)) {
-            continue;
-        }
+    for (size_t i = find_row(r->present, r->n_present, spec->iface_id);
+         i < r->n_present && !strcmp(r->present[i].port, spec->iface_id);
+         i++) {
         for (size_t d = 0; d < w->n_devs; d++) {
             struct vdpad_dev *dev = &w->devs[d];
 
-            if (dev->vf && !strcmp(dev->vf->bdf, vf) && !dev->port_spec
-                && may_have_port(dev) && is_meant(spec, dev)) {
+            if (dev->vf && !strcmp(dev->vf->bdf, r->present[i].vf)
+                && !dev->port_spec && may_have_port(dev)
+                && is_meant(spec, dev)) {
                 return dev;
             }
         }
@@ -146,24 +188,59 @@ choose_again(struct vdpad_world *w, bool *chosen)
     }
 }
 
+static void
+collect_rows(const struct vdpad_world *w, struct rows *r)
+{
+    size_t n = w->db ? w->db->n_ifaces : 0;
+
+    r->present = vdpad_xcalloc(n, sizeof *r->present);
+    r->away = vdpad_xcalloc(n, sizeof *r->away);
+    for (size_t i = 0; i < n; i++) {
+        const struct vdpad_db_iface *iface = &w->db->ifaces[i];
+        const struct vdpad_map *ids = &iface->external_ids;
+        const char *vf = vdpad_map_get(ids, "vdpa-vf");
+        const char *port = vf ? vdpad_map_get(ids, "iface-id") : NULL;
+        const char *ours = vf ? vdpad_map_get(ids, "vdpa-iface-id") : NULL;
+
+        if (port) {
+            r->present[r->n_present++] = (struct row){ port, vf, iface };
+        }
+        if (ours && vdpad_iface_is_ours(iface)
+            && !vdpad_find_pci(w->observed, vf)) {
+            r->away[r->n_away++] = (struct row){ ours, vf, iface };
+        }
+    }
+    if (r->n_present) {
+        qsort(r->present, r->n_present, sizeof *r->present, compare_rows);
+    }
+    if (r->n_away) {
+        qsort(r->away, r->n_away, sizeof *r->away, compare_rows);
+    }
+    r->taken = vdpad_xcalloc(w->n_devs, sizeof *r->taken);
+    for (size_t d = 0; d < w->n_devs; d++) {
+        r->taken[d] = is_taken(w, &w->devs[d]);
+    }
+}
+
+static void
+free_rows(struct rows *r)
+{
+    free(r->present);
+    free(r->away);
+    free(r->taken);
+}
+
 /* The VF of the Interface that 'spec' has already, if that VF is away at
  * present; NULL: no such thing.  The row goes when nobody will bring the VF
  * back. */
 static const char *
-find_away(const struct vdpad_world *w, const struct vdpad_port_spec *spec)
+find_away(const struct rows *r, const struct vdpad_port_spec *spec)
 {
-    for (size_t i = 0; w->db && i < w->db->n_ifaces; i++) {
-        const struct vdpad_map *ids = &w->db->ifaces[i].external_ids;
-        const char *vf = vdpad_map_get(ids, "vdpa-vf");
+    size_t i = find_row(r->away, r->n_away, spec->iface_id);
 
-        if (vf
-            && vdpad_streq(vdpad_map_get(ids, "vdpa-iface-id"), spec->iface_id)
-            && vdpad_iface_is_ours(&w->db->ifaces[i])
-            && !vdpad_find_pci(w->observed, vf)) {
-            return vf;
-        }
-    }
-    return NULL;
+    return i < r->n_away && !strcmp(r->away[i].port, spec->iface_id)
+               ? r->away[i].vf
+               : NULL;
 }
 
 /* What is wrong with the policy called 'name', which is why it has no free
@@ -203,10 +280,22 @@ find_trouble(const struct vdpad_world *w, const char *name)
     return NULL;
 }
 
-static void
-choose(struct vdpad_world *w, const struct vdpad_port_spec *spec)
+/* The same: most ports that wait are of one policy. */
+static const char *
+get_trouble(const struct vdpad_world *w, struct rows *r, const char *name)
 {
-    const char *away = spec->policy ? find_away(w, spec) : NULL;
+    if (!vdpad_streq(r->policy, name)) {
+        r->policy = name;
+        r->trouble = find_trouble(w, name);
+    }
+    return r->trouble;
+}
+
+static void
+choose(struct vdpad_world *w, struct rows *r,
+       const struct vdpad_port_spec *spec)
+{
+    const char *away = spec->policy ? find_away(r, spec) : NULL;
     char key[VDPAD_KEY_SIZE];
 
     vdpad_text(key, sizeof key, VDPAD_KEY_PORT "%s", spec->iface_id);
@@ -221,21 +310,23 @@ choose(struct vdpad_world *w, const struct vdpad_port_spec *spec)
     for (size_t d = 0; d < w->n_devs; d++) {
         struct vdpad_dev *dev = &w->devs[d];
 
-        if (!is_meant(spec, dev)) {
+        if (spec->policy
+            && (dev->port_spec || dev->intent != VDPAD_INTENT_APPLY
+                || r->taken[d])) {
             continue;
         }
-        if (!spec->policy) {
-            assign(w, spec, dev);
-            return;
-        }
-        if (!dev->port_spec && dev->intent == VDPAD_INTENT_APPLY
-            && !is_taken(w, dev)) {
-            dev->port_spec = spec;
+        if (is_meant(spec, dev)) {
+            if (spec->policy) {
+                dev->port_spec = spec;
+            } else {
+                assign(w, spec, dev);
+            }
             return;
         }
     }
 
-    const char *trouble = spec->policy ? find_trouble(w, spec->policy) : NULL;
+    const char *trouble = spec->policy ? get_trouble(w, r, spec->policy)
+                                       : NULL;
 
     if (trouble) {
         vdpad_world_problem(w, key, spec->policy, "policy %s %s", spec->policy,
@@ -257,11 +348,16 @@ vdpad_resolve_ports(struct vdpad_world *w)
 {
     const struct vdpad_config *c = w->config;
     bool *chosen = vdpad_xcalloc(c->n_ports, sizeof *chosen);
+    struct rows rows = { .n_present = 0 };
+
+    if (c->n_ports) {
+        collect_rows(w, &rows);
+    }
 
     /* What stands first, then explicit names, then free choices: so a choice
      * never moves because of another port. */
     for (size_t i = 0; i < c->n_ports; i++) {
-        struct vdpad_dev *dev = present_choice(w, &c->ports[i]);
+        struct vdpad_dev *dev = present_choice(w, &rows, &c->ports[i]);
 
         if (dev) {
             dev->port_spec = &c->ports[i];
@@ -271,14 +367,15 @@ vdpad_resolve_ports(struct vdpad_world *w)
     choose_again(w, chosen);
     for (size_t i = 0; i < c->n_ports; i++) {
         if (!chosen[i] && !c->ports[i].policy) {
-            choose(w, &c->ports[i]);
+            choose(w, &rows, &c->ports[i]);
             chosen[i] = true;
         }
     }
     for (size_t i = 0; i < c->n_ports; i++) {
         if (!chosen[i]) {
-            choose(w, &c->ports[i]);
+            choose(w, &rows, &c->ports[i]);
         }
     }
+    free_rows(&rows);
     free(chosen);
 }

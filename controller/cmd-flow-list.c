@@ -377,12 +377,13 @@ struct wish {
     const char *device, *class_, *port, *ufid, *limit, *after;
 };
 
+/* Not one that is given for the second time. */
 static bool
 take_word(const char *word, const char *option, const char **value)
 {
     size_t len = strlen(option);
 
-    if (strncmp(word, option, len)) {
+    if (strncmp(word, option, len) || *value) {
         return false;
     }
     *value = word + len;
@@ -408,8 +409,10 @@ parse_words(struct vdpad_call *call, struct wish *wish)
             char shown[VDPAD_WORD_TEXT];
 
             vdpad_printable(word, 64, shown, sizeof shown);
-            vdpad_call_error(call, "\"%s\": unknown argument; usage: %s %s",
-                             shown, call->command->name, call->command->usage);
+            vdpad_call_error(
+                call,
+                "\"%s\": unknown argument, or one given twice; usage: %s %s",
+                shown, call->command->name, call->command->usage);
             return false;
         }
         wish->device = word;

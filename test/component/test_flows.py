@@ -111,6 +111,7 @@ def test_refused(flows):
     assert "another --class" in refused(flows, "--class=kernel",
                                         "--after=tc-1-0-2-0-1-800-1")
     assert "unknown argument" in refused(flows, name(0), name(1))
+    assert "given twice" in refused(flows, "--class=hw", "--class=sw")
     assert "which port already" in refused(flows, name(0), "--port=p0")
     assert "--class=?[31m: one of" in refused(flows, "--class=\x1b[31m")
 

@@ -21,6 +21,7 @@ struct slot {
     bool querying;  /* An answer is under way, */
     bool comparing; /* for a comparison, */
     bool stale;     /* and will be out of date. */
+    bool compared;  /* The last one was. */
     bool tried;
     bool staged;
     int64_t dirty_ns; /* When it became dirty; 0: not seen yet. */
@@ -303,6 +304,17 @@ wants_compare(const struct vdpad_observer *o, int i)
     return false;
 }
 
+/* Whether class 'i' is to be asked for to compare it, as soon as its picture
+ * is adopted.  In turn with those who want another one: either might go on
+ * without end. */
+static bool
+is_compared_next(const struct vdpad_observer *o, int i)
+{
+    const struct slot *s = &o->slots[i];
+
+    return !s->outdated && (!s->dirty || !s->compared) && wants_compare(o, i);
+}
+
 static void
 ask(struct vdpad_observer *o, int i, bool compare)
 {
@@ -313,6 +325,7 @@ ask(struct vdpad_observer *o, int i, bool compare)
     for (struct refresh *r = o->refreshes; r; r = r->next) {
         r->asked |= 1u << i;
     }
+    s->compared = compare;
     if (!error) {
         s->querying = true;
         s->comparing = compare;
@@ -347,13 +360,13 @@ vdpad_observer_run(struct vdpad_observer *o, int64_t now_ns, bool hold)
         if (s->querying) {
             continue;
         }
-        if (s->dirty) {
-            if (now_ns >= s->retry_ns
-                && (!hold || now_ns - s->dirty_ns >= HOLD_NS)) {
-                ask(o, i, false);
+        if (is_compared_next(o, i)) {
+            if (!s->staged) {
+                ask(o, i, true);
             }
-        } else if (!s->staged && wants_compare(o, i)) {
-            ask(o, i, true);
+        } else if (s->dirty && now_ns >= s->retry_ns
+                   && (!hold || now_ns - s->dirty_ns >= HOLD_NS)) {
+            ask(o, i, false);
         }
     }
 }
@@ -366,14 +379,17 @@ vdpad_observer_next_ns(const struct vdpad_observer *o)
     for (int i = 0; i < VDPAD_N_CLASSES; i++) {
         const struct slot *s = &o->slots[i];
 
-        if (s->dirty && !s->querying) {
+        if (s->querying) {
+            continue;
+        }
+        if (is_compared_next(o, i)) {
+            next = s->staged ? next : 0;
+        } else if (s->dirty) {
             int64_t at = s->dirty_ns && !s->wait_ns ? s->dirty_ns + HOLD_NS
                                                     : 0;
 
             at = at > s->retry_ns ? at : s->retry_ns;
             next = at < next ? at : next;
-        } else if (!s->querying && !s->staged && wants_compare(o, i)) {
-            next = 0;
         }
     }
     return next;

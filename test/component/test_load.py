@@ -208,6 +208,8 @@ def test_queries_without_end(lean):
         host.wait_kernel(lambda k: k["vdpa"] == [], "removal")
         host.policy("pf=0000:65:00.0 num-vfs=4 vdpa-type=vhost")
         host.wait_kernel(lambda k: len(k["vdpa"]) == 4, "four devices")
+        # Nor those who compare.
+        host.wait_until(lambda: host.json("verify")["equal"], "no difference")
     finally:
         is_over.set()
         for thread in threads:

@@ -300,6 +300,43 @@ comparison_under_constant_invalidation(void **state)
     assert_non_null(strstr(t->seen.why.text, "changes faster"));
 }
 
+static void
+on_compared(void *is_done, const struct vdpad_observed *fresh)
+{
+    assert_true(fresh->class_[LINK].known);
+    *(bool *) is_done = true;
+}
+
+/* Nor do those keep it up who look anew all the time; and it keeps them up no
+ * longer than it takes. */
+static void
+comparison_among_refreshes(void **state)
+{
+    struct bench *t = *state;
+    bool is_done = false;
+    int rounds = 0;
+
+    vdpad_observer_refresh(t->o, BIT(LINK), true, on_compared, &is_done);
+    for (; !is_done; rounds++) {
+        assert_true(rounds < 10);
+        refresh(t, false);
+        run(t);
+        refresh(t, false);
+        script_answer_all(&t->k);
+        run(t);
+        vdpad_observer_adopt(t->o);
+        vdpad_observer_answer(t->o);
+    }
+    for (int i = 0; i < 3; i++) {
+        run(t);
+        script_answer_all(&t->k);
+        run(t);
+        vdpad_observer_adopt(t->o);
+        vdpad_observer_answer(t->o);
+    }
+    assert_int_equal(t->n_called, 2 * rounds);
+}
+
 /* A class that cannot be seen is reported, not waited for. */
 static void
 comparison_of_what_cannot_be_seen(void **state)
@@ -381,6 +418,7 @@ main(void)
         TEST(comparison_leaves_the_view_alone),
         TEST(comparison_starts_over),
         TEST(comparison_under_constant_invalidation),
+        TEST(comparison_among_refreshes),
         TEST(comparison_of_what_cannot_be_seen),
         TEST(comparison_that_is_refused),
         TEST(several_at_once),

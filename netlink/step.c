@@ -267,6 +267,25 @@ on_eswitch(void *row, uint16_t type, const void *payload, size_t len)
                : vdpad_devlink_decode_eswitch(payload, len, row);
 }
 
+/* With mlx5 every TC rule in hardware is a user of the e-switch
+ * (mlx5e_configure_flower(), drivers/net/ethernet/mellanox/mlx5/core/en_tc.c,
+ * and mlx5_esw_try_lock(), eswitch.c, of 6.1 to 6.12). */
+static int
+explain_busy(struct vdpad_error *why)
+{
+    struct vdpad_error said;
+
+    if (!why) {
+        return -EBUSY;
+    }
+    said = *why;
+    return vdpad_error_set(why, -EBUSY,
+                           "%.139s; mlx5 says so while it has TC rules in "
+                           "hardware: take the uplink out of its bridge, or "
+                           "stop offloading",
+                           said.text);
+}
+
 static int
 step_eswitch(struct vdpad_observer *observer, const struct vdpad_act *act,
              struct vdpad_error *why)
@@ -299,11 +318,12 @@ step_eswitch(struct vdpad_observer *observer, const struct vdpad_act *act,
                 ? -EINVAL
                 : vdpad_devlink_encode_eswitch(msg, "pci", act->object,
                                                (int) act->number, -1, -1);
-    return vdpad_nl_call(nl, msg, error, NULL, NULL, why,
-                         "set eswitch mode of pci/%.40s to %s", act->object,
-                         act->number == VDPAD_ESWITCH_SWITCHDEV ? "switchdev"
-                         : act->number == VDPAD_ESWITCH_LEGACY  ? "legacy"
-                                                                : "another");
+    error = vdpad_nl_call(nl, msg, error, NULL, NULL, why,
+                          "set eswitch mode of pci/%.40s to %s", act->object,
+                          act->number == VDPAD_ESWITCH_SWITCHDEV ? "switchdev"
+                          : act->number == VDPAD_ESWITCH_LEGACY  ? "legacy"
+                                                                 : "another");
+    return error == -EBUSY ? explain_busy(why) : error;
 }
 
 static int

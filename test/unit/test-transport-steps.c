@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <linux/devlink.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
@@ -99,6 +100,40 @@ answers_to_steps(void **state)
     }
 }
 
+/* Who keeps an e-switch busy is told. */
+static void
+busy_eswitch(void **state)
+{
+    enum { FAMILY = 0x21 };
+    static const struct {
+        struct genlmsghdr genl;
+        struct nlattr attr;
+        uint16_t mode[2];
+    } mode = {
+        .genl = { .cmd = DEVLINK_CMD_ESWITCH_GET },
+        .attr = { .nla_len = 6, .nla_type = DEVLINK_ATTR_ESWITCH_MODE },
+        .mode = { DEVLINK_ESWITCH_MODE_SWITCHDEV, 0 },
+    };
+    struct vdpad_act act = {
+        .kind = VDPAD_ACT_ESWITCH_MODE,
+        .object = "0000:01:00.0",
+        .number = DEVLINK_ESWITCH_MODE_LEGACY,
+        .force = true,
+    };
+
+    (void) state;
+    add_family("devlink", FAMILY);
+    add_answer(FAMILY, &mode, sizeof mode);
+    (void) add_datagram();
+    (void) add_number(NLMSG_ERROR, 0, -EBUSY);
+    assert_int_equal(vdpad_step(&observer, &act, &why), -EBUSY);
+    assert_int_equal(why.code, -EBUSY);
+    assert_non_null(strstr(why.text, "pci/0000:01:00.0 to legacy"));
+    assert_non_null(strstr(why.text, "take the uplink out of its bridge"));
+    assert_int_equal(n_taken, n_datagrams);
+    forget_datagrams();
+}
+
 static void
 add_qdisc(int ifindex)
 {
@@ -148,6 +183,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(steps),
         TEST(answers_to_steps),
+        TEST(busy_eswitch),
         TEST(qdisc_that_a_dump_lacks),
     };
 

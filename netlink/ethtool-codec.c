@@ -12,6 +12,7 @@
 static const struct nla_policy features_policy[ETHTOOL_A_FEATURES_MAX + 1] = {
     [ETHTOOL_A_FEATURES_HEADER] = VDPAD_POLICY_NEST,
     [ETHTOOL_A_FEATURES_HW] = VDPAD_POLICY_NEST,
+    [ETHTOOL_A_FEATURES_WANTED] = VDPAD_POLICY_NEST,
     [ETHTOOL_A_FEATURES_ACTIVE] = VDPAD_POLICY_NEST,
 };
 
@@ -30,17 +31,18 @@ static const struct nla_policy bit_policy[ETHTOOL_A_BITSET_BIT_MAX + 1] = {
     [ETHTOOL_A_BITSET_BIT_VALUE] = { .type = NLA_FLAG },
 };
 
-/* Sets '*is_set' to whether our feature is set in 'bitset' (NULL: no).  In a
- * set without a mask each bit that is listed is set; in one with a mask it
- * has a flag.  Returns 0, VDPAD_CODEC_SKIP (compact) or -EBADMSG. */
+/* Sets '*is_listed' to whether our feature is in 'bitset' (NULL: no), and
+ * '*is_set' to whether it is set there.  In a set without a mask each bit that
+ * is listed is set; in one with a mask it has a flag.  Returns 0,
+ * VDPAD_CODEC_SKIP (compact) or -EBADMSG. */
 static int
-find_bit(const struct nlattr *bitset, bool *is_set)
+look_up_bit(const struct nlattr *bitset, bool *is_listed, bool *is_set)
 {
     struct nlattr *tb[ETHTOOL_A_BITSET_MAX + 1];
     const struct nlattr *attr;
     int left;
 
-    *is_set = false;
+    *is_listed = *is_set = false;
     if (!bitset) {
         return 0;
     }
@@ -66,11 +68,20 @@ find_bit(const struct nlattr *bitset, bool *is_set)
         }
         vdpad_attr_text(bit[ETHTOOL_A_BITSET_BIT_NAME], name, sizeof name);
         if (!strcmp(name, FEATURE_NAME)) {
+            *is_listed = true;
             *is_set = tb[ETHTOOL_A_BITSET_NOMASK]
                       || bit[ETHTOOL_A_BITSET_BIT_VALUE];
         }
     }
     return 0;
+}
+
+static int
+find_bit(const struct nlattr *bitset, bool *is_set)
+{
+    bool is_listed;
+
+    return look_up_bit(bitset, &is_listed, is_set);
 }
 
 int
@@ -110,6 +121,20 @@ vdpad_ethtool_decode_features(const void *payload, size_t len,
         error = VDPAD_CODEC_SKIP;
     }
     return error;
+}
+
+int
+vdpad_ethtool_decode_set(const void *payload, size_t len, bool *is_refused)
+{
+    struct nlattr *tb[ETHTOOL_A_FEATURES_MAX + 1];
+    bool value;
+    int error = vdpad_attrs_parse_genl(tb, ETHTOOL_A_FEATURES_MAX, payload,
+                                       len, features_policy,
+                                       ETHTOOL_MSG_FEATURES_SET_REPLY);
+
+    return error ? error
+                 : look_up_bit(tb[ETHTOOL_A_FEATURES_WANTED], is_refused,
+                               &value);
 }
 
 int

@@ -176,27 +176,68 @@ step_filter_del(struct vdpad_observer *observer, const struct vdpad_act *act,
                                        why);
 }
 
+struct feature_answer {
+    uint16_t family;
+    bool is_refused;
+};
+
+static int
+on_feature(void *answer_, uint16_t type, const void *payload, size_t len)
+{
+    struct feature_answer *answer = answer_;
+
+    return type == answer->family
+               ? vdpad_ethtool_decode_set(payload, len, &answer->is_refused)
+               : 0;
+}
+
+static int
+set_feature(struct vdpad_nl *nl, const struct vdpad_genl_family *family,
+            const struct vdpad_act *act, bool on, bool *ret_refused,
+            struct vdpad_error *why)
+{
+    struct feature_answer answer = { .family = family->id };
+    struct nl_msg *msg = vdpad_nl_genl_msg(family, ETHTOOL_MSG_FEATURES_SET,
+                                           ETHTOOL_GENL_VERSION, 0);
+    int error = vdpad_ethtool_encode_set(msg, act->ifindex, on);
+
+    error = vdpad_nl_call(nl, msg, error, on_feature, &answer, why,
+                          "set hw-tc-offload of %.15s %s", act->object,
+                          on ? "on" : "off");
+    *ret_refused = answer.is_refused;
+    return error;
+}
+
+/* The kernel asks the driver only when what is wanted changes
+ * (ethnl_set_features(), net/ethtool/features.c): after a refusal it is set
+ * back to what there is, or the next attempt would do nothing. */
 static int
 step_feature(struct vdpad_observer *observer, const struct vdpad_act *act,
              struct vdpad_error *why)
 {
     struct vdpad_genl_family family;
-    struct nl_msg *msg;
     struct vdpad_nl *nl;
+    bool on = act->number != 0, is_refused, ignored;
     int error = open_netdev(observer, act, &nl, why);
 
     if (!error) {
         error = open_family(observer, ETHTOOL_GENL_NAME, &nl, &family, why);
     }
-    if (error) {
+    if (!error) {
+        error = set_feature(nl, &family, act, on, &is_refused, why);
+    }
+    if (error || !is_refused) {
         return error;
     }
-    msg = vdpad_nl_genl_msg(&family, ETHTOOL_MSG_FEATURES_SET,
-                            ETHTOOL_GENL_VERSION, 0);
-    error = vdpad_ethtool_encode_set(msg, act->ifindex, act->number != 0);
-    return vdpad_nl_call(nl, msg, error, NULL, NULL, why,
-                         "set hw-tc-offload of %.15s %s", act->object,
-                         act->number ? "on" : "off");
+    error = set_feature(nl, &family, act, !on, &ignored, why);
+    return error ? error
+                 : vdpad_error_set(why, -EREMOTEIO,
+                                   "set hw-tc-offload of %.15s %s: its driver "
+                                   "refuses, see the kernel's log%s",
+                                   act->object, on ? "on" : "off",
+                                   on ? ""
+                                      : " (mlx5: while TC rules of it are in "
+                                        "hardware)");
 }
 
 /* Whether the device 'act' deletes is still on the function that it was seen

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <linux/devlink.h>
+#include <linux/ethtool_netlink.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
@@ -134,6 +135,82 @@ busy_eswitch(void **state)
     forget_datagrams();
 }
 
+/* The answer to a request to set hw-tc-offload, as that of 6.18. */
+static void
+add_feature_reply(uint16_t family, bool is_refused)
+{
+    struct {
+        struct genlmsghdr genl;
+        struct nlattr wanted;
+        struct nlattr size_attr;
+        uint32_t size;
+        struct nlattr bits;
+        struct nlattr bit;
+        struct nlattr index_attr;
+        uint32_t index;
+        struct nlattr name_attr;
+        char name[16];
+    } reply = {
+        .genl = { .cmd = ETHTOOL_MSG_FEATURES_SET_REPLY },
+        .wanted = { .nla_len = is_refused ? 48 : 16,
+                    .nla_type = ETHTOOL_A_FEATURES_WANTED | NLA_F_NESTED },
+        .size_attr = { .nla_len = 8, .nla_type = ETHTOOL_A_BITSET_SIZE },
+        .size = 64,
+        .bits = { .nla_len = is_refused ? 36 : 4,
+                  .nla_type = ETHTOOL_A_BITSET_BITS | NLA_F_NESTED },
+        .bit = { .nla_len = 32,
+                 .nla_type = ETHTOOL_A_BITSET_BITS_BIT | NLA_F_NESTED },
+        .index_attr = { .nla_len = 8, .nla_type = ETHTOOL_A_BITSET_BIT_INDEX },
+        .index = 49,
+        .name_attr = { .nla_len = 18, .nla_type = ETHTOOL_A_BITSET_BIT_NAME },
+        .name = "hw-tc-offload",
+    };
+
+    add_answer(family, &reply,
+               is_refused ? sizeof reply : offsetof(__typeof__(reply), bit));
+}
+
+/* What a driver refuses, the kernel calls a success, and keeps as wanted: the
+ * next attempt would be none. */
+static void
+refused_feature(void **state)
+{
+    enum { FAMILY = 0x21 };
+
+    (void) state;
+    for (int on = 0; on <= 1; on++) {
+        for (int is_refused = 0; is_refused <= 1; is_refused++) {
+            struct vdpad_act act = {
+                .kind = VDPAD_ACT_FEATURE,
+                .ifindex = 1,
+                .number = on,
+                .object = "eth1",
+            };
+
+            (void) add_datagram();
+            (void) add_link(1, 0);
+            (void) add_datagram();
+            (void) add_number(NLMSG_ERROR, 0, 0);
+            add_family("ethtool", FAMILY);
+            add_feature_reply(FAMILY, is_refused);
+            if (is_refused) {
+                add_feature_reply(FAMILY, false);
+            }
+            n_requests = 0;
+            assert_int_equal(vdpad_step(&observer, &act, &why),
+                             is_refused ? -EREMOTEIO : 0);
+            assert_int_equal(n_requests, is_refused ? 4 : 3);
+            assert_true(
+                !is_refused
+                || strstr(why.text, on ? "hw-tc-offload of eth1 on: its driver"
+                                       : "hw-tc-offload of eth1 off: its "
+                                         "driver"));
+            assert_int_equal(n_taken, n_datagrams);
+            forget_datagrams();
+        }
+    }
+}
+
 static void
 add_qdisc(int ifindex)
 {
@@ -184,6 +261,7 @@ main(void)
         TEST(steps),
         TEST(answers_to_steps),
         TEST(busy_eswitch),
+        TEST(refused_feature),
         TEST(qdisc_that_a_dump_lacks),
     };
 

@@ -157,7 +157,7 @@ vdpad_memory_ended(struct vdpad_memory *m, const char *key, int error,
     }
     set_error(e, error, why);
     e->repeats = 0;
-    e->refusals += vdpad_memory_is_refusal(error);
+    e->refusals += vdpad_memory_is_refusal(error) && error != -EBUSY;
     if (error == -ETIMEDOUT || error == -ECOMM) {
         e->in_flight = true;
         e->stuck = true;

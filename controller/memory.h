@@ -15,7 +15,7 @@ struct vdpad_memory_entry {
     bool stuck;               /* Past its deadline, still in the kernel. */
     unsigned int failures;    /* In a row. */
     unsigned int refusals;    /* Since the last success: failures that
-                               * vdpad_memory_is_refusal(). */
+                               * vdpad_memory_is_refusal(), but for EBUSY. */
     unsigned int repeats;     /* Ends in a row that were no failures. */
     int64_t next_ns;          /* Due again; 0: at once. */
     struct vdpad_error error; /* Of the last failure. */

@@ -140,7 +140,9 @@ find_removal(const struct vdpad_planner *p, const struct vdpad_pf *pf)
 
 /* Drivers differ in whether they take a mode change with VFs or without: after
  * each refusal it is tried the other way round.  But the VFs are not taken
- * away again and again for a driver that wants neither. */
+ * away again and again for a driver that wants neither.  EBUSY is not about
+ * the order: only mlx5 says so, when it has TC rules (see explain_busy(),
+ * netlink/step.c). */
 #define MODE_REFUSALS 7
 
 static bool

@@ -84,6 +84,7 @@ refusals_are_counted_until_success(void **state)
     vdpad_memory_ended(m, key, -EOPNOTSUPP, NULL, 0);
     vdpad_memory_ended(m, key, -EIO, NULL, 0);
     vdpad_memory_ended(m, key, -EBUSY, NULL, 0);
+    vdpad_memory_ended(m, key, -EINVAL, NULL, 0);
     assert_int_equal(vdpad_memory_find(m, key)->refusals, 2);
     assert_false(vdpad_memory_any_stuck(m));
     vdpad_memory_ended(m, key, -ETIMEDOUT, NULL, 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Planning of a PF that has an e-switch only while it has VFs. */
+/* Planning of a PF that has an e-switch only while it has VFs, and of one
+ * whose e-switch is busy. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -89,26 +90,25 @@ legacy_is_what_it_is(void **state)
     expect_state(b, PF, "ready", "");
 }
 
-/* What the driver says while something else has the e-switch tells nothing of
- * the order that it wants. */
+/* mlx5 says EINVAL when something else has its e-switch locked. */
 static unsigned int n_modes;
 
 static int
-first_mode_is_busy(const struct vdpad_step *step)
+first_mode_fails(const struct vdpad_step *step)
 {
     return step->kind == VDPAD_STEP_KERNEL
                    && step->act.kind == VDPAD_ACT_ESWITCH_MODE && !n_modes++
-               ? -EBUSY
+               ? -EINVAL
                : 0;
 }
 
 static void
-busy_for_a_moment(void **state)
+locked_for_a_moment(void **state)
 {
     struct wb *b = *state;
 
     n_modes = 0;
-    b->fault = first_mode_is_busy;
+    b->fault = first_mode_fails;
     given(b, POLICY);
     for (int i = 0; i < 40; i++) {
         wb_plan(b);
@@ -127,6 +127,54 @@ busy_for_a_moment(void **state)
     expect_untouched(b);
 }
 
+static int
+mode_is_busy(const struct vdpad_step *step)
+{
+    return step->kind == VDPAD_STEP_KERNEL
+                   && step->act.kind == VDPAD_ACT_ESWITCH_MODE
+               ? -EBUSY
+               : 0;
+}
+
+/* With rules, it is so with VFs and without: they stay. */
+static void
+busy_with_rules(void **state)
+{
+    struct wb *b = *state;
+    unsigned int n_numvfs = 0;
+
+    b->order = WB_ANY_ORDER;
+    wb_find_eswitch(b, PF)->mode = VDPAD_ESWITCH_LEGACY;
+    b->fault = mode_is_busy;
+    given(b, POLICY);
+    for (int i = 0; i < 40; i++) {
+        wb_plan(b);
+        for (size_t j = 0; j < b->plan->n; j++) {
+            n_numvfs += b->plan->steps[j].act.kind == VDPAD_ACT_NUMVFS
+                        && b->plan->steps[j].kind == VDPAD_STEP_KERNEL
+                        && !b->plan->steps[j].deferred;
+        }
+        if (!wb_apply_plan(b) && b->plan->next_ns != INT64_MAX) {
+            b->now_ns = b->plan->next_ns;
+        }
+    }
+    assert_int_equal(n_numvfs, 1);
+    assert_int_equal(wb_pf(b, PF)->pci->numvfs, 2);
+    b->fault = NULL;
+    b->now_ns += 600 * WB_SEC;
+    wb_converge(b, 20);
+    expect_state(b, VF1, "ready", "");
+    /* The way back does not wait for it either. */
+    b->fault = mode_is_busy;
+    given(b, "policy a");
+    for (int i = 0; i < 20; i++) {
+        wb_plan(b);
+        (void) wb_apply_plan(b);
+    }
+    assert_int_equal(wb_pf(b, PF)->pci->numvfs, 0);
+    expect_state(b, PF, "failed", "busy");
+}
+
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, wb_tear_down)
 
 int
@@ -137,7 +185,8 @@ main(void)
         TEST(mode_went_with_the_vfs),
         TEST(mode_is_given_back_without_vfs),
         TEST(legacy_is_what_it_is),
-        TEST(busy_for_a_moment),
+        TEST(locked_for_a_moment),
+        TEST(busy_with_rules),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

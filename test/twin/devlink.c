@@ -61,7 +61,7 @@ static int mode_set(struct devlink *devlink, u16 mode,
 	if (pf->knobs.mode_order == TWIN_MODE_WITHOUT_VFS && n) {
 		NL_SET_ERR_MSG_MOD(extack,
 				   "mode cannot change while VFs exist");
-		return -EBUSY;
+		return -EOPNOTSUPP;
 	}
 	if (pf->knobs.mode_order == TWIN_MODE_WITH_VFS && !n &&
 	    mode == DEVLINK_ESWITCH_MODE_SWITCHDEV) {

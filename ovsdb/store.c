@@ -35,7 +35,10 @@ struct store {
     char *remote;
     bool dry_run;
     struct ovsdb_idl *idl;
-    unsigned int seqno; /* Of the IDL, when 'snapshot' was made. */
+    unsigned int seqno;      /* Of the IDL, when 'snapshot' was made. */
+    unsigned int mute_seqno; /* Likewise, before it was connected. */
+    bool is_linked;          /* It was connected in the last run(), */
+    bool is_synced;          /* and the server has told its contents. */
     uint64_t serial;
     struct vdpad_snapshot *snapshot; /* NULL before the first. */
 
@@ -74,7 +77,7 @@ static bool
 store_is_connected(const struct vdpad_store *up)
 {
     const struct store *s = store_cast(up);
-    return s->snapshot && ovsdb_idl_is_connected(s->idl);
+    return s->snapshot && s->is_synced && ovsdb_idl_is_connected(s->idl);
 }
 
 static const char *
@@ -84,7 +87,10 @@ store_why_disconnected(const struct vdpad_store *up)
     int error = ovsdb_idl_get_last_error(s->idl);
     bool is_tls = !strncmp(s->remote, "ssl:", 4);
 
-    if (!error || ovsdb_idl_is_connected(s->idl)) {
+    if (ovsdb_idl_is_connected(s->idl)) {
+        return s->is_synced ? "" : "the server has not answered yet";
+    }
+    if (!error) {
         return "";
     }
     /* What OpenSSL says goes into OVS's log alone. */
@@ -239,15 +245,34 @@ run_txn(struct store *s)
     }
 }
 
+/* A server that hangs accepts connections all the same.  The IDL's number
+ * grows with the first answer, even when that brings nothing new. */
+static void
+look_at_link(struct store *s, unsigned int seqno_before)
+{
+    if (!ovsdb_idl_is_connected(s->idl)) {
+        s->is_linked = s->is_synced = false;
+        return;
+    }
+    if (!s->is_linked) {
+        s->is_linked = true;
+        s->mute_seqno = seqno_before;
+    }
+    s->is_synced |= ovsdb_idl_get_seqno(s->idl) != s->mute_seqno;
+}
+
 static void
 store_run(struct vdpad_store *up)
 {
     struct store *s = store_cast(up);
+    unsigned int before = ovsdb_idl_get_seqno(s->idl);
 
     if (!ovsdb_idl_is_connected(s->idl)) {
         vdpad_tls_renew();
     }
     ovsdb_idl_run(s->idl);
+    look_at_link(s, before);
+
     unsigned int seqno = ovsdb_idl_get_seqno(s->idl);
     if (ovsdb_idl_has_ever_connected(s->idl)
         && (!s->snapshot || seqno != s->seqno)) {

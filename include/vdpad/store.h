@@ -145,6 +145,7 @@ struct vdpad_store_ops {
     int (*commit)(struct vdpad_store *, const struct vdpad_dbop *ops, size_t n,
                   vdpad_committed_cb *cb, void *aux);
 
+    /* Whether the server is there, and has told its contents since. */
     bool (*is_connected)(const struct vdpad_store *);
 
     /* While there is no connection: why not, for people, borrowed until the

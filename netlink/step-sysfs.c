@@ -75,8 +75,19 @@ vdpad_step_numvfs(struct vdpad_observer *observer, const struct vdpad_act *act,
         return vdpad_error_set(why, error, "read %s: %s", path,
                                strerror(-error));
     }
-    if (now == act->number && !now) {
-        return 0;
+    if (!now && !act->number) {
+        /* A reset that brings them back holds the lock that this takes
+         * (sriov_numvfs_show(), drivers/pci/iov.c of 6.12). */
+        uint64_t n = 0;
+
+        error = vdpad_sysfs_read_number(&n, "%s/sriov_numvfs", path);
+        if (error || !n) {
+            return error ? vdpad_error_set(why, error,
+                                           "read %s/sriov_numvfs: %s", path,
+                                           strerror(-error))
+                         : 0;
+        }
+        now = (int64_t) n;
     }
     if (now == act->number) {
         /* The kernel takes the number that there is for a success

@@ -91,6 +91,14 @@ set_numvfs(struct kc_env *env, int n)
 }
 
 static void
+reset(struct kc_env *env)
+{
+    assert_int_equal(
+        sim_reset_pf(sim(env), PF, sim(env)->now_ns + INT64_C(1000000000)), 0);
+    fake_kernel_poke(env->kernel);
+}
+
+static void
 set_switchdev(struct kc_env *env, bool on)
 {
     others(env, VDPAD_ACT_ESWITCH_MODE, PF, "",
@@ -260,6 +268,7 @@ main(int argc, char *argv[])
         .end = end,
         .pump = pump,
         .set_numvfs = set_numvfs,
+        .reset = reset,
         .set_switchdev = set_switchdev,
         .add_vdpa = add_vdpa,
         .del_vdpa = del_vdpa,

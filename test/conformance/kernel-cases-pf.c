@@ -45,6 +45,24 @@ numvfs(void **state)
     assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, "0000:fe:1f.7", "", 1), -ENODEV);
 }
 
+/* VFs that a reset has taken away are back when the kernel answers, and go for
+ * good then. */
+static void
+numvfs_during_a_reset(void **state)
+{
+    struct vdpad_picture p;
+
+    (void) state;
+    assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 2), 0);
+    kc_env->ops->reset(kc_env);
+    kc_picture(VDPAD_PCI, &p);
+    assert_int_equal(KC_FIND(&p, vdpad_pci, bdf, kc_env->pf)->numvfs, 0);
+    vdpad_picture_clear(&p);
+    assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 0), 0);
+    assert_int_equal(kc_env->ops->numvfs(kc_env), 0);
+    assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 1), 0);
+}
+
 static void
 eswitch_mode(void **state)
 {
@@ -221,7 +239,9 @@ port_hw_addr(void **state)
 }
 
 const struct CMUnitTest kc_pf_cases[] = {
-    KC_CASE(numvfs),    KC_CASE(eswitch_mode),        KC_CASE(module_load),
-    KC_CASE(autoprobe), KC_CASE(vf_probe_and_unbind), KC_CASE(port_hw_addr),
+    KC_CASE(numvfs),       KC_CASE(numvfs_during_a_reset),
+    KC_CASE(eswitch_mode), KC_CASE(module_load),
+    KC_CASE(autoprobe),    KC_CASE(vf_probe_and_unbind),
+    KC_CASE(port_hw_addr),
 };
 const size_t kc_n_pf_cases = sizeof kc_pf_cases / sizeof kc_pf_cases[0];

@@ -53,6 +53,9 @@ struct kc_ops {
     /* Others act. */
     void (*set_numvfs)(struct kc_env *, int n);
     void (*set_switchdev)(struct kc_env *, bool on);
+    /* The PF begins to reset itself: its VFs are gone by the return, and come
+     * back a second later. */
+    void (*reset)(struct kc_env *);
     void (*add_vdpa)(struct kc_env *, const char *name, const char *vf);
     void (*del_vdpa)(struct kc_env *, const char *name);
     void (*add_qdisc)(struct kc_env *, const char *ifname);

@@ -84,6 +84,15 @@ set_numvfs(struct kc_env *env, int n)
 }
 
 static void
+reset(struct kc_env *env)
+{
+    (void) real_output("cd /sys/kernel/debug/twin/%s && echo 1000 > reset_ms "
+                       "&& echo 1 > reset && while test -e "
+                       "/sys/bus/pci/devices/%s/virtfn0; do sleep 0.05; done",
+                       env->pf, env->pf);
+}
+
+static void
 set_switchdev(struct kc_env *env, bool on)
 {
     (void) real_output("devlink dev eswitch set pci/%s mode %s", env->pf,
@@ -446,6 +455,7 @@ void
 real_fill(struct kc_ops *ops)
 {
     ops->set_numvfs = set_numvfs;
+    ops->reset = reset;
     ops->set_switchdev = set_switchdev;
     ops->add_vdpa = add_vdpa;
     ops->del_vdpa = del_vdpa;

@@ -129,12 +129,12 @@ const struct devlink_ops twin_devlink_ops = {
 	.eswitch_encap_mode_set = encap_set,
 };
 
-/* A VF's instance has nothing to set. */
+/* A VF's instance has nothing to set, and as with mlx5 nothing to tell but
+ * its driver, which devlink does. */
 static int vf_info_get(struct devlink *devlink, struct devlink_info_req *req,
 		       struct netlink_ext_ack *extack)
 {
-	return devlink_info_version_running_put(req, "fw.version",
-						TWIN_FW_VERSION);
+	return 0;
 }
 
 const struct devlink_ops twin_vf_devlink_ops = {

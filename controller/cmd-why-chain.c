@@ -64,7 +64,7 @@ eswitch_mode(const struct vdpad_check_input *in, struct vdpad_finding *f)
     }
     if (f->result == FAIL && pf) {
         vdpad_remedy(f, "%sdevlink dev eswitch set pci/%s mode switchdev",
-                     pf->policy
+                     pf->policy && !pf->external
                          ? "set eswitch-mode=switchdev in its policy, or: "
                          : "",
                      vdpad_shell_word(pf->pci->bdf, word));

@@ -65,6 +65,15 @@ state(enum vdpad_state state_)
     return TEXT(vdpad_state_name(state_));
 }
 
+/* Why it is in this state: null when ready. */
+static json_t *
+reason(enum vdpad_state state_, const char *text)
+{
+    return TEXT(state_ == VDPAD_STATE_FOREIGN && !text[0]
+                    ? "no valid policy covers it"
+                    : text);
+}
+
 /* hw-tc-offload, null where the netdev has no such feature. */
 static json_t *
 feature(const struct vdpad_feature *feature_)
@@ -106,7 +115,7 @@ vdpad_json_pf(const struct vdpad_pf *pf)
     SET(o, "managed", vdpad_json_bool(pf->managed));
     SET(o, "externally_managed", vdpad_json_bool(pf->external));
     SET(o, "state", state(pf->state));
-    SET(o, "reason", TEXT(pf->reason));
+    SET(o, "reason", reason(pf->state, pf->reason));
     return o;
 }
 
@@ -271,7 +280,7 @@ vdpad_json_device(const struct vdpad_world *world, const struct vdpad_dev *dev,
     SET(o, "policy", TEXT(dev->policy_name));
     SET(o, "owner", owner_of(dev));
     SET(o, "state", state(dev->state));
-    SET(o, "reason", TEXT(dev->reason));
+    SET(o, "reason", reason(dev->state, dev->reason));
     SET(o, "in_use_by", holders_of(dev));
     SET(o, "offload", vdpad_offload_json(&offload));
     return o;

@@ -319,6 +319,7 @@ void
 vdpad_resolve_pf(const struct vdpad_resolver *r, struct vdpad_pf *pf)
 {
     const struct vdpad_config *c = r->world->config;
+    const struct vdpad_policy *leaves_it = NULL; /* To others. */
     const struct vdpad_pf_selector *s;
 
     pf->external = true;
@@ -337,6 +338,7 @@ vdpad_resolve_pf(const struct vdpad_resolver *r, struct vdpad_pf *pf)
             pf->want_mtu = policy->mtu;
         }
         if (policy->externally_managed) {
+            leaves_it = leaves_it ? leaves_it : policy;
             continue;
         }
         pf->external = false;
@@ -350,6 +352,7 @@ vdpad_resolve_pf(const struct vdpad_resolver *r, struct vdpad_pf *pf)
         }
         pf->policy = pf->policy ? pf->policy : policy;
     }
+    pf->policy = pf->policy ? pf->policy : leaves_it;
     pf->external = pf->external && pf->managed;
 }
 

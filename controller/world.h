@@ -56,7 +56,9 @@ struct vdpad_pf {
     int32_t want_numvfs; /* -1: leave. */
     int32_t want_mode;   /* VDPAD_ESWITCH_NONE: leave. */
     int32_t want_mtu;    /* At least; 0: leave. */
-    const struct vdpad_policy *policy;        /* The first that it is under. */
+    /* The first that it is under, of those that leave it not to others if
+     * there is such. */
+    const struct vdpad_policy *policy;
     const struct vdpad_policy *numvfs_policy; /* Who wants 'want_numvfs', … */
     const struct vdpad_policy *mode_policy;   /* … and 'want_mode'. */
     int32_t n_vf_policies;

@@ -259,6 +259,7 @@ def test_foreign_devices_are_only_shown(bare):
                     "both devices are shown")
     for d in bare.devices().values():
         assert d["state"] == "foreign" and d["owner"] == "foreign"
+        assert d["reason"] == "no valid policy covers it"
     bare.wait_quiet()
     assert bare.steps() == {}
     assert bare.json("status")["healthy"]
@@ -270,6 +271,7 @@ def test_externally_managed(bare):
     bare.policy("pf=%s externally-managed=true vdpa-type=vhost" % PF)
     bare.wait_until(lambda: bare.json("pf/list")[0]["state"] == "waiting",
                     "the PF waits")
+    assert bare.json("pf/list")[0]["policy"] == "a"
     assert bare.steps() == {}
     bare.fake("do", "numvfs", PF, "number=3")
     bare.fake("do", "eswitch-mode", PF, "number=1")

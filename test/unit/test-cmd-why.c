@@ -93,7 +93,6 @@ chain_checks(void **state)
                       "devlink dev eswitch set pci/0000:65:00.0 mode "
                       "switchdev"));
     /* A policy that leaves the e-switch to others refuses that word. */
-    fix.pf.policy = NULL;
     fix.pf.external = true;
     WITH(fix.eswitch.mode, VDPAD_ESWITCH_LEGACY, {
         struct result r;
@@ -102,7 +101,6 @@ chain_checks(void **state)
         assert_string_equal(r.remedy, "devlink dev eswitch set "
                                       "pci/0000:65:00.0 mode switchdev");
     });
-    fix.pf.policy = &fix.policy;
     fix.pf.external = false;
     WITH(fix.pf.eswitch, NULL,
          assert_fails("eswitch-mode", "no devlink instance", "driver"));

@@ -245,7 +245,8 @@ bare_device(void **state)
     assert_members(one, DEVICE_MEMBERS);
     json_object_foreach(one, key, value) {
         bool is_set = !strcmp(key, "name") || !strcmp(key, "state")
-                      || !strcmp(key, "in_use_by") || !strcmp(key, "offload");
+                      || !strcmp(key, "reason") || !strcmp(key, "in_use_by")
+                      || !strcmp(key, "offload");
         assert_int_equal(json_is_null(value), !is_set);
     }
     json_decref(one);

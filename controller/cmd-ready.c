@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ready/wait: for a boot to wait until all that is configured is ready. */
 #include "cmd-call.h"
-#include "ready.h"
 
 static void
-on_ready(void *call_, bool is_ready)
+on_ready(void *call_, const char *why_not)
 {
     struct vdpad_call *call = call_;
-    const struct vdpad_world *w = vdpad_call_world(call);
+    const struct vdpad_world *w;
     size_t n = 0;
 
-    if (!is_ready) {
-        vdpad_call_error(call,
-                         "not ready yet (status tells why), and %d others "
-                         "have begun to wait since: call again",
-                         VDPAD_READY_MAX);
+    if (why_not) {
+        vdpad_call_error(call, "%s", why_not);
         return;
     }
+    w = vdpad_call_world(call);
     for (size_t i = 0; i < w->n_devs; i++) {
         n += w->devs[i].intent == VDPAD_INTENT_APPLY;
     }

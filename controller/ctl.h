@@ -95,10 +95,11 @@ int vdpad_ctl_query(struct vdpad_ctl *ctl,
                     const struct vdpad_flow_query *query,
                     vdpad_flow_query_cb *cb, void *aux);
 
-/* Calls 'cb' once: with 'is_ready' from a run() in which every configured
- * device is ready and nothing is wrong with the configuration, at the next one
- * or never; without when too many others have begun to wait since. */
-typedef void vdpad_ready_cb(void *aux, bool is_ready);
+/* Calls 'cb' once: with NULL from a run() in which every configured device is
+ * ready and nothing is wrong with the configuration, at the next one or later;
+ * with 'why_not' when too many others have begun to wait since, or when 'ctl'
+ * is freed. */
+typedef void vdpad_ready_cb(void *aux, const char *why_not);
 void vdpad_ctl_when_ready(struct vdpad_ctl *ctl, vdpad_ready_cb *cb,
                           void *aux);
 

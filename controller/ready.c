@@ -48,6 +48,7 @@ vdpad_ready_free(struct vdpad_ready *ready)
     struct waiter *waiter;
 
     while ((waiter = pop(ready)) != NULL) {
+        waiter->cb(waiter->aux, "not ready yet, and ovs-vdpad ends");
         free(waiter);
     }
     free(ready);
@@ -63,8 +64,14 @@ vdpad_ready_add(struct vdpad_ready *ready, vdpad_ready_cb *cb, void *aux)
     *ready->tail = waiter;
     ready->tail = &waiter->next;
     if (++ready->n > VDPAD_READY_MAX) {
+        char why_not[160];
+
+        vdpad_text(why_not, sizeof why_not,
+                   "not ready yet (status tells why), and %d others have "
+                   "begun to wait since: call again",
+                   VDPAD_READY_MAX);
         waiter = pop(ready);
-        waiter->cb(waiter->aux, false);
+        waiter->cb(waiter->aux, why_not);
         free(waiter);
     }
 }
@@ -75,7 +82,7 @@ vdpad_ready_answer(struct vdpad_ready *ready)
     struct waiter *waiter;
 
     while ((waiter = pop(ready)) != NULL) {
-        waiter->cb(waiter->aux, true);
+        waiter->cb(waiter->aux, NULL);
         free(waiter);
     }
 }

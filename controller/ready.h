@@ -9,7 +9,7 @@ struct vdpad_ready;
 
 struct vdpad_ready *vdpad_ready_new(void);
 
-/* Frees it; those that wait still are not called. */
+/* Calls those that wait still: they cannot any more.  Frees it. */
 void vdpad_ready_free(struct vdpad_ready *ready);
 
 /* How many may wait. */

@@ -2,6 +2,7 @@
 """What ends and comes back: the database, vswitchd, the daemon."""
 
 import os
+import socket
 
 import pytest
 
@@ -206,3 +207,15 @@ def test_record_cannot_be_kept(bare):
     os.rmdir(os.path.join(bare.dir, "ovs-vdpad.record.new"))
     bare.vdpad("reconcile")
     bare.wait_ready(4)
+
+
+def test_stop_while_somebody_waits(host):
+    """Nothing is left of the request of who waits for readiness."""
+    host.policy("pf=0000:ff:1f.7 num-vfs=1 vdpa-type=vhost")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(60)
+        client.connect(host.dir + "/vdpad.ctl")
+        client.sendall(b'{"id":0,"method":"ready/wait","params":[]}')
+        host.vdpad("version")
+        host.vdpad("version")
+        host.stop_daemon()

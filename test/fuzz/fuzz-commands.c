@@ -120,7 +120,7 @@ go_on(bool is_failing, int64_t *now_ns)
         vdpad_ready_cb *cb = ctl.ready_cb;
 
         ctl.ready_cb = NULL;
-        cb(ctl.ready_aux, !is_failing);
+        cb(ctl.ready_aux, is_failing ? "not ready yet" : NULL);
     } else {
         *now_ns += SEC_NS;
         vdpad_commands_run(*now_ns);

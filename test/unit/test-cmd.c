@@ -149,13 +149,13 @@ ready_wait(void **state)
     (void) state;
     START(&request, "ready/wait");
     assert_false(request.is_done);
-    ctl.ready_cb(ctl.ready_aux, true);
+    ctl.ready_cb(ctl.ready_aux, NULL);
     assert_string_equal(request.text, "2 configured devices are ready");
     assert_false(request.is_error);
     free(request.text);
 
     START(&request, "ready/wait");
-    ctl.ready_cb(ctl.ready_aux, false);
+    ctl.ready_cb(ctl.ready_aux, "not ready yet");
     assert_true(request.is_error);
     assert_contains(request.text, "not ready yet");
     free(request.text);

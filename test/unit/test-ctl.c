@@ -49,9 +49,9 @@ enum { WAITERS = VDPAD_READY_MAX + 2 };
 static int answers[WAITERS]; /* 0: none, 1: ready, -1: not. */
 
 static void
-on_ready(void *answer, bool is_ready)
+on_ready(void *answer, const char *why_not)
 {
-    *(int *) answer = is_ready ? 1 : -1;
+    *(int *) answer = why_not ? -1 : 1;
 }
 
 /* Those who gave up cannot be told from those who wait, so there is an end to

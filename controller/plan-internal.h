@@ -185,6 +185,28 @@ void vdpad_pf_remember(struct vdpad_planner *, const struct vdpad_pf *pf,
 void vdpad_pf_let_go(struct vdpad_planner *, const struct vdpad_pf *pf,
                      enum vdpad_rec_kind kind);
 
+/* Whether step 'kind' (NUMVFS or ESWITCH_MODE) on 'pf' takes 'dev' away: the
+ * VFs go with both, subfunctions with the mode alone. */
+bool vdpad_step_takes(const struct vdpad_dev *dev, const struct vdpad_pf *pf,
+                      enum vdpad_act_kind kind);
+
+/* Whether there is a device that must not be taken away by step 'kind' on
+ * 'pf': 'text' says why. */
+bool vdpad_pf_is_needed(const struct vdpad_planner *,
+                        const struct vdpad_pf *pf, enum vdpad_act_kind kind,
+                        char text[VDPAD_REASON_SIZE]);
+
+/* Whether a policy that cannot be read at present may have VFs of 'pf': those
+ * that no driver has are nobody's. */
+bool vdpad_pf_may_be_needed(const struct vdpad_planner *,
+                            const struct vdpad_pf *pf);
+
+/* Whether it is known by now who uses the devices of 'pf'; if not, that goes
+ * into its state.  A device that is needed by the last picture is needed until
+ * a newer one says otherwise (see ctl.c, HOLDER_POLL_NS). */
+bool vdpad_pf_users_known(struct vdpad_planner *, struct vdpad_pf *pf,
+                          enum vdpad_act_kind kind, enum vdpad_state working);
+
 /* Whether what a policy no longer asks for may be given back now. */
 bool vdpad_pf_may_give_back(const struct vdpad_planner *,
                             const struct vdpad_pf *pf);

@@ -27,102 +27,6 @@ mode_name(int32_t mode)
                                             : "none";
 }
 
-/* Whether step 'kind' (NUMVFS or ESWITCH_MODE) on 'pf' takes 'dev' away: the
- * VFs go with both, subfunctions with the mode alone. */
-static bool
-is_concerned(const struct vdpad_dev *dev, const struct vdpad_pf *pf,
-             enum vdpad_act_kind kind)
-{
-    return (dev->vbus || dev->vdpa)
-           && (dev->pf == pf
-               || (kind == VDPAD_ACT_ESWITCH_MODE && !dev->pf && dev->vbus
-                   && !strcmp(dev->vbus->parent, pf->pci->bdf)));
-}
-
-/* A device that must not be taken away by step 'kind' on 'pf': 'text' says
- * why. */
-static bool
-is_needed(const struct vdpad_planner *p, const struct vdpad_pf *pf,
-          enum vdpad_act_kind kind, char text[VDPAD_REASON_SIZE])
-{
-    for (size_t i = 0; i < p->world->n_devs; i++) {
-        const struct vdpad_dev *dev = &p->world->devs[i];
-        char use[VDPAD_REASON_SIZE];
-
-        if (!is_concerned(dev, pf, kind)) {
-            continue;
-        }
-        if (!p->world->db_connected) {
-            vdpad_text(text, VDPAD_REASON_SIZE,
-                       "the database is not "
-                       "connected");
-            return true;
-        }
-        if (vdpad_dev_in_use(dev, use)) {
-            vdpad_text(text, VDPAD_REASON_SIZE, "%.100s is %s", dev->name,
-                       use);
-            return true;
-        }
-        if (dev->owner == VDPAD_OWNER_FOREIGN) {
-            vdpad_text(text, VDPAD_REASON_SIZE,
-                       "%.100s was made by another "
-                       "program",
-                       dev->name);
-            return true;
-        }
-        if (dev->intent == VDPAD_INTENT_FREEZE) {
-            vdpad_text(text, VDPAD_REASON_SIZE,
-                       "%.100s is kept for policy "
-                       "%.100s",
-                       dev->name, dev->policy_name);
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether a policy that cannot be read at present may have VFs of 'pf': those
- * that no driver has are nobody's. */
-static bool
-is_held_by_unreadable(const struct vdpad_planner *p, const struct vdpad_pf *pf)
-{
-    const struct vdpad_observed *o = p->world->observed;
-    const struct vdpad_pci *rows = VDPAD_OBSERVED_ROWS(o, VDPAD_PCI,
-                                                       vdpad_pci);
-
-    for (size_t i = 0; pf->frozen && i < VDPAD_OBSERVED_N(o, VDPAD_PCI); i++) {
-        if (rows[i].vf_index >= 0 && rows[i].driver[0]
-            && !strcmp(rows[i].pf, pf->pci->bdf)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether it is known by now who uses the devices of 'pf'; if not, that goes
- * into its state.  A device that is needed by the last picture is needed until
- * a newer one says otherwise (see ctl.c, HOLDER_POLL_NS). */
-static bool
-are_users_known(struct vdpad_planner *p, struct vdpad_pf *pf,
-                enum vdpad_act_kind kind, enum vdpad_state working)
-{
-    char text[VDPAD_REASON_SIZE];
-
-    if (is_needed(p, pf, kind, text)) {
-        return true;
-    }
-    for (size_t i = 0; i < p->world->n_devs; i++) {
-        const struct vdpad_dev *dev = &p->world->devs[i];
-
-        if (is_concerned(dev, pf, kind) && !vdpad_ask_holders(p)) {
-            vdpad_fold_holders(p, &pf->state, pf->reason, working,
-                               "its e-switch or its VFs are to be changed");
-            return false;
-        }
-    }
-    return true;
-}
-
 /* A device of 'pf' that is to be removed by itself, port and all, before its
  * VF goes. */
 static const struct vdpad_dev *
@@ -319,15 +223,15 @@ plan_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf)
                          "%.200s; that is done when the database is connected "
                          "again",
                          reason);
-    } else if (!are_users_known(p, pf, VDPAD_ACT_NUMVFS,
-                                VDPAD_STATE_APPLYING)) {
+    } else if (!vdpad_pf_users_known(p, pf, VDPAD_ACT_NUMVFS,
+                                     VDPAD_STATE_APPLYING)) {
         return;
-    } else if (is_needed(p, pf, VDPAD_ACT_NUMVFS, text)) {
+    } else if (vdpad_pf_is_needed(p, pf, VDPAD_ACT_NUMVFS, text)) {
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
                          "%.200s; the kernel wants all VFs removed first and "
                          "%.100s",
                          reason, text);
-    } else if (is_held_by_unreadable(p, pf)) {
+    } else if (vdpad_pf_may_be_needed(p, pf)) {
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
                          "%.200s; the kernel wants all VFs removed first, "
                          "and " UNREADABLE,
@@ -356,7 +260,7 @@ give_mode_back(struct vdpad_planner *p, struct vdpad_pf *pf)
         const struct vdpad_dev *dev = &p->world->devs[i];
 
         if ((dev->pf == pf && dev->record)
-            || is_concerned(dev, pf, VDPAD_ACT_ESWITCH_MODE)) {
+            || vdpad_step_takes(dev, pf, VDPAD_ACT_ESWITCH_MODE)) {
             return;
         }
     }
@@ -385,20 +289,20 @@ plan_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
         return;
     }
     if (is_mode_right(pf)
-        || !are_users_known(p, pf, VDPAD_ACT_ESWITCH_MODE,
-                            VDPAD_STATE_APPLYING)) {
+        || !vdpad_pf_users_known(p, pf, VDPAD_ACT_ESWITCH_MODE,
+                                 VDPAD_STATE_APPLYING)) {
         return;
     }
     if (pf->pci->numvfs > 0 && is_mode_first(p, pf) && ours
         && p->world->db_connected
-        && !is_needed(p, pf, VDPAD_ACT_ESWITCH_MODE, text)
-        && !is_held_by_unreadable(p, pf)) {
+        && !vdpad_pf_is_needed(p, pf, VDPAD_ACT_ESWITCH_MODE, text)
+        && !vdpad_pf_may_be_needed(p, pf)) {
         ask_numvfs(p, pf, 0,
                    "the driver does not change the e-switch mode "
                    "while there are VFs");
         return;
     }
-    if (is_needed(p, pf, VDPAD_ACT_ESWITCH_MODE, text)) {
+    if (vdpad_pf_is_needed(p, pf, VDPAD_ACT_ESWITCH_MODE, text)) {
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
                          "e-switch is %s, policy %.60s wants %s; the change "
                          "would remove the vDPA devices and %.120s",
@@ -407,7 +311,7 @@ plan_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
                          text);
         return;
     }
-    if (pf->pci->numvfs > 0 && is_held_by_unreadable(p, pf)) {
+    if (pf->pci->numvfs > 0 && vdpad_pf_may_be_needed(p, pf)) {
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
                          "e-switch is %s, policy %.60s wants %s; the change "
                          "would disturb the VFs, and " UNREADABLE,
@@ -478,10 +382,10 @@ plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
         return;
     }
     if ((mode_left || vfs_left)
-        && !are_users_known(p, pf, kind, VDPAD_STATE_REMOVING)) {
+        && !vdpad_pf_users_known(p, pf, kind, VDPAD_STATE_REMOVING)) {
         return;
     }
-    if ((mode_left || vfs_left) && is_needed(p, pf, kind, text)) {
+    if ((mode_left || vfs_left) && vdpad_pf_is_needed(p, pf, kind, text)) {
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_BLOCKED,
                          "no policy needs it, but %s", text);
         return;

@@ -217,7 +217,7 @@ step_feature(struct vdpad_observer *observer, const struct vdpad_act *act,
 {
     struct vdpad_genl_family family;
     struct vdpad_nl *nl;
-    bool on = act->number != 0, is_refused, ignored;
+    bool on = act->number != 0, is_refused = false, ignored;
     int error = open_netdev(observer, act, &nl, why);
 
     if (!error) {

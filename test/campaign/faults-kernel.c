@@ -146,7 +146,8 @@ fault_reset_pf(struct campaign *c, struct rng *r)
     int64_t ns = (500 + any(r, 20000)) * MS;
 
     /* What others had made does not come back. */
-    if (pf && !c->host_pfs[pf - c->sim->pfs]) {
+    if (pf && !c->host_pfs[pf - c->sim->pfs]
+        && !c->has_others_vfs[pf - c->sim->pfs]) {
         struct pf_wish wish;
 
         wish_for_pf(c, (int) (pf - c->sim->pfs), &wish);

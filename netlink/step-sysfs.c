@@ -75,19 +75,20 @@ vdpad_step_numvfs(struct vdpad_observer *observer, const struct vdpad_act *act,
         return vdpad_error_set(why, error, "read %s: %s", path,
                                strerror(-error));
     }
-    if (!now && !act->number) {
-        /* A reset that brings them back holds the lock that this takes
-         * (sriov_numvfs_show(), drivers/pci/iov.c of 6.12). */
+    if (!now) {
+        /* A reset that brings them back, whosever they are, holds the lock
+         * that this takes (sriov_numvfs_show(), drivers/pci/iov.c of 6.12). */
         uint64_t n = 0;
 
         error = vdpad_sysfs_read_number(&n, "%s/sriov_numvfs", path);
-        if (error || !n) {
-            return error ? vdpad_error_set(why, error,
-                                           "read %s/sriov_numvfs: %s", path,
-                                           strerror(-error))
-                         : 0;
+        if (error) {
+            return vdpad_error_set(why, error, "read %s/sriov_numvfs: %s",
+                                   path, strerror(-error));
         }
         now = (int64_t) n;
+        if (!now && !act->number) {
+            return 0;
+        }
     }
     if (now == act->number) {
         /* The kernel takes the number that there is for a success

@@ -62,7 +62,7 @@ struct vf_truth {
     bool is_unbound;    /* Others took its driver away. */
     int64_t changed_ns; /* When something last did. */
     int64_t held_ns;    /* In use since; 0: not. */
-    char wish[256];     /* What was asked for last. */
+    char wish[320];     /* What was asked for last. */
 };
 
 struct tally {

@@ -122,7 +122,7 @@ finish_step(struct campaign *c, const struct later *later)
     struct vdpad_error why;
     int block, error;
 
-    if (sim_is_genl_act(later->act.kind) && sim_is_frozen(c->sim)
+    if (sim_must_wait(c->sim, &later->act)
         && campaign_later(c, SEC, finish_step, &later->act)) {
         return;
     }
@@ -214,6 +214,19 @@ copy_file(const char *from, const char *to)
     fclose(out);
 }
 
+/* Whether the daemon believes that PF 'i' is still in switchdev mode, and says
+ * that it cannot see it. */
+static bool
+is_mode_unseen(const struct campaign *c, int i)
+{
+    const struct vdpad_observed *o = vdpad_ctl_world(c->ctl)->observed;
+    struct pf_wish wish;
+
+    wish_for_pf(c, i, &wish);
+    return wish.has_mode && c->sim->pfs[i].mode != VDPAD_ESWITCH_SWITCHDEV
+           && !o->class_[VDPAD_ESWITCH].fresh;
+}
+
 /* PFs of which nothing has changed on any VF either. */
 static void
 note_ready_pfs(struct campaign *c)
@@ -221,7 +234,7 @@ note_ready_pfs(struct campaign *c)
     const struct vdpad_world *w = vdpad_ctl_world(c->ctl);
 
     for (int i = 0; i < N_PFS; i++) {
-        bool is_old = c->sim->pfs[i].used;
+        bool is_old = c->sim->pfs[i].used && !is_mode_unseen(c, i);
         struct pf_wish wish;
 
         wish_for_pf(c, i, &wish);

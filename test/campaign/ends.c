@@ -161,10 +161,13 @@ add_rep(struct campaign *c, struct end *end, const struct pf_wish *pf,
         add_port(end, vf->bdf, why, wish->has_mac && !c->sim->has_no_config,
                  port);
     }
-    if (id && !strncmp(id, "lsp", 3) && !is_meddled) {
+    if (id && !strncmp(id, "lsp", 3)) {
         (void) snprintf(lsp, sizeof lsp, "port %.16s", id);
-        add_port(end, lsp, are_places_scarce(c) ? is_scarce : NULL, false,
-                 port);
+        add_port(end, lsp,
+                 is_meddled             ? end_is_theirs
+                 : are_places_scarce(c) ? is_scarce
+                                        : NULL,
+                 false, port);
     }
 }
 
@@ -208,20 +211,38 @@ is_mode_refused(const struct campaign *c, const struct pf_wish *wish, int i)
                : c->sim->order == SIM_ORDER_VFS_FIRST && wish->numvfs == 0;
 }
 
-/* Whether a device has kept a large MTU that nobody asks for any more. */
+/* Whether a device, or its representor, has kept a large MTU that nobody asks
+ * for any more. */
 static bool
 is_mtu_kept(struct campaign *c, int i)
 {
     for (int j = 0; j < N_VFS; j++) {
-        const struct sim_vdpa *v = host_vdpa_of(c, c->sim->pfs[i].vfs[j].bdf);
+        const struct sim_vf *vf = &c->sim->pfs[i].vfs[j];
+        const struct sim_vdpa *v = host_vdpa_of(c, vf->bdf);
         struct vf_wish wish;
 
         wish_for_vf(c, i, j, &wish);
-        if (v && v->mtu > 1500 && !wish.mtu) {
+        if (v && !wish.mtu
+            && (v->mtu > 1500
+                || (vf->rep >= 0
+                    && c->sim->netdevs[vf->rep].link.mtu > 1500))) {
             return true;
         }
     }
     return false;
+}
+
+/* Whether hw-tc-offload, which nobody asks for any more, may have stayed on
+ * for a device's sake. */
+static bool
+is_tc_kept(struct campaign *c, const struct pf_wish *wish, int i)
+{
+    bool any = false;
+
+    for (int j = 0; j < N_VFS; j++) {
+        any |= host_vdpa_of(c, c->sim->pfs[i].vfs[j].bdf) != NULL;
+    }
+    return any && !wish->has_mode;
 }
 
 static void
@@ -242,7 +263,8 @@ add_pf(struct campaign *c, struct end *end, int i)
         why || wish.has_mode || !wish.is_managed ? why : not_asked, "%d",
         pf->mode);
     add(end, pf->bdf, "autoprobe", why, "%d", pf->autoprobe);
-    add(end, pf->bdf, "tc", why, "%d", uplink->feature);
+    add(end, pf->bdf, "tc", why || !is_tc_kept(c, &wish, i) ? why : not_asked,
+        "%d", uplink->feature);
     add(end, pf->bdf, "mtu", why || !is_mtu_kept(c, i) ? why : not_asked, "%u",
         uplink->link.mtu);
     add(end, pf->bdf, "state", why, "%s", host_state_of(c, pf->bdf));

@@ -151,8 +151,12 @@ fault_reset_pf(struct campaign *c, struct rng *r)
         struct pf_wish wish;
 
         wish_for_pf(c, (int) (pf - c->sim->pfs), &wish);
-        /* VFs of ours that come back are those of who manages it now. */
-        c->is_record_lost |= wish.is_external;
+        /* VFs of ours that come back are those of who manages it now, or did
+         * as far as the daemon has read. */
+        c->is_record_lost |= wish.is_external
+                             || (c->ctl
+                                 && fake_store_version(c->client)
+                                        < c->intent_version);
         campaign_trace(c, "  reset of %s", pf->bdf);
         (void) sim_reset_pf(c->sim, pf->bdf, c->now_ns + ns);
         changed_pf(c, (int) (pf - c->sim->pfs));

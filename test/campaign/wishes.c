@@ -293,6 +293,13 @@ wish_text(const struct campaign *c, int pf, int vf, char *text, size_t size)
             append(text, size, intent->ports[i]);
         }
     }
+    /* A port whose VF another policy takes moves to one of the others. */
+    for (int i = 0; chosen && i < N_PFS * N_VFS; i++) {
+        append(text, size,
+               policy_of(c, c->suspended, i / N_VFS, i % N_VFS) == policy
+                   ? "1"
+                   : "0");
+    }
 }
 
 void

@@ -45,8 +45,8 @@ numvfs(void **state)
     assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, "0000:fe:1f.7", "", 1), -ENODEV);
 }
 
-/* VFs that a reset has taken away are back when the kernel answers, and go for
- * good then. */
+/* VFs that a reset has taken away are back when the kernel answers: they are
+ * not made a second time, and go for good. */
 static void
 numvfs_during_a_reset(void **state)
 {
@@ -58,6 +58,8 @@ numvfs_during_a_reset(void **state)
     kc_picture(VDPAD_PCI, &p);
     assert_int_equal(KC_FIND(&p, vdpad_pci, bdf, kc_env->pf)->numvfs, 0);
     vdpad_picture_clear(&p);
+    assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 2), -ESTALE);
+    kc_env->ops->reset(kc_env);
     assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 0), 0);
     assert_int_equal(kc_env->ops->numvfs(kc_env), 0);
     assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 1), 0);

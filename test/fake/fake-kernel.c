@@ -266,8 +266,7 @@ continue_step(struct fake_kernel *k, struct fake_batch *b, int64_t now)
     const struct vdpad_act *act = &b->acts[b->i];
 
     if (!b->is_applied) {
-        if (now < b->due_ns
-            || (sim_is_genl_act(act->kind) && sim_is_frozen(k->sim))) {
+        if (now < b->due_ns || sim_must_wait(k->sim, act)) {
             return false;
         }
         if (!b->is_failing) {
@@ -374,8 +373,7 @@ fake_kernel_next_ns(struct vdpad_kernel *kernel)
         if (!b->is_begun) {
             return INT64_MIN;
         }
-        if (!b->is_applied
-            && !(is_frozen && sim_is_genl_act(b->acts[b->i].kind))) {
+        if (!b->is_applied && !sim_must_wait(k->sim, &b->acts[b->i])) {
             sooner(&next, b->due_ns);
         }
         if (b->block >= 0 && k->sim->blocks[b->block].done) {

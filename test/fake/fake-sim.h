@@ -182,8 +182,9 @@ void sim_orphan_blocks(struct sim *sim);
 /* Whether a caller sleeps with generic netlink's locks held. */
 bool sim_is_frozen(const struct sim *sim);
 
-/* Whether a step of 'kind' goes over generic netlink. */
-bool sim_is_genl_act(int32_t kind);
+/* Whether 'act' cannot begin: it goes over generic netlink while that is
+ * frozen, or would change the number of VFs while the PF is in a reset. */
+bool sim_must_wait(struct sim *sim, const struct vdpad_act *act);
 
 /* A complete picture of 'class_' in '*picture', owned by the caller. */
 void sim_picture(struct sim *sim, enum vdpad_class class_,

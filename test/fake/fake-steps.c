@@ -10,8 +10,8 @@
 
 #define BIT(CLASS) (1u << (CLASS))
 
-bool
-sim_is_genl_act(int32_t kind)
+static bool
+is_genl_act(int32_t kind)
 {
     return kind == VDPAD_ACT_ESWITCH_MODE || kind == VDPAD_ACT_FEATURE
            || kind == VDPAD_ACT_VDPA_ADD || kind == VDPAD_ACT_VDPA_DEL
@@ -29,6 +29,17 @@ sim_is_frozen(const struct sim *sim)
         }
     }
     return false;
+}
+
+bool
+sim_must_wait(struct sim *sim, const struct vdpad_act *act)
+{
+    const struct sim_pf *pf = act->kind == VDPAD_ACT_NUMVFS
+                                  ? sim_find_pf(sim, act->object)
+                                  : NULL;
+
+    return (is_genl_act(act->kind) && sim_is_frozen(sim))
+           || (pf && pf->reset_ns);
 }
 
 /* Whether 'act' takes 'vdpa' away from its bus driver. */

@@ -54,15 +54,16 @@ vlan_is_right(const struct vdpad_db_port *port, const struct vdpad_dbop *op)
                           op->n_trunks * sizeof *op->trunks));
 }
 
-/* VLANs that no key of ours names are left to others, unless they are a key's
- * that is gone, or the row was 'exchanged': see vdpad_exchange_ids() for that
- * and 'old'. */
+/* Of the port of 'iface'.  VLANs that no key of ours names are left to others,
+ * unless they are a key's that is gone, or the row was 'exchanged': see
+ * vdpad_exchange_ids() for that and 'old'. */
 static void
 plan_vlan(struct vdpad_planner *p, struct vdpad_dev *dev,
-          const struct vdpad_db_iface *old, bool exchanged, bool refused)
+          const struct vdpad_db_iface *iface, const struct vdpad_db_iface *old,
+          bool exchanged, bool refused)
 {
-    const struct vdpad_db_port *port = port_of(p, dev->iface);
-    const struct vdpad_map *ids = &dev->iface->external_ids;
+    const struct vdpad_db_port *port = port_of(p, iface);
+    const struct vdpad_map *ids = &iface->external_ids;
     struct vdpad_dbop op = { .kind = VDPAD_DBOP_PORT_VLAN,
                              .port = port->name,
                              .uuid = port->uuid };
@@ -344,10 +345,10 @@ plan_attached(struct vdpad_planner *p, struct vdpad_dev *dev,
     }
     if (exchanged) {
         vdpad_exchange_ids(p, dev, old, refused);
-        plan_vlan(p, dev, old, true, refused);
+        plan_vlan(p, dev, iface, old, true, refused);
     } else if (vdpad_iface_is_ours(iface)) {
         vdpad_plan_ids(p, dev, iface);
-        plan_vlan(p, dev, NULL, false, false);
+        plan_vlan(p, dev, iface, NULL, false, false);
     } else if (spec && !vdpad_streq(iface_id, spec->iface_id)) {
         vdpad_fold_state(&dev->state, dev->reason, VDPAD_STATE_BLOCKED,
                          "representor %s was attached by another program with "
@@ -402,6 +403,33 @@ plan_unwanted(struct vdpad_planner *p, struct vdpad_dev *dev,
 }
 
 void
+vdpad_plan_row(struct vdpad_planner *p, struct vdpad_dev *dev)
+{
+    const struct vdpad_db_iface *row = dev->iface;
+
+    if (!p->world->db || !dev->vf
+        || (!dev->want_attach
+            && (dev->attach_refused || !p->world->db_connected))) {
+        return;
+    }
+    if (row && is_former_of_another(p, dev, row)) {
+        return;
+    }
+    if (!row) {
+        row = find_renamed(p, dev);
+    }
+    if (!row || !vdpad_iface_is_ours(row) || is_of_another(p, dev, row)) {
+        return;
+    }
+    if (!dev->want_attach) {
+        plan_unwanted(p, dev, row);
+    } else if (!vdpad_refused_declaration(p->world->config, row)) {
+        vdpad_plan_ids(p, dev, row);
+        plan_vlan(p, dev, row, NULL, false, false);
+    }
+}
+
+void
 vdpad_plan_port(struct vdpad_planner *p, struct vdpad_dev *dev)
 {
     const struct vdpad_snapshot *db = p->world->db;
@@ -434,11 +462,8 @@ vdpad_plan_port(struct vdpad_planner *p, struct vdpad_dev *dev)
         }
         return;
     }
-    if (!dev->rep && old && !is_of_another(p, dev, old)
-        && !vdpad_refused_declaration(p->world->config, old)) {
-        /* It is away, and its row waits for it; but another device may have
-         * the logical port by now. */
-        vdpad_plan_ids(p, dev, old);
+    if (!dev->rep) {
+        vdpad_plan_row(p, dev);
     }
     /* Whoever sees the port may use the device at once. */
     if (!dev->rep || (!dev->iface && !dev->vdpa && !dev->vbus)) {

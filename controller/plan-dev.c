@@ -527,10 +527,8 @@ vdpad_plan_dev(struct vdpad_planner *p, struct vdpad_dev *dev)
     bool settled = pf->is_usable
                    || (dev->vbus && pf->state == VDPAD_STATE_BLOCKED);
 
-    if (!settled || !check_vf(p, dev)) {
-        return;
-    }
-    if (!need_modules(p, dev)) {
+    if (!settled || !check_vf(p, dev) || !need_modules(p, dev)) {
+        vdpad_plan_row(p, dev);
         return;
     }
     if (dev->vdpa || dev->vbus) {

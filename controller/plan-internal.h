@@ -168,6 +168,11 @@ void vdpad_plan_dev(struct vdpad_planner *, struct vdpad_dev *dev);
 void vdpad_plan_removal(struct vdpad_planner *, struct vdpad_dev *dev);
 void vdpad_plan_port(struct vdpad_planner *, struct vdpad_dev *dev);
 
+/* Of a device that cannot be gone on with, or whose representor is away: the
+ * row of its port waits for it, but another device may have its logical port
+ * by now, or this one another's. */
+void vdpad_plan_row(struct vdpad_planner *, struct vdpad_dev *dev);
+
 /* Fills 'own': before any port is planned. */
 void vdpad_plan_index(struct vdpad_planner *);
 void vdpad_plan_db(struct vdpad_planner *);

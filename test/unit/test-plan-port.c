@@ -278,23 +278,43 @@ key_of_a_port_is_withdrawn(void **state)
 }
 
 /* ... also while the representor is away: another device may have the logical
- * port by then. */
+ * port by then, and this one has another's. */
 static void
 key_is_withdrawn_while_the_representor_is_away(void **state)
 {
     struct wb *b = *state;
 
     b->show_ids = true;
-    given(b, HOST1 ONE PORT0 "iface-id=lsp vdpa-iface-id=lsp their=key\n"
-                             "want lsp device=vdpa:" VF0);
+    given(b, HOST1 ONE PORT0 "iface-id=lsp vdpa-iface-id=lsp their=key tag=5 "
+                             "vdpa-vlan=tag\n"
+                             "want lsp device=vdpa:" VF0 " tag=5");
     expect_plan(b, "");
     given(b, "gone link r65v0");
     expect_plan(b, "");
     given(b, "want lsp");
     expect_plan(b, "interface-external-id r65v0 -iface-id\n"
-                   "interface-external-id r65v0 -vdpa-iface-id\n");
+                   "interface-external-id r65v0 -vdpa-iface-id\n"
+                   "interface-external-id r65v0 -vdpa-vlan\n"
+                   "port-vlan r65v0\n");
     given(b, "want lsp device=vdpa:" VF0 " tag=abc");
     expect_plan(b, "");
+}
+
+/* ... or while the device cannot be made anew. */
+static void
+key_is_withdrawn_while_the_pf_is_blocked(void **state)
+{
+    struct wb *b = *state;
+
+    given(b, HOST1 "policy a pf=" PF "#0 num-vfs=3 vdpa-type=vhost\n" PORT0
+                   "iface-id=lsp vdpa-iface-id=lsp\n"
+                   "gone vdpa vdpa:" VF0 "\n"
+                   "want lsp device=vdpa:" VF0);
+    expect_plan(b, "");
+    expect_state(b, VF0, "blocked", "another program made them");
+    given(b, "want lsp");
+    expect_plan(b, "interface-external-id r65v0 -iface-id\n"
+                   "interface-external-id r65v0 -vdpa-iface-id\n");
 }
 
 /* ... meanwhile another program has put its own port there. */
@@ -471,6 +491,7 @@ main(void)
         TEST(iface_id_of_others_is_kept),
         TEST(key_of_a_port_is_withdrawn),
         TEST(key_is_withdrawn_while_the_representor_is_away),
+        TEST(key_is_withdrawn_while_the_pf_is_blocked),
         TEST(iface_id_that_others_replaced_is_kept),
         TEST(key_of_a_port_changes),
         TEST(vlan_of_others_stays),

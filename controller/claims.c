@@ -7,7 +7,11 @@ vdpad_claim_vfs(const struct vdpad_record *record, struct vdpad_memory *memory)
     for (size_t i = 0; i < record->n_pfs; i++) {
         const struct vdpad_record_pf *pf = &record->pfs[i];
 
-        vdpad_memory_vfs_ours(memory, pf->bdf, pf->numvfs == 0);
+        vdpad_memory_vfs_ours(memory, pf->bdf, vdpad_record_has_vfs(pf));
+        if (pf->numvfs == 0) {
+            vdpad_memory_vfs_recorded(memory, pf->bdf, pf->vfs_made,
+                                      pf->vfs_asked);
+        }
     }
 }
 
@@ -16,7 +20,7 @@ vdpad_note_vfs(const struct vdpad_world *world, struct vdpad_memory *memory)
 {
     for (size_t i = 0; i < world->n_pfs; i++) {
         const struct vdpad_pf *pf = &world->pfs[i];
-        bool recorded = pf->record && pf->record->numvfs == 0;
+        bool recorded = pf->record && vdpad_record_has_vfs(pf->record);
         char key[VDPAD_NAME_SIZE + 32];
         const struct vdpad_memory_entry *e;
 

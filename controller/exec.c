@@ -192,10 +192,17 @@ count_ended(struct vdpad_exec *x, const struct vdpad_act *act, int error)
 
     if (!error) {
         vdpad_memory_vfs_made(x->memory, act->object, (int32_t) act->number);
-    } else if (error && !may_be_done(error) && act->number && pf
-               && pf->numvfs == 0 && !pf->vfs_in_doubt
+        if (pf && pf->numvfs == 0) {
+            pf->vfs_made = (int32_t) act->number;
+            if (!act->number && !pf->vfs_in_doubt) {
+                pf->vfs_asked = 0;
+            }
+            x->unsaved = true;
+        }
+    } else if (!may_be_done(error) && act->number && pf && pf->numvfs == 0
+               && !pf->vfs_in_doubt
                && !vdpad_memory_vfs_were_ours(x->memory, act->object)) {
-        pf->numvfs = -1;
+        vdpad_record_forget_vfs(pf);
         x->unsaved = true;
     }
 }
@@ -465,10 +472,22 @@ void
 vdpad_exec_remember(struct vdpad_record *r, const struct vdpad_rec *rec)
 {
     struct vdpad_record_dev *dev;
+    struct vdpad_record_pf *pf;
 
     switch (rec->kind) {
     case VDPAD_REC_PF_NUMVFS:
-        remember(&vdpad_record_add_pf(r, rec->object)->numvfs, rec->number);
+        pf = vdpad_record_add_pf(r, rec->object);
+        if (rec->number < 0) {
+            vdpad_record_forget_vfs(pf);
+        } else {
+            remember(&pf->numvfs, rec->number);
+        }
+        break;
+    case VDPAD_REC_VFS_ASKED:
+        vdpad_record_add_pf(r, rec->object)->vfs_asked = rec->number;
+        break;
+    case VDPAD_REC_VFS_MADE:
+        vdpad_record_add_pf(r, rec->object)->vfs_made = rec->number;
         break;
     case VDPAD_REC_PF_MODE:
         remember(&vdpad_record_add_pf(r, rec->object)->mode, rec->number);

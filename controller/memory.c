@@ -261,6 +261,18 @@ vdpad_memory_vfs_made(struct vdpad_memory *m, const char *pf, int32_t number)
 }
 
 void
+vdpad_memory_vfs_recorded(struct vdpad_memory *m, const char *pf, int32_t made,
+                          int32_t asked)
+{
+    if (made > 0) {
+        get_vfs(m, pf)->made = made;
+    }
+    if (asked > 0) {
+        get_vfs(m, pf)->right = asked;
+    }
+}
+
+void
 vdpad_memory_vfs_right(struct vdpad_memory *m, const char *pf, int32_t number)
 {
     if (number > 0) {

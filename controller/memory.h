@@ -111,6 +111,11 @@ void vdpad_memory_note(struct vdpad_memory *, const struct vdpad_act *act);
 void vdpad_memory_vfs_made(struct vdpad_memory *, const char *pf,
                            int32_t number);
 
+/* As vdpad_memory_vfs_made() of an earlier daemon, that had then 'asked' for
+ * more or fewer, perhaps in vain; -1: never. */
+void vdpad_memory_vfs_recorded(struct vdpad_memory *, const char *pf,
+                               int32_t made, int32_t asked);
+
 /* As many as its policy says were seen there; 0 is no number. */
 void vdpad_memory_vfs_right(struct vdpad_memory *, const char *pf,
                             int32_t number);

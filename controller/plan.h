@@ -23,19 +23,22 @@ enum vdpad_rec_kind {
     VDPAD_REC_PF_MODE,
     VDPAD_REC_PF_AUTOPROBE,
     VDPAD_REC_PF_MTU,
-    VDPAD_REC_PF_TC,   /* Remember 'number' of PF 'object',
+    VDPAD_REC_PF_TC,     /* Remember 'number' of PF 'object',
                                          * unless something is remembered; -1:
                                          * forget that. */
-    VDPAD_REC_PF_DEL,  /* Forget PF 'object'. */
-    VDPAD_REC_DEV,     /* VF 'object' is under policy
+    VDPAD_REC_VFS_ASKED, /* 'number' of VFs is asked for on PF
+                                         * 'object'. */
+    VDPAD_REC_VFS_MADE,  /* So many are ours there; -1: none. */
+    VDPAD_REC_PF_DEL,    /* Forget PF 'object'. */
+    VDPAD_REC_DEV,       /* VF 'object' is under policy
                                          * 'word'; 'name' is its device that
                                          * we make ("" when adopted). */
-    VDPAD_REC_DEV_DEL, /* Forget VF 'object'. */
-    VDPAD_REC_PORT,    /* The device on VF 'object' is given
+    VDPAD_REC_DEV_DEL,   /* Forget VF 'object'. */
+    VDPAD_REC_PORT,      /* The device on VF 'object' is given
                                          * to port 'word' ("": to none). */
-    VDPAD_REC_VF,      /* VF 'object' is given to vfio-pci. */
-    VDPAD_REC_VF_DEL,  /* Forget that. */
-    VDPAD_REC_POLICY,  /* Policy 'object' is applied, of
+    VDPAD_REC_VF,        /* VF 'object' is given to vfio-pci. */
+    VDPAD_REC_VF_DEL,    /* Forget that. */
+    VDPAD_REC_POLICY,    /* Policy 'object' is applied, of
                                          * database 'word'. */
     VDPAD_REC_POLICY_DEL,
 };

@@ -97,9 +97,22 @@ vdpad_record_add_pf(struct vdpad_record *r, const char *bdf)
 
     r->pfs = table;
     if (is_new) {
-        pf->numvfs = pf->mode = pf->autoprobe = pf->mtu = pf->tc_offload = -1;
+        pf->mode = pf->autoprobe = pf->mtu = pf->tc_offload = -1;
+        vdpad_record_forget_vfs(pf);
     }
     return pf;
+}
+
+void
+vdpad_record_forget_vfs(struct vdpad_record_pf *pf)
+{
+    pf->numvfs = pf->vfs_asked = pf->vfs_made = -1;
+}
+
+bool
+vdpad_record_has_vfs(const struct vdpad_record_pf *pf)
+{
+    return pf->numvfs == 0 && (pf->vfs_made > 0 || pf->vfs_asked < 0);
 }
 
 struct vdpad_record_dev *
@@ -271,7 +284,11 @@ decode_pfs(struct vdpad_record *r, json_t *array)
         if (get_int(o, "numvfs", &pf->numvfs) || get_int(o, "mode", &pf->mode)
             || get_int(o, "autoprobe", &pf->autoprobe)
             || get_int(o, "mtu", &pf->mtu)
-            || get_int(o, "tc_offload", &pf->tc_offload)) {
+            || get_int(o, "tc_offload", &pf->tc_offload)
+            || (json_object_get(o, "vfs_asked")
+                && get_int(o, "vfs_asked", &pf->vfs_asked))
+            || (json_object_get(o, "vfs_made")
+                && get_int(o, "vfs_made", &pf->vfs_made))) {
             return -EINVAL;
         }
         pf->in_doubt = true;
@@ -365,8 +382,8 @@ decode(struct vdpad_record *r, json_t *root)
     json_t *vfs = json_object_get(root, "vfio");
     json_t *policies = json_object_get(root, "policies");
 
-    /* A daemon that was replaced may have written no "vfio", and no "port"
-     * of a device. */
+    /* A daemon that was replaced may have written no "vfio", no "port" of a
+     * device, and no numbers of VFs but the first. */
     if (!json_is_array(pfs) || !json_is_array(devs) || !json_is_array(policies)
         || (vfs && !json_is_array(vfs)) || decode_pfs(r, pfs)
         || decode_devs(r, devs) || decode_vfs(r, vfs)
@@ -490,11 +507,12 @@ encode(const struct vdpad_record *r)
     for (size_t i = 0; i < r->n_pfs; i++) {
         const struct vdpad_record_pf *p = &r->pfs[i];
 
-        json_array_append_new(pfs,
-                              json_pack("{ss si si si si si}", "pf", p->bdf,
-                                        "numvfs", p->numvfs, "mode", p->mode,
-                                        "autoprobe", p->autoprobe, "mtu",
-                                        p->mtu, "tc_offload", p->tc_offload));
+        json_array_append_new(
+            pfs,
+            json_pack("{ss si si si si si si si}", "pf", p->bdf, "numvfs",
+                      p->numvfs, "vfs_asked", p->vfs_asked, "vfs_made",
+                      p->vfs_made, "mode", p->mode, "autoprobe", p->autoprobe,
+                      "mtu", p->mtu, "tc_offload", p->tc_offload));
     }
     for (size_t i = 0; i < r->n_devs; i++) {
         const struct vdpad_record_dev *d = &r->devs[i];

@@ -20,6 +20,10 @@
 struct vdpad_record_pf {
     char bdf[VDPAD_BDF_SIZE];
     int32_t numvfs, mode, autoprobe, mtu, tc_offload;
+    int32_t vfs_asked; /* So many VFs we asked for last; 0: for none any more,
+                        * and those that come are another program's. */
+    int32_t vfs_made;  /* And so many have come by that: what proves that those
+                        * that are there are ours. */
     bool in_doubt;     /* Not saved. */
     bool vfs_in_doubt; /* Likewise; of 'numvfs' being 0. */
 };
@@ -77,6 +81,14 @@ struct vdpad_record_vf *vdpad_record_add_vf(struct vdpad_record *,
                                             const char *vf);
 struct vdpad_record_policy *vdpad_record_add_policy(struct vdpad_record *,
                                                     const char *name);
+
+/* No VFs of 'pf' are ours, nor any that may come. */
+void vdpad_record_forget_vfs(struct vdpad_record_pf *pf);
+
+/* Whether VFs of 'pf' that are there, or come back from a reset, are ours: a
+ * daemon that was replaced may have recorded no number. */
+bool vdpad_record_has_vfs(const struct vdpad_record_pf *pf);
+
 void vdpad_record_del_pf(struct vdpad_record *, const char *bdf);
 void vdpad_record_del_dev(struct vdpad_record *, const char *vf);
 void vdpad_record_del_vf(struct vdpad_record *, const char *vf);

@@ -38,17 +38,6 @@ check_pf(const struct vdpad_act *act, struct vdpad_error *why)
                                  act->object);
 }
 
-int
-vdpad_step_autoprobe(const struct vdpad_act *act, struct vdpad_error *why)
-{
-    int error = check_pf(act, why);
-
-    return error ? error
-                 : vdpad_sysfs_write(act->number ? "1" : "0", why,
-                                     PCI_DEVICES "/%s/sriov_drivers_autoprobe",
-                                     act->object);
-}
-
 static int
 count_entry(void *n, const char *name)
 {
@@ -57,38 +46,64 @@ count_entry(void *n, const char *name)
     return 0;
 }
 
+/* How many VFs 'pf' has.  Where none are seen the kernel is asked: a reset that
+ * brings them back, whosever they are, holds the lock that this takes
+ * (sriov_numvfs_show(), drivers/pci/iov.c of 6.12). */
+static int
+count_vfs(const char *pf, int64_t *ret_n, struct vdpad_error *why)
+{
+    char path[VDPAD_PATH_SIZE];
+    uint64_t n = 0;
+    int error;
+
+    *ret_n = 0;
+    (void) snprintf(path, sizeof path, PCI_DEVICES "/%s", pf);
+    error = vdpad_sysfs_list(path, "virtfn", count_entry, ret_n);
+    if (!error && !*ret_n) {
+        (void) snprintf(path, sizeof path, PCI_DEVICES "/%s/sriov_numvfs", pf);
+        error = vdpad_sysfs_read_number(&n, "%s", path);
+        *ret_n = (int64_t) n;
+    }
+    return error ? vdpad_error_set(why, error, "read %s: %s", path,
+                                   strerror(-error))
+                 : 0;
+}
+
+int
+vdpad_step_autoprobe(const struct vdpad_act *act, struct vdpad_error *why)
+{
+    int64_t now = 0;
+    int error = check_pf(act, why);
+
+    if (!error && !act->number) {
+        /* VFs that come back from a reset without their drivers would stay
+         * without, if they are another's. */
+        error = count_vfs(act->object, &now, why);
+    }
+    if (!error && now) {
+        error = vdpad_error_set(why, -ESTALE, "%.40s: has %lld VFs by now",
+                                act->object, (long long) now);
+    }
+    return error ? error
+                 : vdpad_sysfs_write(act->number ? "1" : "0", why,
+                                     PCI_DEVICES "/%s/sriov_drivers_autoprobe",
+                                     act->object);
+}
+
 int
 vdpad_step_numvfs(struct vdpad_observer *observer, const struct vdpad_act *act,
                   struct vdpad_error *why)
 {
-    char path[VDPAD_PATH_SIZE], number[24];
+    char number[24];
     int64_t now = 0;
     int error;
 
     error = check_pf(act, why);
-    if (error) {
+    if (!error) {
+        error = count_vfs(act->object, &now, why);
+    }
+    if (error || (!now && !act->number)) {
         return error;
-    }
-    (void) snprintf(path, sizeof path, PCI_DEVICES "/%s", act->object);
-    error = vdpad_sysfs_list(path, "virtfn", count_entry, &now);
-    if (error) {
-        return vdpad_error_set(why, error, "read %s: %s", path,
-                               strerror(-error));
-    }
-    if (!now) {
-        /* A reset that brings them back, whosever they are, holds the lock
-         * that this takes (sriov_numvfs_show(), drivers/pci/iov.c of 6.12). */
-        uint64_t n = 0;
-
-        error = vdpad_sysfs_read_number(&n, "%s/sriov_numvfs", path);
-        if (error) {
-            return vdpad_error_set(why, error, "read %s/sriov_numvfs: %s",
-                                   path, strerror(-error));
-        }
-        now = (int64_t) n;
-        if (!now && !act->number) {
-            return 0;
-        }
     }
     if (now == act->number) {
         /* The kernel takes the number that there is for a success

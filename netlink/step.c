@@ -30,7 +30,9 @@ vdpad_step_is_genl(enum vdpad_act_kind kind)
 bool
 vdpad_step_is_slow(enum vdpad_act_kind kind)
 {
-    return kind == VDPAD_ACT_NUMVFS || kind == VDPAD_ACT_ESWITCH_MODE;
+    /* Switching it off waits for a reset to end. */
+    return kind == VDPAD_ACT_NUMVFS || kind == VDPAD_ACT_ESWITCH_MODE
+           || kind == VDPAD_ACT_AUTOPROBE;
 }
 
 static int

@@ -122,6 +122,7 @@ struct campaign {
     int64_t suspended_ns[N_POLICIES]; /* When it was suspended last. */
     bool is_pf_ready[N_PFS];          /* As of VFs. */
     bool has_others_vfs[N_PFS];       /* VFs that are not ours. */
+    bool is_unseen[N_PFS]; /* VFs that a dead daemon's helper has made. */
     bool is_record_lost;   /* Nothing counts as ours from then on. */
     bool is_db_renewed;    /* The database was lost once. */
     bool are_ports_others; /* Others meddled with ports: no comparison. */

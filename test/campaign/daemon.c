@@ -4,6 +4,7 @@
 #include "campaign.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +132,11 @@ finish_step(struct campaign *c, const struct later *later)
     if (error == SIM_BLOCKED) {
         c->sim->blocks[block].is_orphan = true;
     }
+    for (int i = 0; i < N_PFS && !error; i++) {
+        c->is_unseen[i] |= later->act.kind == VDPAD_ACT_NUMVFS
+                           && later->act.number
+                           && !strcmp(later->act.object, c->sim->pfs[i].bdf);
+    }
     c->sim->n_former--;
     changed_object(c, later->act.object);
     campaign_trace(c, "late step %s %s: %d",
@@ -154,6 +160,23 @@ end_daemon(struct campaign *c)
     memset(c->is_forced, 0, sizeof c->is_forced);
 }
 
+/* What becomes of 'act', perhaps after the end of a reset, is never told.  If
+ * it was to make as many VFs as another program has, nothing tells them from
+ * ours then. */
+static void
+note_doubt(struct campaign *c, const struct vdpad_act *act)
+{
+    for (int i = 0; i < N_PFS; i++) {
+        const struct sim_pf *pf = &c->sim->pfs[i];
+
+        if (act->kind == VDPAD_ACT_NUMVFS && !strcmp(act->object, pf->bdf)
+            && c->has_others_vfs[i] && act->number == pf->numvfs) {
+            c->has_others_vfs[i] = false;
+            c->is_record_lost = true;
+        }
+    }
+}
+
 void
 daemon_kill(struct campaign *c, struct rng *r, int64_t restart_ns)
 {
@@ -164,6 +187,9 @@ daemon_kill(struct campaign *c, struct rng *r, int64_t restart_ns)
          b = b->next) {
         int64_t ns = (chance(r, 50) ? any(r, 20) : any(r, 120000)) * MS;
 
+        for (size_t i = b->i; i < b->n; i++) {
+            note_doubt(c, &b->acts[i]);
+        }
         if (b->is_begun && !b->is_applied && !b->is_failing && chance(r, 80)) {
             c->sim->n_former += campaign_later(c, ns, finish_step,
                                                &b->acts[b->i]);
@@ -243,6 +269,8 @@ note_ready_pfs(struct campaign *c)
             c->is_record_lost = true;
         }
         c->has_others_vfs[i] &= c->sim->pfs[i].numvfs > 0;
+        c->is_unseen[i] &= c->sim->n_former || c->sim->pfs[i].reset_ns
+                           || !w->observed->class_[VDPAD_PCI].fresh;
         for (int j = 0; j < N_VFS; j++) {
             is_old &= c->now_ns - c->vfs[i][j].changed_ns > c->lag_ns;
         }
@@ -324,6 +352,15 @@ one_turn(struct campaign *c)
     if (dying == DYING_BEFORE_RECORD) {
         (void) snprintf(copy, sizeof copy, "%s.copy", c->record_path);
         copy_file(c->record_path, copy);
+    }
+    for (const struct fake_batch *b = fake_kernel_cast(c->fake)->batches; b;
+         b = b->next) {
+        if (b->i < b->n
+            && (b->is_lost
+                || (b->is_failing
+                    && (b->error == -EIO || b->error == -ETIMEDOUT)))) {
+            note_doubt(c, &b->acts[b->i]);
+        }
     }
     c->client->ops->run(c->client);
     changes_note_suspended(c);

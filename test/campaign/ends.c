@@ -17,6 +17,7 @@ static const char is_refused[] =
     "the driver refuses the mode with the VFs that there are, or without";
 static const char is_untold[] = "the kernel does not tell it";
 static const char is_chosen[] = "any device of the policy will do";
+static const char is_blocked[] = "what blocks the PF comes first";
 static const char is_scarce[] = "there are fewer devices than ports";
 static const char is_name_shared[] =
     "of two devices of one name there is the one that came first";
@@ -251,23 +252,27 @@ add_pf(struct campaign *c, struct end *end, int i)
     const struct sim_pf *pf = &c->sim->pfs[i];
     const struct sim_netdev *uplink = &c->sim->netdevs[pf->uplink];
     struct pf_wish wish;
-    const char *why, *all;
+    const char *state = host_state_of(c, pf->bdf);
+    const char *why, *all, *kept;
 
     wish_for_pf(c, i, &wish);
     why = wish.is_external               ? is_external
           : is_mode_refused(c, &wish, i) ? is_refused
                                          : NULL;
     all = why;
+    /* What blocks it comes before its uplink. */
+    kept = why ? why : strcmp(state, "blocked") == 0 ? is_blocked : NULL;
     add(end, pf->bdf, "numvfs", why, "%d", pf->numvfs);
     add(end, pf->bdf, "mode",
         why || wish.has_mode || !wish.is_managed ? why : not_asked, "%d",
         pf->mode);
     add(end, pf->bdf, "autoprobe", why, "%d", pf->autoprobe);
-    add(end, pf->bdf, "tc", why || !is_tc_kept(c, &wish, i) ? why : not_asked,
-        "%d", uplink->feature);
-    add(end, pf->bdf, "mtu", why || !is_mtu_kept(c, i) ? why : not_asked, "%u",
-        uplink->link.mtu);
-    add(end, pf->bdf, "state", why, "%s", host_state_of(c, pf->bdf));
+    add(end, pf->bdf, "tc",
+        kept || !is_tc_kept(c, &wish, i) ? kept : not_asked, "%d",
+        uplink->feature);
+    add(end, pf->bdf, "mtu", kept || !is_mtu_kept(c, i) ? kept : not_asked,
+        "%u", uplink->link.mtu);
+    add(end, pf->bdf, "state", why, "%s", state);
     for (int j = 0; j < pf->totalvfs; j++) {
         size_t n = end->n;
         struct vf_wish vf_wish;

@@ -139,24 +139,38 @@ fault_disturb_events(struct campaign *c, struct rng *r)
 
 /* Hardware life. */
 
+/* VFs of others come back, their devices do not. */
+static bool
+has_foreign_vdpa(struct campaign *c, const struct sim_pf *pf)
+{
+    bool any = false;
+
+    for (int i = 0; i < pf->totalvfs; i++) {
+        const struct sim_vdpa *v = host_vdpa_of(c, pf->vfs[i].bdf);
+
+        any |= v && v->foreign_ns;
+    }
+    return any;
+}
+
 void
 fault_reset_pf(struct campaign *c, struct rng *r)
 {
     struct sim_pf *pf = any_pf(c, r);
     int64_t ns = (500 + any(r, 20000)) * MS;
 
-    /* What others had made does not come back. */
-    if (pf && !c->host_pfs[pf - c->sim->pfs]
-        && !c->has_others_vfs[pf - c->sim->pfs]) {
+    if (pf && !has_foreign_vdpa(c, pf)) {
         struct pf_wish wish;
 
         wish_for_pf(c, (int) (pf - c->sim->pfs), &wish);
         /* VFs of ours that come back are those of who manages it now, or did
-         * as far as the daemon has read. */
+         * as far as the daemon has read; and whose those are that no daemon
+         * has seen cannot be told. */
         c->is_record_lost |= wish.is_external
                              || (c->ctl
                                  && fake_store_version(c->client)
-                                        < c->intent_version);
+                                        < c->intent_version)
+                             || c->is_unseen[pf - c->sim->pfs];
         campaign_trace(c, "  reset of %s", pf->bdf);
         (void) sim_reset_pf(c->sim, pf->bdf, c->now_ns + ns);
         changed_pf(c, (int) (pf - c->sim->pfs));
@@ -198,6 +212,7 @@ fault_remove_pf(struct campaign *c, struct rng *r)
     (void) snprintf(act.word, sizeof act.word, "up%u",
                     (unsigned int) (pf - c->sim->pfs));
     campaign_trace(c, "  %s is removed", pf->bdf);
+    c->has_others_vfs[pf - c->sim->pfs] = false;
     changed_pf(c, (int) (pf - c->sim->pfs));
     (void) sim_vanish(c->sim, act.object);
     (void) campaign_later(c, ns, return_pf, &act);

@@ -126,7 +126,7 @@ batches(void **state)
     acts[2] = kc_act(VDPAD_ACT_ESWITCH_MODE, kc_env->pf, "",
                      VDPAD_ESWITCH_SWITCHDEV);
     acts[3] = kc_act(VDPAD_ACT_MODULE_LOAD, kc_env->missing_module, "", 0);
-    acts[4] = kc_act(VDPAD_ACT_AUTOPROBE, kc_env->pf, "", 0);
+    acts[4] = kc_act(VDPAD_ACT_AUTOPROBE, kc_env->pf, "", 1);
     kc_submit(acts, 5, &one);
     assert_true(kc_env->ops->link(kc_env, kc_env->uplink, &link));
     acts[0] = kc_act(VDPAD_ACT_LINK_MTU, kc_env->uplink, "", 1600);

@@ -46,7 +46,7 @@ numvfs(void **state)
 }
 
 /* VFs that a reset has taken away are back when the kernel answers: they are
- * not made a second time, and go for good. */
+ * not made a second time, nor kept from their drivers, and go for good. */
 static void
 numvfs_during_a_reset(void **state)
 {
@@ -59,6 +59,8 @@ numvfs_during_a_reset(void **state)
     assert_int_equal(KC_FIND(&p, vdpad_pci, bdf, kc_env->pf)->numvfs, 0);
     vdpad_picture_clear(&p);
     assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 2), -ESTALE);
+    kc_env->ops->reset(kc_env);
+    assert_int_equal(kc_do(VDPAD_ACT_AUTOPROBE, kc_env->pf, "", 0), -ESTALE);
     kc_env->ops->reset(kc_env);
     assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 0), 0);
     assert_int_equal(kc_env->ops->numvfs(kc_env), 0);

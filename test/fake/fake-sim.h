@@ -183,7 +183,7 @@ void sim_orphan_blocks(struct sim *sim);
 bool sim_is_frozen(const struct sim *sim);
 
 /* Whether 'act' cannot begin: it goes over generic netlink while that is
- * frozen, or would change the number of VFs while the PF is in a reset. */
+ * frozen, or looks at the number of VFs while the PF is in a reset. */
 bool sim_must_wait(struct sim *sim, const struct vdpad_act *act);
 
 /* A complete picture of 'class_' in '*picture', owned by the caller. */

@@ -34,12 +34,12 @@ sim_is_frozen(const struct sim *sim)
 bool
 sim_must_wait(struct sim *sim, const struct vdpad_act *act)
 {
-    const struct sim_pf *pf = act->kind == VDPAD_ACT_NUMVFS
-                                  ? sim_find_pf(sim, act->object)
-                                  : NULL;
+    const struct sim_pf *pf = sim_find_pf(sim, act->object);
+    bool counts_vfs = act->kind == VDPAD_ACT_NUMVFS
+                      || (act->kind == VDPAD_ACT_AUTOPROBE && !act->number);
 
     return (is_genl_act(act->kind) && sim_is_frozen(sim))
-           || (pf && pf->reset_ns);
+           || (counts_vfs && pf && pf->reset_ns);
 }
 
 /* Whether 'act' takes 'vdpa' away from its bus driver. */
@@ -234,7 +234,13 @@ sim_apply(struct sim *sim, const struct vdpad_act *act, bool guard,
 {
     struct sim_vdpa *held = find_held(sim, act, guard && !act->force);
     const struct sim_vf *vf = find_vfio_held(sim, act);
+    const struct sim_pf *pf = sim_find_pf(sim, act->object);
 
+    if (guard && act->kind == VDPAD_ACT_AUTOPROBE && !act->number && pf
+        && pf->numvfs) {
+        return vdpad_error_set(why, -ESTALE, "%s: has %d VFs by now", pf->bdf,
+                               pf->numvfs);
+    }
     if (vf && guard && !act->force) {
         return vdpad_error_set(why, -EBUSY, "%s: in use by pid %d (qemu)",
                                vf->bdf, vf->vfio_pid);

@@ -117,6 +117,8 @@ print_rec(FILE *f, const struct vdpad_rec *rec)
         [VDPAD_REC_PF_AUTOPROBE] = "autoprobe",
         [VDPAD_REC_PF_MTU] = "mtu",
         [VDPAD_REC_PF_TC] = "tc",
+        [VDPAD_REC_VFS_ASKED] = "vfs-asked",
+        [VDPAD_REC_VFS_MADE] = "vfs-made",
         [VDPAD_REC_PF_DEL] = "forget-pf",
         [VDPAD_REC_DEV] = "dev",
         [VDPAD_REC_DEV_DEL] = "forget-dev",
@@ -128,7 +130,7 @@ print_rec(FILE *f, const struct vdpad_rec *rec)
     };
 
     fprintf(f, "record %s %s", names[rec->kind], rec->object);
-    if (rec->kind <= VDPAD_REC_PF_TC) {
+    if (rec->kind < VDPAD_REC_PF_DEL) {
         fprintf(f, " %d", rec->number);
     } else if (rec->kind == VDPAD_REC_DEV) {
         fprintf(f, " %s%s%s", rec->word, rec->name[0] ? " " : "", rec->name);

@@ -185,6 +185,11 @@ def test_other_vf_count_by_others(rich, ovs, pf):
     rich.appctl('verify')      # Looks at everything anew.
     rich.wait_settled()
     assert is_told() and pf.numvfs() == 5
+    rich.stop()
+    rich.start()
+    rich.wait(is_told, 'the reason, of the next daemon')
+    rich.wait_settled()
+    assert is_told() and pf.numvfs() == 5
     rich.appctl('reconcile')
     assert_recovers(rich, ovs, pf, before)
     assert pf.numvfs() == 2
@@ -367,3 +372,26 @@ def test_vfs_stay_ours_over_resets(rich, ovs, pf, policy):
                   'a bare card')
     finally:
         pf.knob('reset_ms', 200)
+
+
+def test_vfs_of_others_over_a_reset(daemon, ovs, pf, policy):
+    """A policy that comes in its middle, and wants as many as there were, does
+    not make them ours, nor keeps them from their drivers."""
+    pf.numvfs(2)
+    pf.knob('reset_ms', 3000)
+    try:
+        write(pf.knobs / 'reset', '1')
+        wait_for(lambda: not os.path.exists(
+            '/sys/bus/pci/devices/%s/virtfn0' % pf.bdf), 'the reset is seen')
+        policy('num-vfs=2 vdpa-type=virtio')
+        wait_for(lambda: pf.knob('reset') == '0', 'the end of the reset')
+        daemon.wait_ready(2)
+    finally:
+        pf.knob('reset_ms', 200)
+    remove_id(ovs, 'vdpa-policy-test')
+    daemon.wait(lambda: pf.mode() == 'legacy', 'legacy mode')
+    daemon.wait_settled()
+    assert pf.numvfs() == 2
+    for i in range(2):
+        assert os.path.exists('/sys/bus/pci/devices/%s/driver' % pf.vf(i))
+    pf.numvfs(0)

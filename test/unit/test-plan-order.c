@@ -83,10 +83,12 @@ changes_are_recorded(void **state)
                    "autoprobe " PF " 0\n"
                    "record autoprobe " PF " 1\n"
                    "numvfs " PF " 1\n"
-                   "record numvfs " PF " 0\n");
+                   "record numvfs " PF " 0\n"
+                   "record vfs-asked " PF " 1\n");
     wb_apply_plan(b);
     expect_plan(b, "eswitch-mode " PF " switchdev\n"
-                   "record mode " PF " 0\n");
+                   "record mode " PF " 0\n"
+                   "record vfs-made " PF " 1\n");
     wb_apply_plan(b);
     expect_plan(b, "autoprobe " PF " 1\n"
                    "feature up65 on\n"

@@ -91,6 +91,8 @@ filled(void)
 
     pf = vdpad_record_add_pf(r, "0000:66:00.0");
     pf->numvfs = 0;
+    pf->vfs_asked = 4;
+    pf->vfs_made = 2;
     pf = vdpad_record_add_pf(r, "0000:65:00.0");
     pf->mode = 0;
     pf->mtu = 1500;
@@ -245,6 +247,31 @@ file_of_another_boot(void **state)
     vdpad_record_free(r);
 }
 
+/* VFs of a daemon that was replaced, and had recorded no number, are ours. */
+static void
+file_of_an_older_daemon(void **state)
+{
+    const struct folder *f = *state;
+    struct vdpad_record *r = filled();
+    struct vdpad_error why;
+    char *text, *at;
+
+    assert_int_equal(vdpad_record_save(r, f->file, &why), 0);
+    vdpad_record_free(r);
+    text = read_file(f->file);
+    while ((at = strstr(text, "\"vfs_")) != NULL) {
+        at[1] = 'x';
+    }
+    write_file(f, text);
+    free(text);
+    assert_int_equal(vdpad_record_load(f->file, false, &r, &why), 0);
+    assert_true(vdpad_record_has_vfs(&r->pfs[1]));
+    assert_int_equal(r->pfs[1].vfs_asked, -1);
+    assert_int_equal(r->pfs[1].vfs_made, -1);
+    assert_false(vdpad_record_has_vfs(&r->pfs[0]));
+    vdpad_record_free(r);
+}
+
 /* Every way to spoil a file: it is kept under another name, and nothing is
  * proven by it. */
 static void
@@ -267,6 +294,8 @@ files_that_cannot_be_understood(void **state)
         { "\"numvfs\": 0", "\"numvfs\": -2" },
         { "\"numvfs\": 0", "\"numvfs\": 4294967296" },
         { "\"numvfs\": 0", "\"numvfs\": null" },
+        { "\"vfs_asked\": 4", "\"vfs_asked\": null" },
+        { "\"vfs_made\": 2", "\"vfs_made\": -2" },
         { "\"mtu\": 1500", "\"mtu\": 1500, \"mtu\": 1" },
         { "\"vf\": \"0000:65:00.2\"",
           "\"vf\": \"0000:65:00.2 and much longer than an address\"" },
@@ -423,6 +452,7 @@ main(void)
         TEST(copies_are_independent),
         TEST(no_file),
         TEST(file_of_another_boot),
+        TEST(file_of_an_older_daemon),
         TEST(files_that_cannot_be_understood),
         TEST(file_that_is_too_long),
         TEST(file_that_cannot_be_read),

@@ -173,6 +173,28 @@ void vdpad_plan_port(struct vdpad_planner *, struct vdpad_dev *dev);
  * by now, or this one another's. */
 void vdpad_plan_row(struct vdpad_planner *, struct vdpad_dev *dev);
 
+/* Whether the VFs of 'pf' are gone but may be back in a moment, and are ours
+ * then: they went without us.  A reset takes VFs away and brings them back,
+ * and is told from another program by nothing.  Until we set their number: the
+ * kernel answers when the reset is over (sriov_numvfs_show() and _store() of
+ * drivers/pci/iov.c, 6.12, take the lock that drivers reset under). */
+bool vdpad_vfs_may_return(const struct vdpad_planner *,
+                          const struct vdpad_pf *pf);
+
+/* Whether a helper process of an earlier daemon may still make VFs, and so
+ * many that they would not be told from another program's once 'want' has been
+ * recorded. */
+bool vdpad_number_is_in_doubt(const struct vdpad_pf *pf, int32_t want);
+
+/* Why it is not known whether the VFs that there are are those that were asked
+ * for; it will be in a moment.  NULL: it is known. */
+const char *vdpad_vfs_unproven(const struct vdpad_pf *pf);
+
+/* Keeps what proves that the VFs there are ours, and gives up what does not:
+ * of those that were asked for and did not come about, others may have made as
+ * many as they liked. */
+void vdpad_prove_vfs(struct vdpad_planner *, const struct vdpad_pf *pf);
+
 /* Fills 'own': before any port is planned. */
 void vdpad_plan_index(struct vdpad_planner *);
 void vdpad_plan_db(struct vdpad_planner *);

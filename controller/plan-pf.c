@@ -118,19 +118,6 @@ ask_mode(struct vdpad_planner *p, struct vdpad_pf *pf)
                                    pf->want_mode, reason));
 }
 
-/* Whether the VFs of 'pf' are gone but may be back in a moment, and are ours
- * then: they went without us.  A reset takes VFs away and brings them back,
- * and is told from another program by nothing.  Until we set their number: the
- * kernel answers when the reset is over (sriov_numvfs_show() and _store() of
- * drivers/pci/iov.c, 6.12, take the lock that drivers reset under). */
-static bool
-may_return(const struct vdpad_planner *p, const struct vdpad_pf *pf)
-{
-    return pf->record && pf->record->numvfs == 0 && pf->pci->numvfs == 0
-           && pf->pci->driver[0] && !pf->external
-           && vdpad_memory_vfs_were_ours(p->memory, pf->pci->bdf);
-}
-
 /* Nothing must grab the VFs before the e-switch is as it should be. */
 static void
 ask_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf, int32_t number,
@@ -156,61 +143,9 @@ ask_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf, int32_t number,
             vdpad_ask_rec(p, VDPAD_REC_VFS_ASKED, pf->pci->bdf, "", "",
                           number);
         }
-        if (r && r->vfs_made > 0 && !may_return(p, pf)) {
+        if (r && r->vfs_made > 0 && !vdpad_vfs_may_return(p, pf)) {
             vdpad_ask_rec(p, VDPAD_REC_VFS_MADE, pf->pci->bdf, "", "", -1);
         }
-    }
-}
-
-/* Whether a helper process of an earlier daemon may still make VFs, and so
- * many that they would not be told from another program's once 'want' has been
- * recorded. */
-static bool
-is_number_in_doubt(const struct vdpad_pf *pf, int32_t want)
-{
-    const struct vdpad_record_pf *r = pf->record;
-
-    return r && r->vfs_in_doubt && r->vfs_asked > 0 && r->vfs_asked != want;
-}
-
-/* Whether there are VFs of which it will be known in a moment whether they are
- * those that were asked for. */
-static bool
-are_unproven(const struct vdpad_pf *pf)
-{
-    return pf->pci->numvfs > 0 && pf->record && pf->record->numvfs == 0
-           && !vdpad_record_has_vfs(pf->record);
-}
-
-static const char *
-why_unproven(const struct vdpad_pf *pf)
-{
-    return pf->record->vfs_in_doubt ? VDPAD_FORMER_REASON
-                                    : "whose VFs these are is being observed";
-}
-
-/* Keeps what proves that the VFs there are ours, and gives up what does not:
- * of those that were asked for and did not come about, others may have made as
- * many as they liked. */
-static void
-prove_vfs(struct vdpad_planner *p, const struct vdpad_pf *pf)
-{
-    const struct vdpad_record_pf *r = pf->record;
-    int32_t have = pf->pci->numvfs;
-    char text[VDPAD_REASON_SIZE];
-    enum vdpad_ask outcome;
-
-    if (!r || r->numvfs != 0 || r->vfs_in_doubt || have == 0
-        || have == r->vfs_made
-        || vdpad_is_in_flight(p, VDPAD_ACT_NUMVFS, pf->pci->bdf)
-        || !vdpad_ask_pictures(p, 1u << VDPAD_PCI, &outcome, text)) {
-        return;
-    }
-    if (have == r->vfs_asked
-        || (have == pf->want_numvfs && vdpad_record_has_vfs(r))) {
-        vdpad_ask_rec(p, VDPAD_REC_VFS_MADE, pf->pci->bdf, "", "", have);
-    } else if (!vdpad_record_has_vfs(r)) {
-        vdpad_pf_let_go(p, pf, VDPAD_REC_PF_NUMVFS);
     }
 }
 
@@ -222,8 +157,8 @@ let_count_go(struct vdpad_planner *p, struct vdpad_pf *pf)
     const struct vdpad_step *step = vdpad_find_planned(p, VDPAD_ACT_NUMVFS,
                                                        pf->pci->bdf);
 
-    prove_vfs(p, pf);
-    if (may_return(p, pf)) {
+    vdpad_prove_vfs(p, pf);
+    if (vdpad_vfs_may_return(p, pf)) {
         if (pf->managed && pf->want_numvfs <= 0 && p->world->db_connected
             && !step) {
             ask_numvfs(p, pf, 0,
@@ -242,6 +177,7 @@ plan_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf)
     int32_t have = pf->pci->numvfs;
     int32_t want = pf->want_numvfs;
     bool ours = pf->record && vdpad_record_has_vfs(pf->record);
+    const char *unproven = vdpad_vfs_unproven(pf);
     char text[VDPAD_REASON_SIZE];
     char reason[VDPAD_REASON_SIZE];
 
@@ -254,16 +190,16 @@ plan_numvfs(struct vdpad_planner *p, struct vdpad_pf *pf)
         ask_numvfs(p, pf, want, reason);
         return;
     }
-    if (want < 0 || have == want
-        || (have > want && !ours && !are_unproven(pf))) {
+    if (want < 0 || have == want || (have > want && !ours && !unproven)) {
         return;
     }
     vdpad_text(reason, sizeof reason,
                "policy %.100s wants %d VFs, there are %d",
                pf->numvfs_policy->name, want, have);
-    if (are_unproven(pf) || is_number_in_doubt(pf, want)) {
+    if (unproven || vdpad_number_is_in_doubt(pf, want)) {
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_WAITING,
-                         "%.200s; %s", reason, why_unproven(pf));
+                         "%.200s; %s", reason,
+                         unproven ? unproven : VDPAD_FORMER_REASON);
     } else if (have == 0) {
         if (!is_mode_right(pf) && is_mode_first(p, pf)) {
             ask_mode(p, pf);
@@ -417,7 +353,8 @@ plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
         p, VDPAD_ACT_ESWITCH_MODE, pf->pci->bdf);
     bool mode_left = r->mode >= 0 && pf->eswitch && !has_mode(pf, r->mode);
     bool vfs_left = r->numvfs >= 0
-                    && (pf->pci->numvfs != r->numvfs || may_return(p, pf));
+                    && (pf->pci->numvfs != r->numvfs
+                        || vdpad_vfs_may_return(p, pf));
     enum vdpad_act_kind kind = mode_left ? VDPAD_ACT_ESWITCH_MODE
                                          : VDPAD_ACT_NUMVFS;
     enum vdpad_ask outcome;
@@ -442,9 +379,9 @@ plan_restore(struct vdpad_planner *p, struct vdpad_pf *pf)
                          "a step from before is still under way");
         return;
     }
-    if (vfs_left && are_unproven(pf)) {
+    if (vfs_left && vdpad_vfs_unproven(pf)) {
         vdpad_fold_state(&pf->state, pf->reason, VDPAD_STATE_REMOVING, "%s",
-                         why_unproven(pf));
+                         vdpad_vfs_unproven(pf));
         return;
     }
     if (vfs_left

@@ -46,8 +46,8 @@ count_entry(void *n, const char *name)
     return 0;
 }
 
-/* How many VFs 'pf' has.  Where none are seen the kernel is asked: a reset that
- * brings them back, whosever they are, holds the lock that this takes
+/* How many VFs 'pf' has.  Where none are seen the kernel is asked: a reset
+ * that brings them back, whosever they are, holds the lock that this takes
  * (sriov_numvfs_show(), drivers/pci/iov.c of 6.12). */
 static int
 count_vfs(const char *pf, int64_t *ret_n, struct vdpad_error *why)

@@ -275,6 +275,8 @@ vdpad_looks_get(const struct vdpad_looks *looks,
                 const struct vdpad_world *world, const struct vdpad_dev *dev,
                 struct vdpad_offload *ret)
 {
+    const struct vdpad_observed_class *flows =
+        &world->observed->class_[VDPAD_FLOW];
     const struct entry *entry = find(looks, key_of(dev));
     const struct vdpad_kflow *kflow = NULL;
     struct vdpad_judge none;
@@ -286,8 +288,21 @@ vdpad_looks_get(const struct vdpad_looks *looks,
 
     ret->verdict = judge->verdict;
     ret->settled = judge->settled;
-    vdpad_text(ret->reason, sizeof ret->reason, "%s", judge->reason);
-    ret->flows_known = world->observed->class_[VDPAD_FLOW].known;
+    if (judge->verdict == VDPAD_VERDICT_BLOCKED || !flows->error) {
+        vdpad_text(ret->reason, sizeof ret->reason, "%s", judge->reason);
+    } else if (flows->known) {
+        vdpad_text(ret->reason, sizeof ret->reason,
+                   "filters cannot be observed (%.100s), this is of %lld s "
+                   "ago: %s",
+                   flows->why.text,
+                   (long long) ((looks->now_ns - flows->at_ns)
+                                / VDPAD_LOOK_NS),
+                   judge->reason);
+    } else {
+        vdpad_text(ret->reason, sizeof ret->reason,
+                   "filters cannot be observed: %.200s", flows->why.text);
+    }
+    ret->flows_known = flows->known;
     ret->kernel_known = world->observed->class_[VDPAD_KFLOW].known;
     ret->slow_path_known = entry && entry->has_slow;
     if (dev->flow) {

@@ -340,6 +340,34 @@ test_next_look(void **state)
     assert_int_equal(vdpad_looks_next_ns(looks), INT64_MAX);
 }
 
+/* The last verdict stands, and says since when it is not known to hold. */
+static void
+test_not_observed_any_more(void **state)
+{
+    struct vdpad_observed_class *flows = &observed.class_[VDPAD_FLOW];
+    struct vdpad_offload o;
+
+    (void) state;
+    look();
+    (void) vdpad_error_set(&flows->why, -EIO, "the helper died");
+    flows->error = -EIO;
+    now += 7 * SEC;
+    vdpad_looks_take(looks, &world, now, on_verdict, NULL);
+    vdpad_looks_get(looks, &world, &dev, &o);
+    assert_int_equal(o.verdict, VDPAD_VERDICT_IDLE);
+    assert_string_equal(o.reason,
+                        "filters cannot be observed (the helper died), this "
+                        "is of 7 s ago: no packets were seen yet");
+    flows->known = false;
+    vdpad_looks_get(looks, &world, &dev, &o);
+    assert_string_equal(o.reason,
+                        "filters cannot be observed: the helper died");
+    dev.state = VDPAD_STATE_WAITING;
+    vdpad_looks_take(looks, &world, now, on_verdict, NULL);
+    vdpad_looks_get(looks, &world, &dev, &o);
+    assert_string_equal(o.reason, "the device is waiting");
+}
+
 static void
 test_states(void **state)
 {
@@ -427,6 +455,7 @@ main(void)
         TEST(test_filters_not_observed),
         TEST(test_first_look),
         TEST(test_next_look),
+        TEST(test_not_observed_any_more),
         TEST(test_states),
         TEST(test_many),
         TEST(test_json),

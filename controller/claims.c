@@ -27,7 +27,11 @@ vdpad_note_vfs(const struct vdpad_world *world, struct vdpad_memory *memory)
         vdpad_memory_key(key, vdpad_act_name(VDPAD_ACT_NUMVFS), pf->pci->bdf);
         e = vdpad_memory_find(memory, key);
         if (!recorded || (pf->pci->numvfs > 0 && !(e && e->in_flight))) {
-            vdpad_memory_vfs_ours(memory, pf->pci->bdf, recorded);
+            vdpad_memory_vfs_ours(
+                memory, pf->pci->bdf,
+                recorded
+                    && !vdpad_memory_vfs_changed(memory, pf->pci->bdf,
+                                                 pf->pci->numvfs));
         }
         if (pf->want_numvfs == pf->pci->numvfs) {
             vdpad_memory_vfs_right(memory, pf->pci->bdf, pf->pci->numvfs);

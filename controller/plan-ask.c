@@ -443,6 +443,12 @@ vdpad_ask_pf(struct vdpad_planner *p, struct vdpad_pf *pf,
     char text[VDPAD_REASON_SIZE];
 
     vdpad_copy(act.object, sizeof act.object, pf->pci->bdf);
+    if (kind == VDPAD_ACT_NUMVFS && !number) {
+        /* Of those that a reset may bring back, ours. */
+        act.seen = pf->pci->numvfs      ? pf->pci->numvfs
+                   : pf->record != NULL ? pf->record->vfs_made
+                                        : 0;
+    }
     if (vdpad_pf_is_busy(p, pf, kind)) {
         vdpad_text(text, sizeof text, "%s", reason);
     } else {

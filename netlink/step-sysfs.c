@@ -105,6 +105,11 @@ vdpad_step_numvfs(struct vdpad_observer *observer, const struct vdpad_act *act,
     if (error || (!now && !act->number)) {
         return error;
     }
+    if (!act->number && act->seen > 0 && act->seen != now) {
+        /* Another program was faster: these were not meant. */
+        return vdpad_error_set(why, -ESTALE, "%.40s: has %lld VFs by now",
+                               act->object, (long long) now);
+    }
     if (now == act->number) {
         /* The kernel takes the number that there is for a success
          * (sriov_numvfs_store(), drivers/pci/iov.c of 6.12), and these VFs

@@ -64,6 +64,8 @@ struct vdpad_act {
     bool has_mac;
     bool force; /* Do it although the device is in use. */
     uint16_t mtu, max_vqp;
+    int32_t seen; /* Number of VFs that are to be removed; those of another
+                   * number are not.  0, -1: however many there are. */
     struct {
         uint32_t block, chain, prio;
         bool egress;

@@ -58,7 +58,8 @@ is_refused(const struct campaign *c, const char *action, const char *object)
     int i;
 
     if (is_mode_fixed(c, action, object, &i)) {
-        return c->host_numvfs[i] > 0 || c->is_record_lost;
+        return c->host_numvfs[i] > 0 || c->is_record_lost
+               || c->is_host_changed;
     }
     return !strcmp(action, vdpad_act_name(VDPAD_ACT_ESWITCH_MODE)) && pf
            && c->sim->order == SIM_ORDER_VFS_FIRST && !pf->numvfs

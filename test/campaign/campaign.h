@@ -122,8 +122,11 @@ struct campaign {
     int64_t suspended_ns[N_POLICIES]; /* When it was suspended last. */
     bool is_pf_ready[N_PFS];          /* As of VFs. */
     bool has_others_vfs[N_PFS];       /* VFs that are not ours. */
+    bool is_reconciled[N_PFS];        /* What others make is to be undone. */
+    unsigned int asked_vfs[N_PFS];    /* Numbers asked for, as bits. */
     bool is_unseen[N_PFS]; /* VFs that a dead daemon's helper has made. */
     bool is_record_lost;   /* Nothing counts as ours from then on. */
+    bool is_host_changed;  /* Others have made VFs: no comparison. */
     bool is_db_renewed;    /* The database was lost once. */
     bool are_ports_others; /* Others meddled with ports: no comparison. */
     bool is_uplink_away, is_pf_away;

@@ -268,7 +268,10 @@ note_ready_pfs(struct campaign *c)
             /* As in fault_reset_pf(). */
             c->is_record_lost = true;
         }
-        c->has_others_vfs[i] &= c->sim->pfs[i].numvfs > 0;
+        /* Those that a policy has come to want are as good as ours. */
+        c->has_others_vfs[i] &= c->sim->pfs[i].numvfs > 0
+                                && !(c->is_host_changed
+                                     && wish.numvfs == c->sim->pfs[i].numvfs);
         c->is_unseen[i] &= c->sim->n_former || c->sim->pfs[i].reset_ns
                            || !w->observed->class_[VDPAD_PCI].fresh;
         for (int j = 0; j < N_VFS; j++) {

@@ -116,6 +116,32 @@ fault_others_change_pf(struct campaign *c, struct rng *r)
     }
 }
 
+/* Another number of VFs, through none, than there are and than the daemon has
+ * ever asked for: these it cannot take for its own. */
+void
+fault_others_make_vfs(struct campaign *c, struct rng *r)
+{
+    struct sim_pf *pf = any_pf(c, r);
+    struct vdpad_act act = { .kind = VDPAD_ACT_NUMVFS };
+    int number = 1 + (int) any(r, N_VFS - 1);
+    ptrdiff_t i = pf ? pf - c->sim->pfs : 0;
+
+    if (!pf || c->host_pfs[i] || pf->reset_ns || pf->numvfs == number
+        || c->asked_vfs[i] & 1u << number) {
+        return;
+    }
+    memcpy(act.object, pf->bdf, sizeof pf->bdf);
+    others_do(c, &act);
+    if (pf->numvfs) {
+        return; /* Somebody uses one. */
+    }
+    act.number = number;
+    others_do(c, &act);
+    c->has_others_vfs[i] = pf->numvfs > 0;
+    c->is_reconciled[i] = false;
+    c->is_host_changed = true;
+}
+
 void
 fault_others_change_vf(struct campaign *c, struct rng *r)
 {
@@ -301,10 +327,12 @@ fault_command(struct campaign *c, struct rng *r)
     case 0:
         vdpad_ctl_reconcile(c->ctl);
         tries_forget(c);
+        memset(c->is_reconciled, true, sizeof c->is_reconciled);
         break;
     case 1:
         vdpad_ctl_resync(c->ctl);
         tries_forget(c);
+        memset(c->is_reconciled, true, sizeof c->is_reconciled);
         break;
     case 2:
         c->n_requests++;

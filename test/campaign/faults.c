@@ -38,6 +38,7 @@ const struct action_kind fault_kinds[] = {
     { "hold", 12, false, fault_hold },
     { "away", 6, false, fault_go_away },
     { "others-pf", 6, false, fault_others_change_pf },
+    { "others-vfs", 4, false, fault_others_make_vfs },
     { "others-vf", 6, false, fault_others_change_vf },
     { "module", 4, false, fault_unload_module },
     { "kill", 26, false, fault_kill_daemon },

@@ -28,6 +28,7 @@ void fault_vanish_vdpa(struct campaign *, struct rng *);
 void fault_hold(struct campaign *, struct rng *);
 void fault_go_away(struct campaign *, struct rng *);
 void fault_others_change_pf(struct campaign *, struct rng *);
+void fault_others_make_vfs(struct campaign *, struct rng *);
 void fault_others_change_vf(struct campaign *, struct rng *);
 void fault_unload_module(struct campaign *, struct rng *);
 void fault_kill_daemon(struct campaign *, struct rng *);

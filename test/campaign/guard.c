@@ -121,7 +121,8 @@ check_taking_vfs(struct campaign *c, const struct vdpad_act *act)
         const struct sim_pf *pf = &c->sim->pfs[i];
         /* Another number than 0 is refused while there are VFs. */
         bool takes_vfs = act->kind == VDPAD_ACT_NUMVFS && !act->number
-                         && pf->numvfs > 0;
+                         && pf->numvfs > 0
+                         && (act->seen <= 0 || act->seen == pf->numvfs);
         bool changes_mode = act->kind == VDPAD_ACT_ESWITCH_MODE
                             && act->number != pf->mode && pf->numvfs > 0;
         struct pf_wish wish;
@@ -129,7 +130,10 @@ check_taking_vfs(struct campaign *c, const struct vdpad_act *act)
         if (!pf->used || strcmp(pf->bdf, act->object) != 0) {
             continue;
         }
-        if (takes_vfs && c->has_others_vfs[i]) {
+        if (act->kind == VDPAD_ACT_NUMVFS) {
+            c->asked_vfs[i] |= 1u << act->number;
+        }
+        if (takes_vfs && c->has_others_vfs[i] && !c->is_reconciled[i]) {
             campaign_fail(c, "%s %s takes VFs, which are not ours", name,
                           act->object);
         }

@@ -106,8 +106,8 @@ check_pf(struct campaign *c, int i)
         return;
     }
     if (pf->numvfs < wish.numvfs
-        || (pf->numvfs > wish.numvfs && wish.numvfs >= 0
-            && !c->host_numvfs[i])) {
+        || (pf->numvfs > wish.numvfs && wish.numvfs >= 0 && !c->host_numvfs[i]
+            && !c->has_others_vfs[i])) {
         FAIL(c, pf->bdf, "has %d VFs", pf->numvfs);
     }
     if (wish.has_mode

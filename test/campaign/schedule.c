@@ -322,7 +322,9 @@ run(struct campaign *c, FILE *trace)
         calm(c);
         calm_print(c);
         last = end_of(c);
-        promises_check_withdrawn(c, first, last);
+        if (!c->is_host_changed) {
+            promises_check_withdrawn(c, first, last);
+        }
     }
     free(first);
     free(last);
@@ -360,7 +362,7 @@ schedule_run(const struct campaign *plan, char *failure, size_t size,
     if (!with) {
         (void) snprintf(failure, size, "%s", c->failure);
         same = false;
-    } else if (!c->is_record_lost) {
+    } else if (!c->is_record_lost && !c->is_host_changed) {
         memcpy(ref->is_meddled, c->is_meddled, sizeof c->is_meddled);
         without = run(ref, trace);
         if (!without) {

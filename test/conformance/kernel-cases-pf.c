@@ -10,6 +10,7 @@ static void
 numvfs(void **state)
 {
     struct vdpad_picture p;
+    struct vdpad_act act;
 
     (void) state;
     assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 3), 0);
@@ -36,7 +37,12 @@ numvfs(void **state)
     assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 3), -ESTALE);
     assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 2), -EBUSY);
     assert_int_equal(kc_env->ops->numvfs(kc_env), 3);
-    assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 0), 0);
+    act = kc_act(VDPAD_ACT_NUMVFS, kc_env->pf, "", 0);
+    act.seen = 2;
+    assert_int_equal(kc_step(act, NULL), -ESTALE);
+    assert_int_equal(kc_env->ops->numvfs(kc_env), 3);
+    act.seen = 3;
+    assert_int_equal(kc_step(act, NULL), 0);
     assert_int_equal(kc_env->ops->numvfs(kc_env), 0);
     assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "", 0), 0);
     assert_int_equal(kc_do(VDPAD_ACT_NUMVFS, kc_env->pf, "",

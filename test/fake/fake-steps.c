@@ -236,8 +236,10 @@ sim_apply(struct sim *sim, const struct vdpad_act *act, bool guard,
     const struct sim_vf *vf = find_vfio_held(sim, act);
     const struct sim_pf *pf = sim_find_pf(sim, act->object);
 
-    if (guard && act->kind == VDPAD_ACT_AUTOPROBE && !act->number && pf
-        && pf->numvfs) {
+    if (guard && !act->number && pf && pf->numvfs
+        && (act->kind == VDPAD_ACT_AUTOPROBE
+            || (act->kind == VDPAD_ACT_NUMVFS && act->seen > 0
+                && act->seen != pf->numvfs))) {
         return vdpad_error_set(why, -ESTALE, "%s: has %d VFs by now", pf->bdf,
                                pf->numvfs);
     }

@@ -92,6 +92,46 @@ changed_while_no_daemon_ran(void **state)
     assert_int_equal(fake_kernel_n_steps(t.kernel, VDPAD_ACT_NUMVFS), 0);
 }
 
+/* VFs whose number another program had changed come back as its own. */
+static void
+changed_before_a_reset(void **state)
+{
+    (void) state;
+    pass(2 * SEC);
+    set_policy();
+    pass(60 * SEC);
+    others_make(0);
+    others_make(3);
+    pass(5 * SEC);
+    assert_int_equal(pf()->state, VDPAD_STATE_BLOCKED);
+    reset_for(20 * SEC);
+    pass(5 * SEC);
+    assert_int_equal(pf()->pci->numvfs, 0);
+    withdraw();
+    assert_int_equal(pf()->pci->numvfs, 3);
+}
+
+/* Another program is faster than the step that removes ours, and than the
+ * events that tell of it. */
+static void
+changed_while_ours_are_to_go(void **state)
+{
+    (void) state;
+    pass(2 * SEC);
+    set_policy();
+    pass(60 * SEC);
+    fake_kernel_knobs(t.kernel)->step_delay_ns[VDPAD_ACT_NUMVFS] = 10 * SEC;
+    fake_db_set_key(t.db, VDPAD_KEY_POLICY "a", NULL);
+    pass(5 * SEC);
+    assert_int_equal(pf()->pci->numvfs, 2);
+    assert_int_equal(fake_kernel_n_steps(t.kernel, VDPAD_ACT_NUMVFS), 2);
+    others_make(0);
+    others_make(3);
+    pass(300 * SEC);
+    assert_int_equal(pf()->pci->numvfs, 3);
+    assert_non_null(strstr(pf()->reason, "another program has set"));
+}
+
 static void
 another_was_faster_than_a_dead_daemon(void **state)
 {
@@ -196,6 +236,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(changed_while_no_daemon_ran),
+        TEST(changed_before_a_reset),
+        TEST(changed_while_ours_are_to_go),
         TEST(another_was_faster_than_a_dead_daemon),
         TEST(another_made_fewer_than_a_dead_daemon),
         TEST(vfs_of_another_in_a_reset),

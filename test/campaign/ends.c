@@ -17,7 +17,7 @@ static const char is_refused[] =
     "the driver refuses the mode with the VFs that there are, or without";
 static const char is_untold[] = "the kernel does not tell it";
 static const char is_chosen[] = "any device of the policy will do";
-static const char is_blocked[] = "what blocks the PF comes first";
+static const char is_blocked[] = "what blocks it comes first";
 static const char is_scarce[] = "there are fewer devices than ports";
 static const char is_name_shared[] =
     "of two devices of one name there is the one that came first";
@@ -101,8 +101,13 @@ add_vdpa(struct campaign *c, struct end *end, const struct vf_wish *wish,
 
     add(end, vf->bdf, "vdpa", not_asked, "%s", v->name);
     add(end, vf->bdf, "owner", NULL, "%s", v->foreign_ns ? "foreign" : "us");
-    add(end, vf->bdf, "bus-driver", wish->is_vdpa ? NULL : not_asked, "%s",
-        v->driver);
+    /* Of a device of others that is not as wanted the driver is not either. */
+    add(end, vf->bdf, "bus-driver",
+        !wish->is_vdpa ? not_asked
+        : v->foreign_ns && !strcmp(host_state_of(c, vf->bdf), "blocked")
+            ? is_blocked
+            : NULL,
+        "%s", v->driver);
     add(end, vf->bdf, "mac", wish->has_mac ? why : not_asked,
         "%02x:%02x:%02x:%02x:%02x:%02x", v->mac[0], v->mac[1], v->mac[2],
         v->mac[3], v->mac[4], v->mac[5]);

@@ -70,8 +70,11 @@ disturbs(struct sim *sim, const struct vdpad_act *act,
             || strcmp(pf->bdf, act->object)) {
             return false;
         }
-        return act->kind == VDPAD_ACT_NUMVFS ? !act->number
-                                             : act->number != pf->mode;
+        /* What a driver refuses takes nothing away. */
+        return act->kind == VDPAD_ACT_NUMVFS
+                   ? !act->number
+                   : act->number != pf->mode
+                         && sim->order != SIM_ORDER_MODE_FIRST;
     case VDPAD_ACT_MODULE_LOAD:
     case VDPAD_ACT_AUTOPROBE:
     case VDPAD_ACT_FEATURE:

@@ -33,6 +33,9 @@ vdpad_note_vfs(const struct vdpad_world *world, struct vdpad_memory *memory)
                     && !vdpad_memory_vfs_changed(memory, pf->pci->bdf,
                                                  pf->pci->numvfs));
         }
+        if (world->observed->class_[VDPAD_PCI].fresh) {
+            vdpad_memory_vfs_seen(memory, pf->pci->bdf, pf->pci->numvfs);
+        }
         if (pf->want_numvfs == pf->pci->numvfs) {
             vdpad_memory_vfs_right(memory, pf->pci->bdf, pf->pci->numvfs);
         }

@@ -222,7 +222,9 @@ vdpad_memory_retry_all(struct vdpad_memory *m)
     for (size_t i = 0; i < m->n; i++) {
         m->entries[i].next_ns = 0;
     }
-    forget_numbers(m);
+    for (size_t i = 0; i < m->n_vfs; i++) {
+        m->vfs[i].accepts = true;
+    }
 }
 
 static struct vdpad_memory_vfs *
@@ -273,6 +275,17 @@ vdpad_memory_vfs_recorded(struct vdpad_memory *m, const char *pf, int32_t made,
 }
 
 void
+vdpad_memory_vfs_seen(struct vdpad_memory *m, const char *pf, int32_t number)
+{
+    struct vdpad_memory_vfs *vfs = find_vfs(m, pf);
+
+    if (vfs && vfs->accepts) {
+        vfs->accepts = false;
+        vdpad_memory_vfs_right(m, pf, number);
+    }
+}
+
+void
 vdpad_memory_vfs_right(struct vdpad_memory *m, const char *pf, int32_t number)
 {
     if (number > 0) {
@@ -286,7 +299,7 @@ vdpad_memory_vfs_changed(const struct vdpad_memory *m, const char *pf,
 {
     const struct vdpad_memory_vfs *vfs = find_vfs(m, pf);
 
-    return vfs && (vfs->made || vfs->right) && number > 0
+    return vfs && !vfs->accepts && (vfs->made || vfs->right) && number > 0
            && number != vfs->made && number != vfs->right;
 }
 

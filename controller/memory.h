@@ -34,6 +34,7 @@ struct vdpad_memory_vfs {
     char pf[VDPAD_NAME_SIZE];
     int32_t made;  /* Last made by us; 0: none. */
     int32_t right; /* Last seen to be what the policy said; 0: none. */
+    bool accepts;  /* The number that is seen next is as good as ours. */
     bool were_ours;
 };
 
@@ -88,8 +89,8 @@ void vdpad_memory_unstick(struct vdpad_memory *,
  * devices may be its work.  Forgets what is known of ours. */
 void vdpad_memory_former_ended(struct vdpad_memory *);
 
-/* Makes every failed step due now, and forgets all numbers of VFs: whatever
- * there is now is to become what the policy says. */
+/* Makes every failed step due now, and accepts all numbers of VFs that are
+ * seen next: whatever there is now is to become what the policy says. */
 void vdpad_memory_retry_all(struct vdpad_memory *);
 
 /* Forgets entries that are not in flight and that 'wanted' does not
@@ -115,6 +116,10 @@ void vdpad_memory_vfs_made(struct vdpad_memory *, const char *pf,
  * more or fewer, perhaps in vain; -1: never. */
 void vdpad_memory_vfs_recorded(struct vdpad_memory *, const char *pf,
                                int32_t made, int32_t asked);
+
+/* So many are seen on 'pf' now: accepted if that was asked for. */
+void vdpad_memory_vfs_seen(struct vdpad_memory *, const char *pf,
+                           int32_t number);
 
 /* As many as its policy says were seen there; 0 is no number. */
 void vdpad_memory_vfs_right(struct vdpad_memory *, const char *pf,

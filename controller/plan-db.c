@@ -424,8 +424,19 @@ vdpad_plan_row(struct vdpad_planner *p, struct vdpad_dev *dev)
     if (!dev->want_attach) {
         plan_unwanted(p, dev, row);
     } else if (!vdpad_refused_declaration(p->world->config, row)) {
+        const struct vdpad_port_spec *spec = dev->port_spec;
+        const char *declared = vdpad_map_get(&row->external_ids,
+                                             "vdpa-iface-id");
+
+        /* A logical port that belongs in another bridge comes when the row
+         * has been moved; the former one goes now. */
+        if (spec && strcmp(bridge_of(p, row), dev->bridge) != 0
+            && !vdpad_streq(declared, spec->iface_id)) {
+            dev->port_spec = NULL;
+        }
         vdpad_plan_ids(p, dev, row);
         plan_vlan(p, dev, row, NULL, false, false);
+        dev->port_spec = spec;
     }
 }
 

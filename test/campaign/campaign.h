@@ -124,7 +124,7 @@ struct campaign {
     bool has_others_vfs[N_PFS];       /* VFs that are not ours. */
     bool is_reconciled[N_PFS];        /* What others make is to be undone. */
     unsigned int asked_vfs[N_PFS];    /* Numbers asked for, as bits. */
-    bool is_unseen[N_PFS]; /* VFs that a dead daemon's helper has made. */
+    bool is_unseen[N_PFS];            /* VFs that nobody knows to be made. */
     bool is_record_lost;   /* Nothing counts as ours from then on. */
     bool is_host_changed;  /* Others have made VFs: no comparison. */
     bool is_db_renewed;    /* The database was lost once. */

@@ -114,6 +114,16 @@ daemon_start(struct campaign *c)
     campaign_trace(c, "daemon started");
 }
 
+/* Nobody has been told that 'act' has made VFs. */
+static void
+note_unseen(struct campaign *c, const struct vdpad_act *act)
+{
+    for (int i = 0; i < N_PFS; i++) {
+        c->is_unseen[i] |= act->kind == VDPAD_ACT_NUMVFS && act->number
+                           && !strcmp(act->object, c->sim->pfs[i].bdf);
+    }
+}
+
 /* A helper process finishes its step although the daemon has died, perhaps
  * long after the next one has begun: at once, or the kernel makes whoever
  * looks wait for it. */
@@ -132,10 +142,8 @@ finish_step(struct campaign *c, const struct later *later)
     if (error == SIM_BLOCKED) {
         c->sim->blocks[block].is_orphan = true;
     }
-    for (int i = 0; i < N_PFS && !error; i++) {
-        c->is_unseen[i] |= later->act.kind == VDPAD_ACT_NUMVFS
-                           && later->act.number
-                           && !strcmp(later->act.object, c->sim->pfs[i].bdf);
+    if (!error) {
+        note_unseen(c, &later->act);
     }
     c->sim->n_former--;
     changed_object(c, later->act.object);
@@ -363,6 +371,7 @@ one_turn(struct campaign *c)
                 || (b->is_failing
                     && (b->error == -EIO || b->error == -ETIMEDOUT)))) {
             note_doubt(c, &b->acts[b->i]);
+            note_unseen(c, &b->acts[b->i]);
         }
     }
     c->client->ops->run(c->client);

@@ -312,9 +312,14 @@ key_is_withdrawn_while_the_pf_is_blocked(void **state)
                    "want lsp device=vdpa:" VF0);
     expect_plan(b, "");
     expect_state(b, VF0, "blocked", "another program made them");
-    given(b, "want lsp");
+    /* Another one comes when the port is where that belongs. */
+    given(b, "want lsp\n"
+             "want lsp2 vf=" VF0 " bridge=br-b\n"
+             "bridge br-b");
     expect_plan(b, "interface-external-id r65v0 -iface-id\n"
                    "interface-external-id r65v0 -vdpa-iface-id\n");
+    wb_apply_plan(b);
+    expect_plan(b, "");
 }
 
 /* ... meanwhile another program has put its own port there. */

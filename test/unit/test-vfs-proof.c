@@ -92,6 +92,28 @@ changed_while_no_daemon_ran(void **state)
     assert_int_equal(fake_kernel_n_steps(t.kernel, VDPAD_ACT_NUMVFS), 0);
 }
 
+/* `reconcile` is about what there is by then, not about what comes. */
+static void
+changed_after_reconcile(void **state)
+{
+    (void) state;
+    pass(2 * SEC);
+    set_policy();
+    pass(60 * SEC);
+    fake_db_set_key(t.db, VDPAD_KEY_POLICY "a", "pf=" PF " vdpa-type=vhost");
+    pass(5 * SEC);
+    vdpad_ctl_reconcile(t.ctl);
+    pass(5 * SEC);
+    others_make(0);
+    others_make(3);
+    pass(5 * SEC);
+    withdraw();
+    assert_int_equal(pf()->pci->numvfs, 3);
+    vdpad_ctl_reconcile(t.ctl);
+    pass(60 * SEC);
+    assert_int_equal(pf()->pci->numvfs, 0);
+}
+
 /* VFs whose number another program had changed come back as its own. */
 static void
 changed_before_a_reset(void **state)
@@ -237,6 +259,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(changed_while_no_daemon_ran),
         TEST(changed_before_a_reset),
+        TEST(changed_after_reconcile),
         TEST(changed_while_ours_are_to_go),
         TEST(another_was_faster_than_a_dead_daemon),
         TEST(another_made_fewer_than_a_dead_daemon),

@@ -352,6 +352,21 @@ note_late_ends(struct campaign *c, const struct vdpad_stuck *before, size_t n)
 }
 
 static void
+note_lost_answers(struct campaign *c)
+{
+    for (const struct fake_batch *b = fake_kernel_cast(c->fake)->batches; b;
+         b = b->next) {
+        if (b->i < b->n
+            && (b->is_lost
+                || (b->is_failing
+                    && (b->error == -EIO || b->error == -ETIMEDOUT)))) {
+            note_doubt(c, &b->acts[b->i]);
+            note_unseen(c, &b->acts[b->i]);
+        }
+    }
+}
+
+static void
 one_turn(struct campaign *c)
 {
     struct vdpad_stuck stuck[MAX_STUCK];
@@ -364,16 +379,7 @@ one_turn(struct campaign *c)
         (void) snprintf(copy, sizeof copy, "%s.copy", c->record_path);
         copy_file(c->record_path, copy);
     }
-    for (const struct fake_batch *b = fake_kernel_cast(c->fake)->batches; b;
-         b = b->next) {
-        if (b->i < b->n
-            && (b->is_lost
-                || (b->is_failing
-                    && (b->error == -EIO || b->error == -ETIMEDOUT)))) {
-            note_doubt(c, &b->acts[b->i]);
-            note_unseen(c, &b->acts[b->i]);
-        }
-    }
+    note_lost_answers(c);
     c->client->ops->run(c->client);
     changes_note_suspended(c);
     vdpad_ctl_run(c->ctl, c->now_ns);
@@ -391,6 +397,7 @@ one_turn(struct campaign *c)
     }
     changes_note_lag(c);
     note_ready(c);
+    note_lost_answers(c);
     if (c->is_calm) {
         tries_note_plan(c);
     }
